@@ -1,0 +1,141 @@
+"""Measure the training step: share of the machine's own sgemm rate, ratio to a plain loop.
+
+Everything runs in one process on one thread, in turn, and is timed in CPU seconds;
+medians over rounds of ratios within a round. Absolute times are of no use on a CPU.
+Run it by `make benchmark`, which sets the allocator as the stage train does.
+"""
+
+import argparse
+import json
+import platform
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks.plain_loop import PlainStep
+from fhvae.artifacts import write_json
+from fhvae.params import ModelParams, Params, load_params
+from fhvae.segments import gather
+from fhvae.training.checkpoint import Checkpoint
+from fhvae.training.data import SequenceData
+from fhvae.training.loop import Setting, Trainer
+
+PROFILES = {"default": (None, None), "paper": (256, 256)}  # cells, batch
+MELS = 80
+
+
+def flops_per_segment(params: ModelParams, frames: int, mels: int) -> float:
+    """Count the multiply-adds of a forward and backward pass, as 2 operations each.
+
+    Backward costs twice the forward; the gradient to the input frames is not needed and
+    not counted for the first encoder.
+    """
+    cells = params.cells
+    inputs = {"z2": mels, "z1": mels + params.z2, "x": params.z1 + params.z2}
+    total = 0.0
+    for name, size in inputs.items():
+        recurrent = 4 * cells * cells * frames
+        fed_once = name == "x"  # constant in time, yet nn.LSTM multiplies it at every frame
+        from_input = 4 * cells * size * frames
+        total += 3 * recurrent + (3 if fed_once or name == "z1" else 2) * from_input
+    total += 3 * cells * 2 * (params.z1 + params.z2) + 3 * frames * cells * 2 * mels
+    return 2 * total
+
+
+def cpu_seconds(function: Callable[[], object], repeats: int) -> float:
+    """Time a function on this thread, per call."""
+    begun = time.process_time()
+    for _ in range(repeats):
+        function()
+    return (time.process_time() - begun) / repeats
+
+
+def made_up_data(sequences: int, frames: int) -> SequenceData:
+    """Make normalized noise of TIMIT-like utterances; its content does not matter for speed."""
+    random = np.random.default_rng(0)
+    lengths = np.full(sequences, frames)
+    rows = random.standard_normal((sequences * frames, MELS), dtype=np.float32)
+    return SequenceData(
+        frames=torch.from_numpy(rows),
+        offsets=np.arange(sequences) * frames,
+        lengths=lengths,
+        sequence=np.arange(sequences),
+        speakers=tuple("" for _ in range(sequences)),
+    )
+
+
+def measure(params: Params, rounds: int, repeats: int) -> dict[str, float]:
+    """Measure one profile; returns medians over rounds."""
+    torch.set_num_threads(1)
+    setting = Setting(params.alpha, 0, params.segments, params.model, params.training)
+    data = made_up_data(sequences=1440, frames=300)
+    square = torch.randn(2048, 2048)
+    left, right = torch.randn(256, 256), torch.randn(256, 1024)
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = Trainer(setting, data, data, Checkpoint("benchmark", Path(folder)))
+        plain = PlainStep(MELS, params.model, params.training.learning_rate)
+        batch = params.training.batch
+
+        def plain_step() -> None:
+            starts = torch.randint(len(data.frames) - 20, (batch,))
+            plain(gather(data.frames, starts, params.segments.frames))
+
+        for _ in range(3):
+            trainer.train_step()
+            plain_step()
+        found: dict[str, list[float]] = {}
+        for _ in range(rounds):
+            faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+            step = cpu_seconds(trainer.train_step, repeats)
+            faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults
+            other = cpu_seconds(plain_step, repeats)
+            big = 2 * 2048**3 / cpu_seconds(lambda: torch.mm(square, square), 2)
+            small = 2 * 256 * 256 * 1024 / cpu_seconds(lambda: torch.mm(left, right), 60)
+            flops = flops_per_segment(params.model, params.segments.frames, MELS) * batch / step
+            for key, value in {
+                "share_of_sgemm_2048": flops / big,
+                "share_of_sgemm_256x256x1024": flops / small,
+                "step_to_plain_loop": step / other,
+                "page_faults_per_step": faults / repeats,
+                "segments_per_cpu_second": batch / step,
+            }.items():
+                found.setdefault(key, []).append(value)
+    return {key: round(statistics.median(values), 4) for key, values in found.items()}
+
+
+def main() -> None:
+    """Measure both profiles and write benchmarks/results/step.json."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--repeats", type=int, default=8, help="steps per round")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/step.json"))
+    options = parser.parse_args()
+    params = load_params()
+    report: dict[str, object] = {}
+    for name, (cells, batch) in PROFILES.items():
+        chosen = params
+        if cells is not None and batch is not None:
+            chosen = replace(
+                params,
+                model=replace(params.model, cells=cells),
+                training=replace(params.training, batch=batch),
+            )
+        report[name] = measure(chosen, options.rounds, options.repeats)
+        print(name, json.dumps(report[name], indent=2), flush=True)
+    report["machine"] = {
+        "processor": platform.machine(),
+        "torch": str(torch.__version__),
+        "threads": 1,
+    }
+    write_json(options.out, report)
+
+
+if __name__ == "__main__":
+    main()

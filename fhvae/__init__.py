@@ -1,0 +1,1 @@
+"""Factorized hierarchical variational autoencoder for speech (Hsu, Zhang, Glass, NIPS 2017)."""

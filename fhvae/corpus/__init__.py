@@ -1,0 +1,1 @@
+"""Corpora: each file yields `Recording`s; `store` writes and reads the local copy."""

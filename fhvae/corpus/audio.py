@@ -1,0 +1,150 @@
+"""Any audio file -> 16 kHz int16 samples of one channel, or one sentence saying why not.
+
+What is decided here (docs/corpora.md tells users):
+
+- Several channels are read only if they are equal sample by sample. A mixdown would let
+  echoes cancel, and taking one would silently choose a microphone.
+- Other rates are resampled with soxr, quality HQ.
+- Samples are rounded to int16. What lies beyond full scale saturates, as resampling a loud
+  recording overshoots a little; a peak above twice full scale means another unit, and is
+  refused.
+- A file whose header promises more than it holds is refused. libsndfile shortens such
+  files without a word, so the promise is read from its log and from NIST headers.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fhvae.corpus.manifest import SAMPLE_RATE_HZ
+from fhvae.errors import CorpusError
+
+FULL_SCALE = 32768  # int16 steps from 0 to 1.0
+MAX_PEAK = 2.0
+MIN_RATE_HZ = 4_000
+MAX_RATE_HZ = 192_000
+MAX_S = 3600.0  # an utterance is one recording of one speaker; more is a broken header
+BLOCK_FRAMES = 1 << 20
+STREAMED_BYTES = 0x7FFFF000  # sizes from here on are placeholders: the writer could not seek
+LOGGED_SIZE = re.compile(
+    r"^\s*(?:data|SSND|Data Size|riff|Riff size)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE
+)
+NIST_COUNT = re.compile(rb"^sample_count -i (\d+)\s*$", re.MULTILINE)
+NIST_HEADER_BYTES = 1024
+
+
+def read_audio(path: Path, utterance_id: str) -> np.ndarray:
+    """Read one recording.
+
+    Args:
+        path: wav, flac, ogg, aiff, NIST sphere or another format with a header that
+            libsndfile knows.
+        utterance_id: for messages.
+
+    Returns:
+        `[sample]` int16 at `SAMPLE_RATE_HZ`.
+
+    Raises:
+        CorpusError: the file is unreadable, cut short, empty, silent throughout, has
+            unequal channels, an unusable rate, or samples that are no numbers.
+    """
+    try:
+        waveform, rate_hz = _read_waveform(path)
+        return _to_int16(_resample(waveform, rate_hz))
+    except CorpusError as error:
+        raise CorpusError(f"utterance {utterance_id}: {path}: {error}") from error
+
+
+def _read_waveform(path: Path) -> tuple[np.ndarray, int]:
+    """Read `[sample]` float32, full scale 1.0, and the rate in Hz."""
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(path) as file:
+            _check_header(file)
+            blocks = _read_blocks(file)
+            promised = _promised_frames(file, path)
+    except (soundfile.SoundFileError, OSError) as error:
+        raise CorpusError(f"must be an audio file, {_reason(error)}") from error
+    except TypeError as error:  # soundfile on a file named .raw
+        raise CorpusError(f"must be an audio file with a header, {_reason(error)}") from error
+    waveform = np.concatenate(blocks) if blocks else np.empty(0, np.float32)
+    if len(waveform) < promised:
+        raise CorpusError(
+            f"must be whole, its header promises {promised} samples, {len(waveform)} are there; "
+            "copy the file again"
+        )
+    if len(waveform) == 0:
+        raise CorpusError("must hold at least one sample, it is empty")
+    return waveform, int(file.samplerate)
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+
+
+def _check_header(file: Any) -> None:
+    """Refuse what no recording has, before memory is asked for it."""
+    if not MIN_RATE_HZ <= file.samplerate <= MAX_RATE_HZ:
+        raise CorpusError(
+            f"sample rate must be {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz, got {file.samplerate}"
+        )
+    if file.frames > MAX_S * file.samplerate:
+        raise CorpusError(
+            f"must last at most {MAX_S:.0f} s, its header says "
+            f"{file.frames / file.samplerate:.0f} s; cut it into utterances"
+        )
+
+
+def _read_blocks(file: Any) -> list[np.ndarray]:
+    """Read the one channel, or the first of equal ones, block by block."""
+    blocks = []
+    while len(block := file.read(BLOCK_FRAMES, dtype="float32", always_2d=True)):
+        if (block != block[:, :1]).any() and not np.isnan(block).any():
+            raise CorpusError(
+                f"must have one channel, its {block.shape[1]} channels differ; "
+                "choose or mix one beforehand"
+            )
+        blocks.append(block[:, 0].copy())
+    return blocks
+
+
+def _promised_frames(file: Any, path: Path) -> int:
+    """Count the samples the header speaks of, per channel."""
+    if file.format == "NIST":
+        with path.open("rb") as header:
+            found = NIST_COUNT.search(header.read(NIST_HEADER_BYTES))
+        return int(found.group(1)) if found else int(file.frames)
+    for promise, there in LOGGED_SIZE.findall(file.extra_info):
+        if int(there) < int(promise) < STREAMED_BYTES:
+            return int(file.frames) * int(promise) // int(there) + 1
+    return int(file.frames)
+
+
+def _resample(waveform: np.ndarray, rate_hz: int) -> np.ndarray:
+    """Bring a waveform to `SAMPLE_RATE_HZ`; check that it is one."""
+    if not np.isfinite(waveform).all():
+        raise CorpusError("samples must be finite numbers, some are NaN or infinite")
+    peak = float(np.abs(waveform).max())
+    if peak > MAX_PEAK:
+        raise CorpusError(
+            f"samples must lie between -1 and 1, the largest is {peak:g}; scale the file"
+        )
+    if peak == 0:
+        raise CorpusError("must hold sound, every sample is 0")
+    if rate_hz == SAMPLE_RATE_HZ:
+        return waveform
+    import soxr
+
+    resampled: np.ndarray = soxr.resample(waveform, rate_hz, SAMPLE_RATE_HZ, quality="HQ")
+    if len(resampled) == 0:
+        raise CorpusError(f"must hold more than {len(waveform)} samples at {rate_hz} Hz")
+    return resampled
+
+
+def _to_int16(waveform: np.ndarray) -> np.ndarray:
+    """Round to the nearest int16 step; what was 16 bits wide comes back unchanged."""
+    steps = np.rint(waveform * np.float32(FULL_SCALE))
+    return np.clip(steps, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)

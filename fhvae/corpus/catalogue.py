@@ -1,0 +1,25 @@
+"""Corpus name -> its recordings. A new corpus is one new module and one line in `recordings`."""
+
+from collections.abc import Iterator
+
+from fhvae.corpus.manifest import Recording
+from fhvae.params import CorpusParams
+
+
+def recordings(params: CorpusParams, seed: int) -> Iterator[Recording]:
+    """Give the recordings of the corpus that `corpus.name` names, split by split.
+
+    Args:
+        params: section `corpus`.
+        seed: of the run; decides the split where the corpus leaves it open, and every
+            voice of a synthetic one.
+    """
+    match params.name:
+        case "espeak":
+            from fhvae.corpus.espeak import generate
+
+            yield from generate.recordings(params.espeak, seed)
+        case "manifest":
+            from fhvae.corpus import folder
+
+            yield from folder.recordings(params, seed)

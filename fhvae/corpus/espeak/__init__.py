@@ -1,0 +1,1 @@
+"""The embedded corpus: formant speech of made-up speakers, synthesized by espeak-ng."""

@@ -1,0 +1,195 @@
+"""The nouns of a corpus: utterance, alignment, recording; and their checks.
+
+A corpus folder of a user holds `manifest.csv` (utterance_id, path, speaker, gender, text,
+split, duration_s) and, where phone times are known, `phones.csv` (utterance_id, start_s,
+end_s, phone).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fhvae.errors import CorpusError, TrialError
+
+SAMPLE_RATE_HZ = 16_000  # every recording is brought to this rate
+SPLITS = ("train", "dev", "test")
+PARALLEL = "parallel"  # processed twins of test utterances: never trained on, never in a trial
+COLUMNS = ("utterance_id", "path", "speaker", "gender", "text", "split", "duration_s")
+PHONE_COLUMNS = ("utterance_id", "start_s", "end_s", "phone")
+MIN_SPEAKERS = 2  # a split with one speaker has no non-target trial
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One recording of one speaker; the paper's *sequence*.
+
+    Attributes:
+        utterance_id: unique in the corpus.
+        path: file relative to the corpus folder; empty for synthetic speech.
+        speaker: speaker id.
+        gender: "M", "F" or "" where unknown.
+        text: what was said, or "".
+        split: "train", "dev", "test" or "parallel".
+        duration_s: length in seconds.
+        twin: for `parallel`, the utterance_id of the unprocessed twin; else "".
+    """
+
+    utterance_id: str
+    path: str
+    speaker: str
+    gender: str
+    text: str
+    split: str
+    duration_s: float
+    twin: str = ""
+
+
+@dataclass(frozen=True)
+class Phone:
+    """One phone of an alignment, in seconds from the start of the utterance."""
+
+    start_s: float
+    end_s: float
+    phone: str
+
+
+@dataclass(frozen=True)
+class Recording:
+    """An utterance with its samples and, if known, its phones.
+
+    Attributes:
+        samples: `[sample]` int16 at `SAMPLE_RATE_HZ`, one channel.
+        phones: in time order, without gap or overlap; empty where unknown.
+    """
+
+    utterance: Utterance
+    samples: np.ndarray
+    phones: tuple[Phone, ...] = ()
+
+
+def in_split(utterances: Iterable[Utterance], split: str) -> list[Utterance]:
+    """Take one split, sorted by utterance id."""
+    chosen = [utterance for utterance in utterances if utterance.split == split]
+    return sorted(chosen, key=lambda utterance: utterance.utterance_id)
+
+
+def check_splits(utterances: Sequence[Utterance], where: str) -> None:
+    """Check ids and splits of a whole corpus.
+
+    Raises:
+        CorpusError: an id occurs twice, or a speaker stands in two of train, dev, test.
+        TrialError: a split has fewer than two speakers.
+    """
+    counts = Counter(utterance.utterance_id for utterance in utterances)
+    twice = sorted(name for name, count in counts.items() if count > 1)
+    if twice:
+        raise CorpusError(f"{where}: utterance_id must be unique, {twice[0]} occurs twice")
+    speakers = {
+        split: {utterance.speaker for utterance in utterances if utterance.split == split}
+        for split in SPLITS
+    }
+    for place, first in enumerate(SPLITS):
+        for second in SPLITS[place + 1 :]:
+            shared = sorted(speakers[first] & speakers[second])
+            if shared:
+                raise CorpusError(
+                    f"{where}: speakers of {first} and {second} must be disjoint, "
+                    f"{shared[0]} is in both; correct the column split"
+                )
+    for split in SPLITS:
+        if len(speakers[split]) < MIN_SPEAKERS:
+            raise TrialError(
+                f"{where}: split {split} must have at least {MIN_SPEAKERS} speakers, "
+                f"found {len(speakers[split])}; give more speakers or another column split"
+            )
+
+
+def assign_splits(
+    utterances: Sequence[Utterance],
+    dev_fraction: float,
+    test_fraction: float,
+    random: np.random.Generator,
+) -> list[Utterance]:
+    """Fill empty splits by speaker, seeded; speakers that already have a split keep it.
+
+    At least two speakers go to dev and two to test.
+    """
+    taken = {item.speaker: item.split for item in utterances if item.split}
+    free = sorted({item.speaker for item in utterances if not item.split} - taken.keys())
+    drawn = [free[position] for position in random.permutation(len(free))]
+    dev = min(max(MIN_SPEAKERS, round(dev_fraction * len(free))), len(free))
+    test = max(MIN_SPEAKERS, round(test_fraction * len(free)))
+    for position, speaker in enumerate(drawn):
+        if position < dev:
+            taken[speaker] = "dev"
+        elif position < dev + test:
+            taken[speaker] = "test"
+        else:
+            taken[speaker] = "train"
+    return [
+        item if item.split else replace(item, split=taken[item.speaker]) for item in utterances
+    ]
+
+
+def utterance_table(utterances: Iterable[Utterance]) -> pd.DataFrame:
+    """Lay utterances out as the columns of manifest.csv and `twin`."""
+    columns = [*COLUMNS, "twin"]
+    rows = [[getattr(item, column) for column in columns] for item in utterances]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def phone_table(recordings: Iterable[tuple[str, Sequence[Phone]]]) -> pd.DataFrame:
+    """Lay alignments out as the columns of phones.csv."""
+    rows = [
+        (utterance_id, phone.start_s, phone.end_s, phone.phone)
+        for utterance_id, phones in recordings
+        for phone in phones
+    ]
+    return pd.DataFrame(rows, columns=list(PHONE_COLUMNS))
+
+
+def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Read a CSV file of text cells and check that `columns` are there.
+
+    Raises:
+        CorpusError: the file is missing, is not CSV, or lacks a column.
+    """
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise CorpusError(f"{path} must exist; see docs/corpora.md for its columns") from error
+    except (ValueError, pd.errors.ParserError) as error:
+        raise CorpusError(f"{path} must be a CSV file: {' '.join(str(error).split())}") from error
+    missing = [column for column in columns if column not in table.columns]
+    if missing:
+        raise CorpusError(
+            f"{path}: column {missing[0]} is missing; needed are {', '.join(columns)}, "
+            f"found {', '.join(map(str, table.columns))}"
+        )
+    return table
+
+
+def check_alignment(utterance_id: str, phones: Sequence[Phone], duration_s: float) -> None:
+    """Check that phones run forward inside the utterance.
+
+    Raises:
+        CorpusError: an empty or backward phone, an overlap, or an end beyond the recording
+            (a tolerance of 25 ms, one analysis window).
+    """
+    previous = 0.0
+    for phone in phones:
+        if not (phone.end_s > phone.start_s >= previous - 1e-6):
+            raise CorpusError(
+                f"utterance {utterance_id}: phone {phone.phone} must start at or after "
+                f"{previous:.3f} s and end later, got {phone.start_s:.3f} to {phone.end_s:.3f} s"
+            )
+        previous = phone.end_s
+    if previous > duration_s + 0.025:
+        raise CorpusError(
+            f"utterance {utterance_id}: alignment must end within the recording, "
+            f"it ends at {previous:.3f} s, the recording lasts {duration_s:.3f} s"
+        )

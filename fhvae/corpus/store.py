@@ -1,0 +1,117 @@
+"""The local copy of a corpus: what `download` leaves for every later stage.
+
+    manifest.csv          one row per utterance
+    phones.csv            alignments; only the header where the corpus has none
+    <split>.npy .csv      16 kHz int16 samples, packed
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from fhvae.artifacts import Packed, PackedWriter, new_folder, read_packed, write_csv
+from fhvae.corpus.manifest import (
+    COLUMNS,
+    PARALLEL,
+    PHONE_COLUMNS,
+    SAMPLE_RATE_HZ,
+    SPLITS,
+    Phone,
+    Recording,
+    Utterance,
+    check_alignment,
+    check_splits,
+    in_split,
+    phone_table,
+    read_table,
+    utterance_table,
+)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A local corpus: all utterances, all known alignments, samples by split."""
+
+    folder: Path
+    utterances: tuple[Utterance, ...]
+    phones: dict[str, tuple[Phone, ...]]
+
+    def split(self, name: str) -> list[Utterance]:
+        """Take the utterances of one split, sorted by utterance id."""
+        return in_split(self.utterances, name)
+
+    @property
+    def splits(self) -> list[str]:
+        """Name the splits that have utterances."""
+        found = {utterance.split for utterance in self.utterances}
+        return [name for name in (*SPLITS, PARALLEL) if name in found]
+
+    def samples(self, split: str) -> Packed:
+        """Memory-map the samples of a split, `[sample]` int16 at 16 kHz."""
+        return read_packed(self.folder / split)
+
+
+def write_corpus(folder: Path, recordings: Iterable[Recording]) -> list[Utterance]:
+    """Write recordings, which may come in any order of splits, as a local corpus.
+
+    Streaming: memory is that of one recording. Nothing is left behind if it fails.
+    """
+    utterances: list[Utterance] = []
+    alignments: list[tuple[str, tuple[Phone, ...]]] = []
+    with new_folder(folder) as partial:
+        with ExitStack() as stack:
+            writers: dict[str, PackedWriter] = {}
+            for recording in recordings:
+                split = recording.utterance.split
+                if split not in writers:
+                    writers[split] = stack.enter_context(PackedWriter(partial / split, "int16"))
+                samples = recording.samples
+                duration_s = round(len(samples) / SAMPLE_RATE_HZ, 6)
+                utterance = replace(recording.utterance, duration_s=duration_s)
+                check_alignment(utterance.utterance_id, recording.phones, duration_s)
+                writers[split].append(utterance.utterance_id, samples)
+                utterances.append(utterance)
+                if recording.phones:
+                    alignments.append((utterance.utterance_id, recording.phones))
+            check_splits(utterances, "corpus")
+        write_csv(partial / "manifest.csv", utterance_table(utterances))
+        write_csv(partial / "phones.csv", phone_table(alignments))
+    return utterances
+
+
+def read_corpus(folder: Path) -> Corpus:
+    """Read a local corpus written by `write_corpus`."""
+    table = read_table(folder / "manifest.csv", [*COLUMNS, "twin"])
+    utterances = tuple(
+        Utterance(**{**row, "duration_s": float(row["duration_s"])})
+        for row in table.to_dict("records")
+    )
+    check_splits(utterances, str(folder / "manifest.csv"))
+    phones: dict[str, list[Phone]] = defaultdict(list)
+    times = read_table(folder / "phones.csv", PHONE_COLUMNS)
+    for utterance_id, start, end, name in zip(
+        times["utterance_id"],
+        times["start_s"].astype(float),
+        times["end_s"].astype(float),
+        times["phone"],
+        strict=True,
+    ):
+        phones[utterance_id].append(Phone(start, end, name))
+    return Corpus(
+        folder=folder,
+        utterances=utterances,
+        phones={utterance_id: tuple(items) for utterance_id, items in phones.items()},
+    )
+
+
+def phone_at(phones: tuple[Phone, ...], time_s: float) -> str | None:
+    """Find the phone that is spoken at a time; None before the first and after the last."""
+    starts = np.array([phone.start_s for phone in phones])
+    position = int(np.searchsorted(starts, time_s, side="right")) - 1
+    if position < 0 or time_s >= phones[position].end_s:
+        return None
+    return phones[position].phone

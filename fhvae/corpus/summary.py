@@ -1,0 +1,34 @@
+"""How much speech a corpus holds, split by split."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from fhvae.corpus.manifest import Utterance
+from fhvae.corpus.store import Corpus
+
+SECONDS_PER_HOUR = 3600.0
+
+
+def summarize(corpus: Corpus) -> dict[str, dict[str, Any]]:
+    """Count per split: speakers, utterances, hours, labelled phones, speakers per gender.
+
+    What the corpus does not say (phones, a gender) is absent, never 0.
+    """
+    return {split: _summarize_split(corpus, corpus.split(split)) for split in corpus.splits}
+
+
+def _summarize_split(corpus: Corpus, utterances: Sequence[Utterance]) -> dict[str, Any]:
+    genders = {utterance.speaker: utterance.gender for utterance in utterances}
+    phones = sum(len(corpus.phones.get(item.utterance_id, ())) for item in utterances)
+    summary: dict[str, Any] = {
+        "speakers": len(genders),
+        "utterances": len(utterances),
+        "hours": sum(utterance.duration_s for utterance in utterances) / SECONDS_PER_HOUR,
+    }
+    if phones:
+        summary["phones"] = phones
+    by_gender = Counter(gender for gender in genders.values() if gender)
+    if by_gender:
+        summary["genders"] = dict(by_gender)
+    return summary

@@ -1,0 +1,15 @@
+"""Where tensors live: chosen by code, never by a param, so results carry no machine name."""
+
+import torch
+
+
+def choose_device() -> torch.device:
+    """Take CUDA if there is one, else the CPU with one thread.
+
+    One thread: sums are then ordered alike on any number of cores, and several runs side
+    by side do not slow each other down.
+    """
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    torch.set_num_threads(1)
+    return torch.device("cpu")

@@ -1,0 +1,30 @@
+"""Every error raised on purpose: one class per next step of the reader.
+
+A message is one sentence: what must hold, what was found, where, and what to do.
+At the command line each ends the program with exit code 2 and no traceback
+(`fhvae.commandline.run`).
+"""
+
+
+class FhvaeError(Exception):
+    """Root of the errors that a user can act on."""
+
+
+class ParamsError(FhvaeError):
+    """A value in params.yaml must change."""
+
+
+class CorpusError(FhvaeError):
+    """The recordings, the manifest or the labels must change."""
+
+
+class ArtifactError(FhvaeError):
+    """A file written by an earlier stage is missing or broken; rerun that stage."""
+
+
+class TrialError(FhvaeError):
+    """The evaluation split cannot answer the question asked of it."""
+
+
+class TrainingError(FhvaeError):
+    """Training cannot go on: it diverged, or its checkpoint is unusable."""

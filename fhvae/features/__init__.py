@@ -1,0 +1,1 @@
+"""Signal processing: samples to normalized log-mel frames."""

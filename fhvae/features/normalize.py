@@ -1,0 +1,101 @@
+"""Mean and standard deviation of the training frames: estimate, apply, undo.
+
+One pair per mel band for the whole corpus, as in both of the authors' codes: a mean per
+speaker or utterance would take away what z2 is there to find.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fhvae.artifacts import read_json, write_json
+from fhvae.errors import ArtifactError, CorpusError
+
+MIN_STD = 1e-5  # ln units; float32 frames near the floor of -20 have steps of 2e-6
+
+
+@dataclass(frozen=True)
+class Normalizer:
+    """Statistics of the training frames.
+
+    Attributes:
+        mean: `[mel]` float64, in the unit of the frames.
+        std: `[mel]` float64, population standard deviation, above 0.
+    """
+
+    mean: np.ndarray
+    std: np.ndarray
+
+    def apply(self, frames: np.ndarray) -> np.ndarray:
+        """Bring frames `[frame, mel]` to mean 0 and standard deviation 1, float32."""
+        normalized: np.ndarray = ((frames - self.mean) / self.std).astype(np.float32)
+        return normalized
+
+    def undo(self, frames: np.ndarray) -> np.ndarray:
+        """Bring normalized frames `[frame, mel]` back to log-mel, float32."""
+        restored: np.ndarray = (frames * self.std + self.mean).astype(np.float32)
+        return restored
+
+
+def estimate_normalizer(chunks: Iterable[np.ndarray]) -> Normalizer:
+    """Estimate from frames that come in chunks `[frame, mel]` of any length.
+
+    Sums of squares about each chunk's own mean are merged pairwise in float64 (Chan, Golub,
+    LeVeque 1983): no difference of two large numbers, whatever the offset of the frames.
+
+    Raises:
+        ValueError: there is no frame.
+        CorpusError: a mel band is the same in all frames.
+    """
+    count, mean, squares = 0, np.zeros(()), np.zeros(())
+    for chunk in chunks:
+        if len(chunk) == 0:
+            continue
+        frames = np.asarray(chunk, np.float64)
+        chunk_mean = frames.mean(axis=0)
+        shift, total = chunk_mean - mean, count + len(frames)
+        squares = squares + np.square(frames - chunk_mean).sum(axis=0)
+        squares = squares + np.square(shift) * (count * len(frames) / total)
+        mean = mean + shift * (len(frames) / total)
+        count = total
+    if count == 0:
+        raise ValueError("cannot normalize by 0 frames")
+    std = np.sqrt(squares / count)
+    _check_alive(mean, std, count)
+    return Normalizer(mean=mean, std=std)
+
+
+def _check_alive(mean: np.ndarray, std: np.ndarray, count: int) -> None:
+    dead = np.flatnonzero(~(std > MIN_STD))
+    if len(dead):
+        raise CorpusError(
+            f"every mel band must vary over the training frames, band {dead[0]} of {len(std)} "
+            f"is {mean[dead[0]]:.4f} in all {count} frames; look for silent recordings or ones "
+            "of a lower sample rate"
+        )
+
+
+def write_normalizer(path: Path, normalizer: Normalizer) -> None:
+    """Write normalizer.json; numbers come back bit by bit."""
+    write_json(path, {"mean": normalizer.mean.tolist(), "std": normalizer.std.tolist()})
+
+
+def read_normalizer(path: Path) -> Normalizer:
+    """Read normalizer.json.
+
+    Raises:
+        ArtifactError: the file is missing or holds no normalizer.
+    """
+    values = read_json(path)
+    try:
+        mean, std = (np.array(values[key], np.float64) for key in ("mean", "std"))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(f"{path} must hold mean and std ({error}); rerun fbank") from error
+    if mean.ndim != 1 or mean.shape != std.shape or not (std > 0).all():
+        raise ArtifactError(
+            f"{path} must hold a mean and a std above 0 per mel band, "
+            f"got shapes {mean.shape} and {std.shape}; rerun fbank"
+        )
+    return Normalizer(mean=mean, std=std)

@@ -1,0 +1,111 @@
+"""Latents of one split: z1 and z2 per segment, mu2 per utterance, in one safetensors file."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from fhvae.artifacts import new_file
+from fhvae.errors import ArtifactError
+
+INDEX_KEY = "index"
+
+
+@dataclass(frozen=True)
+class Latents:
+    """Posteriors of all segments of a split, utterances sorted by id.
+
+    Attributes:
+        utterance_ids: sorted.
+        offsets, lengths: `[utterance]` int64, in segments.
+        starts: `[segment]` int32, first frame of the segment in its utterance.
+        z1_mean, z1_log_variance: `[segment, z1]` float32, given the mean of z2.
+        z2_mean, z2_log_variance: `[segment, z2]` float32.
+        mu2: `[utterance, z2]` float32, closed form over the segments of the utterance.
+        segment_frames: frames in a segment.
+    """
+
+    utterance_ids: tuple[str, ...]
+    offsets: np.ndarray
+    lengths: np.ndarray
+    starts: np.ndarray
+    z1_mean: np.ndarray
+    z1_log_variance: np.ndarray
+    z2_mean: np.ndarray
+    z2_log_variance: np.ndarray
+    mu2: np.ndarray
+    segment_frames: int
+
+    def slices(self) -> Iterator[tuple[str, slice]]:
+        """Walk over (utterance_id, its segments)."""
+        for utterance_id, offset, length in zip(
+            self.utterance_ids, self.offsets, self.lengths, strict=True
+        ):
+            yield utterance_id, slice(int(offset), int(offset + length))
+
+    @property
+    def segment_utterance(self) -> np.ndarray:
+        """Position of each segment's utterance, `[segment]`."""
+        return np.repeat(np.arange(len(self.lengths)), self.lengths)
+
+    @property
+    def centre_frames(self) -> np.ndarray:
+        """Frame in the middle of each segment, `[segment]`; of an even length, the earlier one."""
+        return self.starts + (self.segment_frames - 1) // 2
+
+    @property
+    def mu1(self) -> np.ndarray:
+        """Mean of z1 over each utterance, `[utterance, z1]`: the control that should not know who."""
+        sums = np.add.reduceat(self.z1_mean.astype(np.float64), self.offsets, axis=0)
+        return (sums / self.lengths[:, None]).astype(np.float32)
+
+
+def _array_names() -> list[str]:
+    scalars = ("utterance_ids", "segment_frames")
+    return [item.name for item in fields(Latents) if item.name not in scalars]
+
+
+def write_latents(path: Path, latents: Latents) -> None:
+    """Write one split; equal latents give equal bytes.
+
+    Raises:
+        ArtifactError: a value is NaN or infinite; the message names the utterance.
+    """
+    from safetensors.numpy import save_file
+
+    for name, where in (("z1_mean", latents.z1_mean), ("z2_mean", latents.z2_mean)):
+        for utterance_id, segments in latents.slices():
+            if not np.isfinite(where[segments]).all():
+                raise ArtifactError(f"{path}: {name} of utterance {utterance_id} must be finite")
+    index = {
+        "utterance_ids": list(latents.utterance_ids),
+        "segment_frames": latents.segment_frames,
+    }
+    arrays = {name: np.ascontiguousarray(getattr(latents, name)) for name in _array_names()}
+    with new_file(path) as partial:
+        save_file(arrays, partial, metadata={INDEX_KEY: json.dumps(index)})
+
+
+def read_latents(path: Path) -> Latents:
+    """Read one split.
+
+    Raises:
+        ArtifactError: the file is missing or is not one of ours.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            index = json.loads(file.metadata()[INDEX_KEY])
+            arrays = {name: file.get_tensor(name) for name in _array_names()}
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{path} must exist; rerun the stage latents") from error
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(f"{path} is not a latents file ({error}); rerun latents") from error
+    return Latents(
+        utterance_ids=tuple(index["utterance_ids"]),
+        segment_frames=int(index["segment_frames"]),
+        **arrays,
+    )

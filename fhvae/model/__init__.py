@@ -1,0 +1,1 @@
+"""The model of the paper: networks, bound, discriminative term, weights on disk."""

@@ -1,0 +1,80 @@
+"""A trained model as a folder that any program can load.
+
+    weights.safetensors   networks only: no table of mu2, no optimizer
+    model.json            mels, model, segment and fbank params
+    normalizer.json       mean and standard deviation per mel band, from train
+"""
+
+import dataclasses
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from fhvae.artifacts import new_folder, read_json, write_json
+from fhvae.errors import ArtifactError
+from fhvae.model.network import FHVAE
+from fhvae.params import ModelParams, SegmentsParams, from_mapping
+
+WEIGHTS, CONFIG, NORMALIZER = "weights.safetensors", "model.json", "normalizer.json"
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """Networks with what is needed to feed them."""
+
+    network: FHVAE
+    segments: SegmentsParams
+
+
+def write_model(
+    folder: Path,
+    weights: Mapping[str, Tensor],
+    mels: int,
+    model: ModelParams,
+    segments: SegmentsParams,
+    normalizer: Path,
+) -> None:
+    """Write a model folder; equal weights give equal bytes."""
+    from safetensors.torch import save_file
+
+    with new_folder(folder) as partial:
+        ordered = {name: weights[name].contiguous().cpu() for name in sorted(weights)}
+        save_file(ordered, partial / WEIGHTS)
+        config = {
+            "mels": mels,
+            "model": dataclasses.asdict(model),
+            "segments": dataclasses.asdict(segments),
+        }
+        write_json(partial / CONFIG, config)
+        shutil.copyfile(normalizer, partial / NORMALIZER)
+
+
+def read_model(folder: Path, device: torch.device) -> TrainedModel:
+    """Read a model folder, ready for inference.
+
+    Raises:
+        ArtifactError: a file is missing, broken, or does not fit the others.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    config = read_json(folder / CONFIG)
+    source = str(folder / CONFIG)
+    network = FHVAE(
+        int(config["mels"]), from_mapping(ModelParams, config["model"], source, "model")
+    )
+    try:
+        network.load_state_dict(load_file(folder / WEIGHTS))
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{folder / WEIGHTS} must exist; rerun the stage train") from error
+    except (SafetensorError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise ArtifactError(f"{folder / WEIGHTS} does not fit {CONFIG}: {reason}") from error
+    return TrainedModel(
+        network=network.to(device).eval().requires_grad_(False),
+        segments=from_mapping(SegmentsParams, config["segments"], source, "segments"),
+    )

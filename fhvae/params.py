@@ -1,0 +1,274 @@
+"""params.yaml as frozen dataclasses, checked once.
+
+Every key must be there, none may be unknown, and each value must have the type and the
+range written here. The message names file and key, what must hold and what was found.
+"""
+
+import dataclasses
+import difflib
+import re
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from fhvae.errors import ParamsError
+
+Section = TypeVar("Section")
+EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
+
+
+def _number(
+    *, above: float | None = None, least: float | None = None, most: float | None = None
+) -> Any:
+    """Declare a numeric key with its range."""
+    return field(metadata={"above": above, "least": least, "most": most})
+
+
+@dataclass(frozen=True)
+class EspeakParams:
+    """Size and difficulty of the embedded synthetic corpus."""
+
+    train_speakers: int = _number(least=2)
+    train_utterances: int = _number(least=2)
+    dev_speakers: int = _number(least=2)
+    dev_utterances: int = _number(least=2)
+    test_speakers: int = _number(least=2)
+    test_utterances: int = _number(least=2)
+    parallel_speakers: int = _number(least=0)
+    parallel_utterances: int = _number(least=0)
+    speaker_scale: float = _number(above=0, most=2)
+    accents: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CorpusParams:
+    """Which recordings, and how speakers are split where the corpus does not say."""
+
+    name: Literal["espeak", "manifest"]
+    path: str | None
+    dev_fraction: float = _number(above=0, most=0.5)
+    test_fraction: float = _number(above=0, most=0.5)
+    espeak: EspeakParams
+
+    def check(self) -> None:
+        """Raise ParamsError where two keys contradict each other."""
+        if self.name == "manifest" and self.path is None:
+            raise ParamsError("corpus.path must name a folder for corpus.name manifest, got null")
+        espeak = self.espeak
+        if espeak.parallel_speakers > espeak.test_speakers:
+            raise ParamsError(
+                "corpus.espeak.parallel_speakers must be at most "
+                f"corpus.espeak.test_speakers={espeak.test_speakers}, "
+                f"got {espeak.parallel_speakers}"
+            )
+        if espeak.parallel_utterances > espeak.test_utterances:
+            raise ParamsError(
+                "corpus.espeak.parallel_utterances must be at most "
+                f"corpus.espeak.test_utterances={espeak.test_utterances}, "
+                f"got {espeak.parallel_utterances}"
+            )
+
+
+@dataclass(frozen=True)
+class FbankParams:
+    """Definition of the log-mel frames (docs/decisions/0003-fbank.md)."""
+
+    window_ms: float = _number(above=0, most=200)
+    hop_ms: float = _number(above=0, most=100)
+    fft_size: int = _number(least=16)
+    mels: int = _number(least=1)
+    preemphasis: float = _number(least=0, most=1)
+    power: float = _number(above=0, most=2)
+    log_floor: float = _number(most=0)
+
+    def check(self) -> None:
+        """Raise ParamsError where two keys contradict each other."""
+        if self.hop_ms > self.window_ms:
+            raise ParamsError(
+                f"fbank.hop_ms must be at most fbank.window_ms={self.window_ms:g}, "
+                f"got {self.hop_ms:g}"
+            )
+
+
+@dataclass(frozen=True)
+class SegmentsParams:
+    """How utterances are cut into segments, in frames."""
+
+    frames: int = _number(least=1)
+    train_shift: int = _number(least=1)
+    shift: int = _number(least=1)
+
+
+@dataclass(frozen=True)
+class ModelParams:
+    """Sizes of the networks and standard deviations of the priors."""
+
+    layers: int = _number(least=1)
+    cells: int = _number(least=1)
+    z1: int = _number(least=1)
+    z2: int = _number(least=1)
+    z1_std: float = _number(above=0)
+    z2_std: float = _number(above=0)
+    mu2_std: float = _number(above=0)
+
+
+@dataclass(frozen=True)
+class TrainingParams:
+    """Optimization, early stopping and the table of mu2."""
+
+    mu2_table: Literal["closed_form", "random"]
+    sequence: Literal["utterance", "speaker"]
+    batch: int = _number(least=1)
+    learning_rate: float = _number(above=0)
+    adam_beta1: float = _number(least=0, most=0.9999)
+    adam_beta2: float = _number(least=0, most=0.99999)
+    epoch_steps: int = _number(least=1)
+    max_epochs: int = _number(least=1)
+    patience: int = _number(least=0)
+    collapse_kl_z2: float = _number(least=0)
+
+
+@dataclass(frozen=True)
+class LatentsParams:
+    """The grid on which latents are written."""
+
+    shift: int = _number(least=1)
+
+
+@dataclass(frozen=True)
+class VerificationParams:
+    """Back-ends and intervals of speaker verification."""
+
+    lda_dimensions: int = _number(least=1)
+    bootstrap: int = _number(least=10)
+
+
+@dataclass(frozen=True)
+class ProbesParams:
+    """Linear probes on frozen latents, and the t-SNE map."""
+
+    penalties: tuple[float, ...]
+    max_segments: int = _number(least=100)
+    bootstrap: int = _number(least=10)
+    tsne_points: int = _number(least=50)
+
+    def check(self) -> None:
+        """Raise ParamsError where a value cannot be used."""
+        if not self.penalties or min(self.penalties) <= 0:
+            raise ParamsError(
+                f"probes.penalties must list numbers above 0, got {list(self.penalties)}"
+            )
+
+
+@dataclass(frozen=True)
+class Params:
+    """All of params.yaml."""
+
+    alpha: float = _number(least=0)
+    seed: int = _number(least=0)
+    corpus: CorpusParams
+    fbank: FbankParams
+    segments: SegmentsParams
+    model: ModelParams
+    training: TrainingParams
+    latents: LatentsParams
+    verification: VerificationParams
+    probes: ProbesParams
+
+
+def load_params(path: Path = Path("params.yaml")) -> Params:
+    """Read and check params.yaml.
+
+    Raises:
+        ParamsError: the file is missing or is not YAML, a key is unknown or missing, or
+            a value has the wrong type or range.
+    """
+    import yaml
+
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ParamsError(f"{path} must exist; run from the top of the repository") from error
+    except yaml.YAMLError as error:
+        raise ParamsError(f"{path} must be YAML: {' '.join(str(error).split())}") from error
+    return from_mapping(Params, values, source=str(path))
+
+
+def from_mapping(section: type[Section], values: Any, source: str, key: str = "") -> Section:
+    """Build a params dataclass from plain values; `source` and `key` locate it in messages."""
+    if not isinstance(values, Mapping):
+        raise ParamsError(f"{source}: {key or 'the file'} must hold keys and values, got {values!r}")
+    prefix = f"{key}." if key else ""
+    fields = {item.name: item for item in dataclasses.fields(section)}  # type: ignore[arg-type]
+    for name in values:
+        if name not in fields:
+            close = difflib.get_close_matches(str(name), fields, n=1)
+            hint = f"; did you mean {prefix}{close[0]}?" if close else ""
+            raise ParamsError(f"{source}: unknown key {prefix}{name}{hint}")
+    kinds = typing.get_type_hints(section)
+    checked = {}
+    for name, item in fields.items():
+        if name not in values:
+            raise ParamsError(f"{source}: key {prefix}{name} is missing")
+        checked[name] = _checked(values[name], kinds[name], item, source, prefix + name)
+    result = section(**checked)
+    if hasattr(result, "check"):
+        try:
+            result.check()
+        except ParamsError as error:
+            raise ParamsError(f"{source}: {error}") from None
+    return result
+
+
+def _checked(value: Any, kind: Any, item: dataclasses.Field[Any], source: str, key: str) -> Any:
+    """Check one value against its declared type and range."""
+    if dataclasses.is_dataclass(kind):
+        return from_mapping(typing.cast(type[Any], kind), value, source, key)
+    origin = typing.get_origin(kind)
+    if origin is Literal:
+        choices = typing.get_args(kind)
+        if value not in choices:
+            raise ParamsError(f"{source}: {key} must be one of {', '.join(choices)}, got {value!r}")
+        return value
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise ParamsError(f"{source}: {key} must be a list, got {value!r}")
+        inner = typing.get_args(kind)[0]
+        return tuple(
+            _checked(part, inner, item, source, f"{key}[{place}]")
+            for place, part in enumerate(value)
+        )
+    if origin is types.UnionType:
+        if value is None:
+            return None
+        kind = next(part for part in typing.get_args(kind) if part is not types.NoneType)
+    if kind is str:
+        if not isinstance(value, str):
+            raise ParamsError(f"{source}: {key} must be text, got {value!r}")
+        return value
+    return _checked_number(value, kind, item.metadata, source, key)
+
+
+def _checked_number(
+    value: Any, kind: type, limits: Mapping[str, float | None], source: str, key: str
+) -> float | int:
+    """Check a number; 10 serves for 10.0, never 10.0 for 10, and no bool for either."""
+    noun = "a whole number" if kind is int else "a number"
+    if kind is float and isinstance(value, str) and EXPONENT.fullmatch(value):
+        value = float(value)  # YAML 1.1 reads 1e-3, without a point, as text
+    if isinstance(value, bool) or not isinstance(value, int if kind is int else (int, float)):
+        raise ParamsError(f"{source}: {key} must be {noun}, got {value!r}")
+    number = kind(value)
+    if number != number or number in (float("inf"), float("-inf")):
+        raise ParamsError(f"{source}: {key} must be finite, got {value!r}")
+    for word, limit, holds in (
+        ("above", limits.get("above"), lambda bound: number > bound),
+        ("at least", limits.get("least"), lambda bound: number >= bound),
+        ("at most", limits.get("most"), lambda bound: number <= bound),
+    ):
+        if limit is not None and not holds(limit):
+            raise ParamsError(f"{source}: {key} must be {noun} {word} {limit:g}, got {value!r}")
+    return number  # type: ignore[no-any-return]

@@ -1,0 +1,91 @@
+"""The DET curve: false acceptances against false rejections, axes in normal deviates."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fhvae.plots.drawing import COLOURS, new_figure
+
+POINTS = 200  # of a curve, after thinning
+LOWEST, HIGHEST = 1e-5, 1 - 1e-5  # rates beyond have no place on the axes
+AXIS = (0.0005, 0.8)
+TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
+
+
+@dataclass(frozen=True)
+class DetCurve:
+    """The error rates of one system.
+
+    Attributes:
+        fpr: `[threshold]`, falling from 1 to 0.
+        fnr: `[threshold]`, rising from 0 to 1.
+        eer: equal error rate, the dot on the curve.
+    """
+
+    fpr: np.ndarray
+    fnr: np.ndarray
+    eer: float
+
+
+def det_table(curves: Mapping[str, DetCurve]) -> pd.DataFrame:
+    """Lay out the DET curves as columns system, fpr, fnr, thinned to `POINTS` rows each."""
+    tables = [pd.DataFrame(columns=["system", "fpr", "fnr"])]
+    for system, curve in curves.items():
+        kept = thin(curve)
+        rates = {"fpr": curve.fpr[kept].round(6), "fnr": curve.fnr[kept].round(6)}
+        tables.append(pd.DataFrame({"system": system, **rates}))
+    return pd.concat(tables[1:] or tables, ignore_index=True)
+
+
+def thin(curve: DetCurve) -> np.ndarray:
+    """Choose thresholds evenly spread along the drawn curve, both ends kept, `[kept]`."""
+    x, y = deviates(curve.fpr), deviates(curve.fnr)
+    steps = np.abs(np.diff(x)) + np.abs(np.diff(y))
+    travelled = np.concatenate([[0], np.cumsum(steps)])
+    wanted = np.linspace(0, travelled[-1], min(POINTS, len(travelled)))
+    kept = np.searchsorted(travelled, wanted)
+    return np.unique(np.concatenate([[0], kept, [len(travelled) - 1]]))
+
+
+def deviates(rates: np.ndarray) -> np.ndarray:
+    """Turn rates into normal deviates; 0 and 1 become large, not infinite."""
+    from scipy.special import ndtri
+
+    return np.asarray(ndtri(np.clip(rates, LOWEST, HIGHEST)))
+
+
+def draw_det(path: Path, curves: Mapping[str, DetCurve], title: str) -> None:
+    """Draw the DET curves of several systems, the EER of each marked by a dot.
+
+    Args:
+        path: PNG file.
+        curves: by system `<vector>.<backend>`; a vector keeps its colour, the first
+            back-end is solid and the second dashed.
+        title: above the axes.
+    """
+    vectors = list(dict.fromkeys(system.split(".")[0] for system in curves))
+    with new_figure(path, width=8.8, height=6.0) as figure:
+        axes = figure.subplots()
+        for system, curve in curves.items():
+            vector, _, backend = system.partition(".")
+            colour = COLOURS[vectors.index(vector) % len(COLOURS)]
+            x, y = deviates(curve.fpr), deviates(curve.fnr)
+            dashes = "-" if backend in ("", "cos") else "--"
+            label = f"{system}   EER {100 * curve.eer:.1f} %"
+            axes.plot(x, y, dashes, color=colour, linewidth=1.6, label=label)
+            place = deviates(np.array([curve.eer]))
+            axes.plot(place, place, "o", color=colour, markersize=5, markeredgecolor="white")
+        low, high = deviates(np.array(AXIS))
+        axes.plot([low, high], [low, high], color="#AAAAAA", linewidth=0.8, zorder=0)
+        places = deviates(np.array(TICKS))
+        labels = [f"{100 * tick:g}" for tick in TICKS]
+        axes.set_xticks(places, labels)
+        axes.set_yticks(places, labels)
+        axes.set(xlim=(low, high), ylim=(low, high), aspect="equal", title=title)
+        axes.set_xlabel("false acceptances, % of non-target trials")
+        axes.set_ylabel("false rejections, % of target trials")
+        axes.grid(True)
+        figure.legend(loc="outside right center", title="back-end: cos solid, lda dashed")

@@ -1,0 +1,64 @@
+"""Bars of probe accuracies with their intervals, and a line at chance."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fhvae.plots.drawing import COLOURS, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+TASKS = ("phone", "speaker")
+INPUTS = {"z1": "z1", "z2": "z2", "fbank": "fbank frame"}
+
+
+def draw_probes(path: Path, metrics: Mapping[str, Any]) -> None:
+    """Draw one panel per task, one bar per input.
+
+    Args:
+        path: PNG file.
+        metrics: those of the stage probe; a task in `absent` gets its reason for a panel.
+    """
+    with new_figure(path, width=8.4, height=4.2) as figure:
+        for axes, task in zip(figure.subplots(1, len(TASKS)), TASKS, strict=True):
+            if task in metrics:
+                _draw_task(axes, task, metrics[task])
+            else:
+                _draw_reason(axes, task, metrics["absent"][task])
+
+
+def _draw_task(axes: "Axes", task: str, results: Mapping[str, Any]) -> None:
+    classes = results["classes"] if task == "phone" else results["speakers"]
+    names = [name for name in INPUTS if name in results]
+    for place, name in enumerate(names):
+        accuracy = 100 * results[name]["accuracy"]
+        low, high = 100 * results[name]["accuracy_low"], 100 * results[name]["accuracy_high"]
+        axes.bar(place, accuracy, width=0.62, color=COLOURS[place])
+        axes.plot([place, place], [low, high], color="#333333", linewidth=1.6)
+        top = max(accuracy, high)
+        axes.annotate(
+            f"{accuracy:.1f}", (place, top), (0, 4), textcoords="offset points", ha="center"
+        )
+    chance = 100 * results["chance"]
+    axes.axhline(chance, color="#333333", linestyle="--", linewidth=1)
+    axes.annotate(
+        f"chance {chance:.1f}",
+        (1, chance),
+        (0, 3),
+        xycoords=("axes fraction", "data"),
+        textcoords="offset points",
+        ha="right",
+        fontsize=9,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.8},
+    )
+    axes.set_xticks(range(len(names)), [INPUTS[name] for name in names])
+    axes.set(ylim=(0, 108), xlim=(-0.6, len(names) - 0.1), title=f"{task}, {classes} classes")
+    axes.set_ylabel("accuracy, %")
+    axes.grid(True, axis="y")
+
+
+def _draw_reason(axes: "Axes", task: str, reason: str) -> None:
+    axes.set_title(f"{task}: not computed")
+    axes.text(0.5, 0.5, reason, ha="center", va="center", wrap=True, transform=axes.transAxes)
+    axes.set_axis_off()

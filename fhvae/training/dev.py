@@ -1,0 +1,86 @@
+"""The dev criterion: the lower bound with mu2 in closed form (paper-map: dev-criterion)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from fhvae.model.network import FHVAE
+from fhvae.model.objective import infer_mu2, posteriors, segment_terms
+from fhvae.params import SegmentsParams
+from fhvae.segments import gather
+from fhvae.training.data import SequenceData
+from fhvae.training.table import INFERENCE_BATCH, closed_form_table, sequence_grid
+
+Monitor = Callable[[np.ndarray, tuple[str, ...]], float | None]
+"""Takes vectors `[utterance, dimension]` and their speakers, returns an EER or None."""
+
+
+@dataclass(frozen=True)
+class DevTerms:
+    """Means over all dev segments, in nats, and how much z1 and z2 vary.
+
+    Attributes:
+        z1_mean_variance, z2_mean_variance: variance of the posterior means over segments,
+            summed over dimensions; near 0 the latent says nothing.
+        eer_mu2, eer_mu1: the monitor's EER of utterance means; None where not computed.
+    """
+
+    lower_bound: float
+    log_px: float
+    kl_z1: float
+    kl_z2: float
+    log_pmu2: float
+    z1_mean_variance: float
+    z2_mean_variance: float
+    eer_mu2: float | None
+    eer_mu1: float | None
+
+
+@torch.no_grad()
+def evaluate_dev(
+    network: FHVAE,
+    data: SequenceData,
+    segments: SegmentsParams,
+    noise_seed: int,
+    monitor: Monitor | None,
+) -> DevTerms:
+    """Evaluate the bound on the dev grid.
+
+    The noise is the same at every call, so two epochs differ by their weights only.
+    """
+    device = data.frames.device
+    noise = torch.Generator(device).manual_seed(noise_seed)
+    mu2 = closed_form_table(network, data, segments)
+    counts = data.segments_in_sequence(segments.frames, segments.shift)
+    grid = sequence_grid(data, segments)
+    starts, sequence = data.on_device(grid)
+    sums = torch.zeros(5, dtype=torch.float64, device=device)
+    z1_means, z2_means = [], []
+    for part, rows in zip(
+        starts.split(INFERENCE_BATCH), sequence.split(INFERENCE_BATCH), strict=True
+    ):
+        batch = gather(data.frames, part, segments.frames)
+        terms = segment_terms(network, batch, mu2[rows], counts[rows], noise)
+        parts = (terms.lower_bound, terms.log_px, terms.kl_z1, terms.kl_z2, terms.log_pmu2)
+        sums += torch.stack([value.double().sum() for value in parts])
+        found = posteriors(network, batch)
+        z1_means.append(found.z1.mean)
+        z2_means.append(found.z2.mean)
+    means = (sums / len(grid)).tolist()
+    z1, z2 = torch.cat(z1_means), torch.cat(z2_means)
+    eers: list[float | None] = [None, None]
+    if monitor is not None:
+        utterance = torch.from_numpy(grid.utterance).to(device)
+        eers = [
+            monitor(infer_mu2(z, utterance, len(data.lengths), 0.0).cpu().numpy(), data.speakers)
+            for z in (z2, z1)
+        ]
+    return DevTerms(
+        *means,
+        z1_mean_variance=float(z1.double().var(dim=0, correction=0).sum()),
+        z2_mean_variance=float(z2.double().var(dim=0, correction=0).sum()),
+        eer_mu2=eers[0],
+        eer_mu1=eers[1],
+    )

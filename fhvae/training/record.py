@@ -1,0 +1,81 @@
+"""One row of the learning curve, and whether z2 has collapsed."""
+
+import math
+from dataclasses import dataclass
+
+from fhvae.training.dev import DevTerms
+
+LOG_Q_MARGIN = 0.5  # nats above -ln M; by the second pass a working z2 is beyond it
+
+
+@dataclass(frozen=True)
+class TrainTerms:
+    """Means over the training segments of an epoch, in nats."""
+
+    lower_bound: float
+    log_px: float
+    kl_z1: float
+    kl_z2: float
+    log_pmu2: float
+    log_q: float
+
+    @property
+    def progress(self) -> str:
+        """The terms as the progress bar shows them."""
+        return (
+            f"bound {self.lower_bound:.0f} | x {self.log_px:.0f} | KL z1 {self.kl_z1:.0f} "
+            f"z2 {self.kl_z2:.0f} | log q {self.log_q:.1f}"
+        )
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """What one epoch left behind.
+
+    Attributes:
+        epoch: from 1.
+        step: steps done.
+        passes: passes over the training segments begun.
+        train, dev: means of the terms.
+        collapsed: why z2 looks collapsed, "" if it does not.
+    """
+
+    epoch: int
+    step: int
+    passes: int
+    train: TrainTerms
+    dev: DevTerms
+    collapsed: str
+
+    def row(self) -> dict[str, float | int | str | None]:
+        """Lay the record out as a row of learning_curve.csv."""
+        train = {f"train_{name}": value for name, value in vars(self.train).items()}
+        dev = {
+            name if name.endswith("_variance") else f"dev_{name}": value
+            for name, value in vars(self.dev).items()
+        }
+        head = {"epoch": self.epoch, "step": self.step, "passes": self.passes}
+        return {**head, **train, **dev, "collapsed": self.collapsed}
+
+
+def collapse_reason(
+    train: TrainTerms, dev: DevTerms, *, passes: int, sequences: int, alpha: float, least_kl: float
+) -> str:
+    """Say why z2 looks collapsed, or "".
+
+    The bound and the count of active dimensions do not show a collapse
+    (docs/decisions/0004-mu2-table.md); these two do.
+
+    Args:
+        train, dev: the epoch's terms.
+        passes: passes begun; before the third log q is given time.
+        sequences: M, the rows of the table.
+        alpha: log q is only asked for where it is trained.
+        least_kl: nats of dev KL of z2 below which it carries too little.
+    """
+    if dev.kl_z2 < least_kl:
+        return f"dev KL of z2 is {dev.kl_z2:.1f} nats, below {least_kl:g}"
+    floor = -math.log(sequences)
+    if alpha > 0 and passes > 2 and train.log_q < floor + LOG_Q_MARGIN:
+        return f"log q is {train.log_q:.2f} nats, -ln(sequences) is {floor:.2f}"
+    return ""

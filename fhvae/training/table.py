@@ -1,0 +1,42 @@
+"""The table of mu2: one trained vector per training sequence.
+
+It lives and dies with training; a model is used without it.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from fhvae.model.network import FHVAE
+from fhvae.model.objective import infer_mu2
+from fhvae.params import ModelParams, SegmentsParams
+from fhvae.segments import Segments, gather, grid_segments
+from fhvae.training.data import SequenceData
+
+INFERENCE_BATCH = 1024  # segments; bounds memory, changes no result that matters
+
+
+def new_table(sequences: int, model: ModelParams, device: torch.device) -> nn.Parameter:
+    """Draw the paper's table, N(0, mu2_std^2), from PyTorch's global generator."""
+    return nn.Parameter((model.mu2_std * torch.randn(sequences, model.z2)).to(device))
+
+
+def sequence_grid(data: SequenceData, segments: SegmentsParams) -> Segments:
+    """Cut a split on the grid from which mu2 is inferred."""
+    return grid_segments(data.offsets, data.lengths, segments.frames, segments.shift)
+
+
+@torch.no_grad()
+def closed_form_table(network: FHVAE, data: SequenceData, segments: SegmentsParams) -> Tensor:
+    """Infer the mu2 of every sequence from the current z2 encoder, `[sequence, z2]`.
+
+    Done at the start of each pass this is hierarchical sampling with one block of all
+    sequences (paper-map: hierarchical-sampling), and what keeps z2 from collapsing
+    (docs/decisions/0004-mu2-table.md).
+    """
+    starts, sequence = data.on_device(sequence_grid(data, segments))
+    means = [
+        network.encode_z2(gather(data.frames, part, segments.frames)).mean
+        for part in starts.split(INFERENCE_BATCH)
+    ]
+    shrinkage = (network.params.z2_std / network.params.mu2_std) ** 2
+    return infer_mu2(torch.cat(means), sequence, data.sequences, shrinkage)

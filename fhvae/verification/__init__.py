@@ -1,0 +1,1 @@
+"""How well an utterance's vector tells who speaks: trials, scores, error rates, intervals."""

@@ -1,0 +1,124 @@
+"""Infer latents with the trained model: z1, z2 per segment and mu2 per utterance."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from fhvae.artifacts import Packed, new_folder, read_packed, write_metrics
+from fhvae.commandline import parse_paths, run
+from fhvae.corpus.store import Corpus, read_corpus
+from fhvae.device import choose_device
+from fhvae.features.normalize import Normalizer, read_normalizer
+from fhvae.inference import factor_grid, infer_latents, sorted_positions
+from fhvae.latents import Latents, write_latents
+from fhvae.model.weights import NORMALIZER, TrainedModel, read_model
+from fhvae.params import load_params
+from fhvae.plots.factor_grid import draw_factor_grid
+from fhvae.plots.tsne import draw_tsne
+from fhvae.seeds import generator, stream_seed
+
+ACTIVE_VARIANCE = 0.01  # variance of the posterior mean above which a dimension is in use
+GRID_UTTERANCES = 5
+TSNE_POINTS = 2000
+
+
+def infer_split(trained: TrainedModel, packed: Packed, shift: int, name: str) -> Latents:
+    """Infer one split with a progress bar over its utterances."""
+    order = tqdm(sorted_positions(packed.utterance_ids), desc=f"latents {name}", unit="utt")
+    return infer_latents(trained, packed, shift, order)
+
+
+def split_metrics(latents: Latents) -> dict[str, int]:
+    """Count utterances, segments, and the dimensions that are in use."""
+    return {
+        "utterances": len(latents.utterance_ids),
+        "segments": len(latents.starts),
+        "active_z1": int((latents.z1_mean.var(axis=0) > ACTIVE_VARIANCE).sum()),
+        "active_z2": int((latents.z2_mean.var(axis=0) > ACTIVE_VARIANCE).sum()),
+    }
+
+
+def draw_maps(folder: Path, latents: Latents, corpus: Corpus, seed: int) -> None:
+    """Draw t-SNE maps: mu2 of test utterances, z1 of a seeded sample of their segments."""
+    people = {item.utterance_id: (item.speaker, item.gender) for item in corpus.utterances}
+    who = np.array([people[utterance_id] for utterance_id in latents.utterance_ids])
+    draw_tsne(
+        folder / "tsne_mu2.png",
+        latents.mu2,
+        who[:, 0].tolist(),
+        who[:, 1].tolist(),
+        "mu2 of test utterances",
+        stream_seed(seed, "tsne") % 2**32,
+    )
+    count = len(latents.starts)
+    chosen = np.sort(generator(seed, "tsne points").permutation(count)[:TSNE_POINTS])
+    said_by = who[latents.segment_utterance[chosen]]
+    draw_tsne(
+        folder / "tsne_z1.png",
+        latents.z1_mean[chosen],
+        said_by[:, 0].tolist(),
+        said_by[:, 1].tolist(),
+        "z1 of test segments",
+        stream_seed(seed, "tsne") % 2**32,
+    )
+
+
+def draw_grid(
+    path: Path, trained: TrainedModel, packed: Packed, speakers: dict[str, str], undo: Normalizer
+) -> None:
+    """Draw the middle segments of the first utterance of several speakers, all pairs decoded."""
+    first: dict[str, int] = {}
+    for position in sorted_positions(packed.utterance_ids):
+        first.setdefault(speakers[packed.utterance_ids[position]], position)
+    chosen = list(first.items())[:: max(1, len(first) // GRID_UTTERANCES)][:GRID_UTTERANCES]
+    frames = trained.segments.frames
+    middles = [(len(packed[position]) - frames) // 2 for _, position in chosen]
+    segments = np.stack(
+        [
+            packed[position][start : start + frames]
+            for (_, position), start in zip(chosen, middles, strict=True)
+        ],
+        axis=1,
+    )
+    device = next(trained.network.parameters()).device
+    decoded = factor_grid(trained, torch.from_numpy(segments).to(device))
+    draw_factor_grid(
+        path,
+        undo.undo(decoded.originals),
+        undo.undo(decoded.reconstructions),
+        undo.undo(decoded.grid),
+        [speaker for speaker, _ in chosen],
+    )
+
+
+def main() -> None:
+    """Run the stage."""
+    corpus_path, fbank, model, latents_path, metrics, plots = parse_paths(
+        __doc__, "corpus", "fbank", "model", "latents", "metrics", "plots"
+    )
+    params = load_params()
+    corpus = read_corpus(corpus_path)
+    trained = read_model(model, choose_device())
+    report = {}
+    with new_folder(latents_path) as folder:
+        for split in corpus.splits:
+            latents = infer_split(trained, read_packed(fbank / split), params.latents.shift, split)
+            write_latents(folder / f"{split}.safetensors", latents)
+            report[split] = split_metrics(latents)
+            if split == "test":
+                draw_maps(plots, latents, corpus, params.seed)
+    speakers = {item.utterance_id: item.speaker for item in corpus.utterances}
+    draw_grid(
+        plots / "factor_grid.png",
+        trained,
+        read_packed(fbank / "test"),
+        speakers,
+        read_normalizer(model / NORMALIZER),
+    )
+    write_metrics(metrics, report)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,77 @@
+"""Train the FHVAE: normalized frames -> weights, learning curve."""
+
+import logging
+import math
+
+import pandas as pd
+
+from fhvae.artifacts import read_packed, write_csv, write_metrics
+from fhvae.commandline import parse_paths, run
+from fhvae.corpus.store import read_corpus
+from fhvae.device import choose_device
+from fhvae.model.weights import NORMALIZER, write_model
+from fhvae.params import Params, load_params
+from fhvae.plots.learning_curve import draw_learning_curve
+from fhvae.training.checkpoint import Checkpoint, file_digest, fingerprint
+from fhvae.training.data import load_sequences
+from fhvae.training.loop import Setting, TrainedRun, Trainer
+from fhvae.verification.monitor import cosine_eer
+
+
+def train_metrics(run: TrainedRun, params: Params, sequences: int) -> dict[str, object]:
+    """Lay out metrics/train.json: the best epoch, and whether z2 works there."""
+    best, steps = run.best, run.curve[-1].step
+    metrics: dict[str, object] = {
+        "dev_lower_bound": best.dev.lower_bound,
+        "best_epoch": best.epoch,
+        "steps": steps,
+        "segments": steps * params.training.batch,
+        "passes": run.curve[-1].passes,
+        "sequences": sequences,
+        "dev_log_px": best.dev.log_px,
+        "dev_kl_z1": best.dev.kl_z1,
+        "collapse": {
+            "collapsed": int(bool(best.collapsed)),
+            "dev_kl_z2": best.dev.kl_z2,
+            "z2_mean_variance": best.dev.z2_mean_variance,
+            "log_q": best.train.log_q,
+            "log_q_of_chance": -math.log(sequences),
+        },
+    }
+    eers = {"mu2": best.dev.eer_mu2, "mu1": best.dev.eer_mu1}
+    metrics["dev_eer"] = {name: eer for name, eer in eers.items() if eer is not None}
+    return metrics
+
+
+def main() -> None:
+    """Run the stage."""
+    corpus_path, fbank, model, metrics, plots = parse_paths(
+        __doc__, "corpus", "fbank", "model", "metrics", "plots"
+    )
+    params = load_params()
+    device = choose_device()
+    logging.info("training on %s", device.type)
+    speakers = {item.utterance_id: item.speaker for item in read_corpus(corpus_path).utterances}
+    train, dev = (
+        load_sequences(read_packed(fbank / split), speakers, params.training.sequence, device)
+        for split in ("train", "dev")
+    )
+    setting = Setting(params.alpha, params.seed, params.segments, params.model, params.training)
+    files = [fbank / f"{split}{ending}" for split in ("train", "dev") for ending in (".npy", ".csv")]
+    checkpoint = Checkpoint(
+        fingerprint(**vars(setting), data_digests=[file_digest(f) for f in files], device=device)
+    )
+    trained = Trainer(setting, train, dev, checkpoint, monitor=cosine_eer).run()
+    mels = train.frames.shape[1]
+    write_model(
+        model, trained.weights, mels, params.model, params.segments, fbank / NORMALIZER
+    )
+    curve = pd.DataFrame([record.row() for record in trained.curve])
+    write_csv(plots / "learning_curve.csv", curve.round(6))
+    draw_learning_curve(plots / "learning_curve.png", curve)
+    write_metrics(metrics, train_metrics(trained, params, train.sequences))
+    checkpoint.clear()
+
+
+if __name__ == "__main__":
+    run(main)

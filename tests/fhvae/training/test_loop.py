@@ -1,0 +1,184 @@
+"""The loop: what is trained, when it stops, and that a kill changes nothing."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+import torch
+
+from fhvae.errors import ParamsError, TrainingError
+from fhvae.training.loop import Trainer
+from fhvae.training.table import closed_form_table
+
+
+def weights_equal(first, second):
+    return first.keys() == second.keys() and all(
+        torch.equal(value, second[name]) for name, value in first.items()
+    )
+
+
+def test_every_weight_and_every_row_of_the_table_moves(trainer):
+    run = trainer()
+    run.train_step()
+    before = {name: value.clone() for name, value in run.network.named_parameters()}
+    table = run.table.detach().clone()
+    run.train_step()
+    still = [
+        name
+        for name, value in run.network.named_parameters()
+        if value.requires_grad and torch.equal(value, before[name])
+    ]
+    assert still == []
+    assert (run.table != table).all()
+
+
+def test_the_bound_rises(trainer):
+    run = trainer(alpha=0.0, max_epochs=30, patience=30, learning_rate=0.01).run()
+    first, last = run.curve[0], run.curve[-1]
+    assert last.train.lower_bound > first.train.lower_bound + 5
+    assert last.train.log_px > first.train.log_px + 5
+
+
+def test_closed_form_table_is_refilled_at_each_pass_and_only_there(trainer):
+    run = trainer(mu2_table="closed_form")
+    run.train_step()
+    length = len(run.current)
+    while run.progress.batch < length:
+        run.train_step()
+    trained = run.table.detach().clone()
+    fresh = closed_form_table(run.network, run.train, run.setting.segments)
+    assert not torch.allclose(trained, fresh)
+    run._begin_pass()
+    assert torch.equal(run.table.detach(), fresh)
+
+
+def test_random_table_is_drawn_once_with_the_priors_spread(trainer):
+    run = trainer(mu2_table="random")
+    drawn = run.table.detach().clone()
+    run._begin_pass()
+    assert torch.equal(run.table.detach(), drawn)
+    assert 0.5 < drawn.std().item() < 1.5
+
+
+def test_alpha_trains_log_q(trainer):
+    with_term = trainer("a", alpha=10.0, max_epochs=20, patience=20).run()
+    without = trainer("b", alpha=0.0, max_epochs=20, patience=20).run()
+    assert with_term.curve[-1].train.log_q > without.curve[-1].train.log_q + 0.2
+
+
+def test_best_weights_are_those_of_the_best_dev_bound_not_the_last(trainer):
+    """Selection by dev: the kept weights give the best epoch's bound again."""
+    run = trainer(max_epochs=25, patience=25, learning_rate=0.05, alpha=0.0)
+    result = run.run()
+    bounds = [record.dev.lower_bound for record in result.curve]
+    assert result.best.epoch == int(np.argmax(bounds)) + 1
+    assert weights_equal(result.weights, run.network.state_dict()) == (
+        result.best.epoch == len(result.curve)
+    )
+
+
+def test_patience_ends_training(trainer, monkeypatch):
+    import fhvae.training.loop as loop
+
+    real, calls = loop.evaluate_dev, []
+
+    def falling(*arguments):
+        terms = real(*arguments)
+        calls.append(1)
+        return type(terms)(**{**vars(terms), "lower_bound": -100.0 - len(calls)})
+
+    monkeypatch.setattr(loop, "evaluate_dev", falling)
+    result = trainer(max_epochs=50, patience=2).run()
+    assert result.best.epoch == 1
+    assert len(result.curve) == 4  # stops as soon as epoch - best epoch exceeds patience
+
+
+def test_same_seed_same_weights_other_seed_others(trainer):
+    first, same = trainer("a").run().weights, trainer("b").run().weights
+    assert weights_equal(first, same)
+    assert not weights_equal(first, trainer("c", seed=1).run().weights)
+
+
+class Killed(Exception):
+    """Stands for kill -9: nothing of the loop runs after it."""
+
+
+@pytest.mark.parametrize("mu2_table", ["closed_form", "random"])
+@pytest.mark.parametrize("at_step", [3, 10, 13])
+def test_killed_and_resumed_equals_uninterrupted(trainer, monkeypatch, mu2_table, at_step):
+    whole = trainer("whole", mu2_table=mu2_table).run()
+    real = Trainer.train_step
+
+    def dying(self):
+        if self.progress.step == at_step:
+            raise Killed
+        real(self)
+
+    monkeypatch.setattr(Trainer, "train_step", dying)
+    with pytest.raises(Killed):
+        trainer("killed", mu2_table=mu2_table).run()
+    monkeypatch.setattr(Trainer, "train_step", real)
+    resumed = trainer("killed", mu2_table=mu2_table)
+    result = resumed.run()
+    assert weights_equal(result.weights, whole.weights)
+    assert result.curve == whole.curve
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_in_the_middle_of_an_epoch_and_resumes_bit_equal(
+    trainer, monkeypatch, number
+):
+    whole = trainer("whole").run()
+    real = Trainer.train_step
+
+    def signalled(self):
+        real(self)
+        if self.progress.step == 7:
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(Trainer, "train_step", signalled)
+    with pytest.raises(KeyboardInterrupt):
+        trainer("stopped").run()
+    monkeypatch.setattr(Trainer, "train_step", real)
+    resumed = trainer("stopped")
+    resumed._resume()
+    assert resumed.progress.step == 7
+    result = trainer("stopped").run()
+    assert weights_equal(result.weights, whole.weights)
+    assert result.curve == whole.curve
+
+
+def test_more_epochs_go_on_from_a_finished_checkpoint(trainer):
+    """How long to train is not part of a run's name: the checkpoint serves longer runs."""
+    trainer("run", max_epochs=2).run()
+    longer = trainer("run", max_epochs=4).run()
+    assert longer.curve == trainer("whole", max_epochs=4).run().curve
+
+
+def test_divergence_is_a_sentence_and_leaves_no_nan_in_the_checkpoint(trainer):
+    run = trainer(learning_rate=1e30)
+    with pytest.raises(TrainingError, match=r"training diverged: .* training.learning_rate"):
+        run.run()
+    state = run.checkpoint.load(torch.device("cpu"))
+    if state is not None:
+        assert all(torch.isfinite(value).all() for value in state["best_weights"].values())
+
+
+def test_broken_checkpoint_says_what_to_delete(trainer):
+    run = trainer()
+    run.checkpoint.path.parent.mkdir(parents=True)
+    run.checkpoint.path.write_bytes(b"not a checkpoint")
+    with pytest.raises(TrainingError, match="delete it to train from the start"):
+        run.run()
+
+
+def test_a_batch_larger_than_a_pass_is_refused(trainer):
+    with pytest.raises(ParamsError, match=r"training.batch must be at most the \d+ segments"):
+        trainer(batch=1000).run()
+
+
+def test_collapse_is_named_in_the_curve_and_the_log(trainer, caplog):
+    result = trainer(collapse_kl_z2=1e6).run()
+    assert "dev KL of z2" in result.best.collapsed
+    assert "z2 looks collapsed" in caplog.text

@@ -1,0 +1,158 @@
+"""Data, passes, dev criterion, detectors and fingerprints, each by itself."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from fhvae.artifacts import Packed
+from fhvae.model.network import FHVAE
+from fhvae.model.objective import infer_mu2, segment_terms
+from fhvae.segments import gather
+from fhvae.training.checkpoint import fingerprint
+from fhvae.training.data import load_sequences
+from fhvae.training.dev import DevTerms, evaluate_dev
+from fhvae.training.passes import draw_pass
+from fhvae.training.record import TrainTerms, collapse_reason
+from fhvae.training.table import closed_form_table, sequence_grid
+
+
+def packed():
+    lengths = np.array([9, 7, 8])
+    rows = np.arange(24 * 7, dtype=np.float32).reshape(24, 7)
+    return Packed(rows, ("b_1", "a_1", "b_2"), np.cumsum(lengths) - lengths, lengths)
+
+
+SPEAKERS = {"b_1": "b", "a_1": "a", "b_2": "b"}
+
+
+def test_each_utterance_has_its_own_mu2_by_default():
+    data = load_sequences(packed(), SPEAKERS, "utterance", torch.device("cpu"))
+    assert data.sequences == 3
+    assert len(set(data.sequence.tolist())) == 3
+    assert data.segments_in_sequence(5, 2).sort().values.tolist() == [2, 2, 3]
+
+
+def test_utterances_of_a_speaker_share_one_where_asked():
+    data = load_sequences(packed(), SPEAKERS, "speaker", torch.device("cpu"))
+    assert data.sequences == 2
+    assert data.sequence[0] == data.sequence[2] != data.sequence[1]
+    assert data.segments_in_sequence(5, 2)[data.sequence[0]] == 3 + 2
+
+
+def test_a_pass_visits_every_utterance_and_keeps_segments_with_their_sequence(
+    train_data, setting
+):
+    segments = setting().segments
+    drawn = draw_pass(train_data, segments, batch=4, seed=0, number=0)
+    total = int(train_data.segments_in_sequence(segments.frames, segments.train_shift).sum())
+    assert len(drawn) == total // 4
+    starts, sequence = drawn.starts.flatten().numpy(), drawn.sequence.flatten().numpy()
+    owner = np.searchsorted(train_data.offsets, starts, side="right") - 1
+    assert (train_data.sequence[owner] == sequence).all()
+    assert set(sequence) == set(range(train_data.sequences))
+
+
+def test_passes_differ_and_each_can_be_drawn_again(train_data, setting):
+    first, again, second = (
+        draw_pass(train_data, setting().segments, 4, 0, number).starts for number in (0, 0, 1)
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, second)
+
+
+def test_closed_form_table_by_hand(train_data, setting):
+    torch.manual_seed(0)
+    network = FHVAE(7, setting().model)
+    segments = setting().segments
+    table = closed_form_table(network, train_data, segments)
+    for row, (offset, length) in enumerate(
+        zip(train_data.offsets, train_data.lengths, strict=True)
+    ):
+        starts = torch.arange(offset, offset + length - 5 + 1, 4)
+        means = network.encode_z2(gather(train_data.frames, starts, 5)).mean
+        torch.testing.assert_close(table[row], means.sum(dim=0) / (len(starts) + 0.25))
+
+
+def test_dev_bound_equals_the_terms_averaged_by_hand(dev_data, setting):
+    """The port's validation loss was the last training batch's."""
+    torch.manual_seed(0)
+    network, segments = FHVAE(7, setting().model), setting().segments
+    found = evaluate_dev(network, dev_data, segments, noise_seed=3, monitor=None)
+    starts, sequence = dev_data.on_device(sequence_grid(dev_data, segments))
+    batch = gather(dev_data.frames, starts, 5)
+    mu2 = infer_mu2(network.encode_z2(batch).mean, sequence, 6, 0.25)
+    counts = dev_data.segments_in_sequence(5, 4)
+    noise = torch.Generator().manual_seed(3)
+    terms = segment_terms(network, batch, mu2[sequence], counts[sequence], noise)
+    assert found.lower_bound == pytest.approx(terms.lower_bound.mean().item(), rel=1e-5)
+    assert found.log_px == pytest.approx(terms.log_px.mean().item(), rel=1e-5)
+    assert found.eer_mu2 is None
+
+
+def test_dev_bound_is_the_same_at_every_call(dev_data, setting):
+    torch.manual_seed(0)
+    network = FHVAE(7, setting().model)
+    first, second = (
+        evaluate_dev(network, dev_data, setting().segments, 3, None) for _ in range(2)
+    )
+    assert first == second
+
+
+def test_monitor_gets_one_vector_per_utterance(dev_data, setting):
+    seen = []
+
+    def monitor(vectors, speakers):
+        seen.append((vectors.shape, speakers))
+        return 0.25
+
+    torch.manual_seed(0)
+    found = evaluate_dev(FHVAE(7, setting().model), dev_data, setting().segments, 3, monitor)
+    assert seen == [((6, 2), dev_data.speakers), ((6, 3), dev_data.speakers)]
+    assert found.eer_mu2 == found.eer_mu1 == 0.25
+
+
+TRAIN = TrainTerms(-300.0, -250.0, 30.0, 50.0, -40.0, -2.0)
+DEV = DevTerms(-300.0, -250.0, 30.0, 50.0, -40.0, 9.0, 10.0, None, None)
+
+
+@pytest.mark.parametrize(
+    ("kl_z2", "log_q", "alpha", "passes", "expected"),
+    [
+        pytest.param(50.0, -2.0, 10.0, 5, "", id="healthy"),
+        pytest.param(1.3, -2.0, 10.0, 5, "KL of z2 is 1.3 nats", id="z2-says-nothing"),
+        pytest.param(50.0, -7.2, 10.0, 5, "log q is -7.20 nats", id="guess-at-chance"),
+        pytest.param(50.0, -7.2, 10.0, 1, "", id="too-early-to-tell"),
+        pytest.param(50.0, -15.0, 0.0, 5, "", id="log-q-not-trained"),
+    ],
+)
+def test_collapse_detectors(kl_z2, log_q, alpha, passes, expected):
+    reason = collapse_reason(
+        dataclasses.replace(TRAIN, log_q=log_q),
+        dataclasses.replace(DEV, kl_z2=kl_z2),
+        passes=passes,
+        sequences=1440,
+        alpha=alpha,
+        least_kl=10.0,
+    )
+    assert (expected in reason) if expected else reason == ""
+
+
+def test_fingerprint_covers_the_course_and_not_the_length(setting):
+    def name(base, alpha=10.0, digest="d"):
+        return fingerprint(
+            alpha, base.seed, base.segments, base.model, base.training, [digest], torch.device("cpu")
+        )
+
+    base = setting()
+    assert name(base) == name(setting(max_epochs=99, patience=3))
+    others = [
+        name(setting(seed=1)),
+        name(base, alpha=0.0),
+        name(base, digest="other frames"),
+        name(setting(batch=16)),
+        name(setting(mu2_table="random")),
+    ]
+    assert len({name(base), *others}) == 6
+    assert name(base, alpha=10) == name(base)  # `-S alpha=10` writes an int
