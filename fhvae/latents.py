@@ -48,18 +48,18 @@ class Latents:
     @property
     def segment_utterance(self) -> np.ndarray:
         """Position of each segment's utterance, `[segment]`."""
-        return np.repeat(np.arange(len(self.lengths)), self.lengths)
+        return np.asarray(np.repeat(np.arange(len(self.lengths)), self.lengths))
 
     @property
     def centre_frames(self) -> np.ndarray:
         """Frame in the middle of each segment, `[segment]`; of an even length, the earlier one."""
-        return self.starts + (self.segment_frames - 1) // 2
+        return np.asarray(self.starts + (self.segment_frames - 1) // 2)
 
     @property
     def mu1(self) -> np.ndarray:
         """Mean of z1 over each utterance, `[utterance, z1]`: the control that should not know who."""
         sums = np.add.reduceat(self.z1_mean.astype(np.float64), self.offsets, axis=0)
-        return (sums / self.lengths[:, None]).astype(np.float32)
+        return np.asarray(sums / self.lengths[:, None], np.float32)
 
 
 def _array_names() -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from fhvae.errors import ParamsError
+from fhvae.progress import progress_bar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -24,14 +25,13 @@ def worker_count() -> int:
 
 
 def map_in_order(
-    function: Callable[[Item], Result], items: Sequence[Item], label: str
+    function: Callable[[Item], Result], items: Sequence[Item], label: str, unit: str = "utt"
 ) -> Iterator[Result]:
     """Yield `function(item)` for each item, in the order of the items."""
     from joblib import Parallel, delayed
-    from tqdm import tqdm
 
     workers = min(worker_count(), max(1, len(items)))
     results = Parallel(n_jobs=workers, return_as="generator")(
         delayed(function)(item) for item in items
     )
-    yield from tqdm(results, total=len(items), desc=label, unit="utt", smoothing=0.05)
+    yield from progress_bar(results, label, unit, total=len(items))

@@ -6,10 +6,11 @@ range written here. The message names file and key, what must hold and what was 
 
 import dataclasses
 import difflib
+import operator
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -17,6 +18,11 @@ from typing import Any, Literal, TypeVar
 from fhvae.errors import ParamsError
 
 Section = TypeVar("Section")
+BOUNDS: tuple[tuple[str, str, Callable[[float, float], bool]], ...] = (
+    ("above", "above", operator.gt),
+    ("at least", "least", operator.ge),
+    ("at most", "most", operator.le),
+)
 EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 
 
@@ -27,7 +33,7 @@ def _number(
     return field(metadata={"above": above, "least": least, "most": most})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EspeakParams:
     """Size and difficulty of the embedded synthetic corpus."""
 
@@ -43,7 +49,7 @@ class EspeakParams:
     accents: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CorpusParams:
     """Which recordings, and how speakers are split where the corpus does not say."""
 
@@ -72,7 +78,7 @@ class CorpusParams:
             )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FbankParams:
     """Definition of the log-mel frames (docs/decisions/0003-fbank.md)."""
 
@@ -93,7 +99,7 @@ class FbankParams:
             )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SegmentsParams:
     """How utterances are cut into segments, in frames."""
 
@@ -102,7 +108,7 @@ class SegmentsParams:
     shift: int = _number(least=1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelParams:
     """Sizes of the networks and standard deviations of the priors."""
 
@@ -115,7 +121,7 @@ class ModelParams:
     mu2_std: float = _number(above=0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainingParams:
     """Optimization, early stopping and the table of mu2."""
 
@@ -131,14 +137,14 @@ class TrainingParams:
     collapse_kl_z2: float = _number(least=0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LatentsParams:
     """The grid on which latents are written."""
 
     shift: int = _number(least=1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class VerificationParams:
     """Back-ends and intervals of speaker verification."""
 
@@ -146,7 +152,7 @@ class VerificationParams:
     bootstrap: int = _number(least=10)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ProbesParams:
     """Linear probes on frozen latents, and the t-SNE map."""
 
@@ -163,7 +169,7 @@ class ProbesParams:
             )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Params:
     """All of params.yaml."""
 
@@ -264,11 +270,8 @@ def _checked_number(
     number = kind(value)
     if number != number or number in (float("inf"), float("-inf")):
         raise ParamsError(f"{source}: {key} must be finite, got {value!r}")
-    for word, limit, holds in (
-        ("above", limits.get("above"), lambda bound: number > bound),
-        ("at least", limits.get("least"), lambda bound: number >= bound),
-        ("at most", limits.get("most"), lambda bound: number <= bound),
-    ):
-        if limit is not None and not holds(limit):
+    for word, name, holds in BOUNDS:
+        limit = limits.get(name)
+        if limit is not None and not holds(number, limit):
             raise ParamsError(f"{source}: {key} must be {noun} {word} {limit:g}, got {value!r}")
     return number  # type: ignore[no-any-return]

@@ -1,10 +1,10 @@
 """Infer latents with the trained model: z1, z2 per segment and mu2 per utterance."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from fhvae.artifacts import Packed, new_folder, read_packed, write_metrics
 from fhvae.commandline import parse_paths, run
@@ -17,6 +17,7 @@ from fhvae.model.weights import NORMALIZER, TrainedModel, read_model
 from fhvae.params import load_params
 from fhvae.plots.factor_grid import draw_factor_grid
 from fhvae.plots.tsne import draw_tsne
+from fhvae.progress import progress_bar
 from fhvae.seeds import generator, stream_seed
 
 ACTIVE_VARIANCE = 0.01  # variance of the posterior mean above which a dimension is in use
@@ -26,7 +27,7 @@ TSNE_POINTS = 2000
 
 def infer_split(trained: TrainedModel, packed: Packed, shift: int, name: str) -> Latents:
     """Infer one split with a progress bar over its utterances."""
-    order = tqdm(sorted_positions(packed.utterance_ids), desc=f"latents {name}", unit="utt")
+    order = progress_bar(sorted_positions(packed.utterance_ids), f"latents {name}", "utt")
     return infer_latents(trained, packed, shift, order)
 
 
@@ -65,20 +66,32 @@ def draw_maps(folder: Path, latents: Latents, corpus: Corpus, seed: int) -> None
     )
 
 
+def different_utterances(utterance_ids: Sequence[str], speakers: dict[str, str]) -> list[int]:
+    """Choose positions of one utterance each of a few speakers spread over the split.
+
+    The k-th speaker gives the k-th utterance: the first may be a sentence that all read.
+    """
+    by_speaker: dict[str, list[int]] = {}
+    for position in sorted_positions(utterance_ids):
+        by_speaker.setdefault(speakers[utterance_ids[position]], []).append(position)
+    spread = list(by_speaker.values())[:: max(1, len(by_speaker) // GRID_UTTERANCES)]
+    return [
+        positions[place % len(positions)]
+        for place, positions in enumerate(spread[:GRID_UTTERANCES])
+    ]
+
+
 def draw_grid(
     path: Path, trained: TrainedModel, packed: Packed, speakers: dict[str, str], undo: Normalizer
 ) -> None:
-    """Draw the middle segments of the first utterance of several speakers, all pairs decoded."""
-    first: dict[str, int] = {}
-    for position in sorted_positions(packed.utterance_ids):
-        first.setdefault(speakers[packed.utterance_ids[position]], position)
-    chosen = list(first.items())[:: max(1, len(first) // GRID_UTTERANCES)][:GRID_UTTERANCES]
+    """Draw the middle segments of a few speakers, every pair of z1 and z2 decoded."""
+    chosen = different_utterances(packed.utterance_ids, speakers)
     frames = trained.segments.frames
-    middles = [(len(packed[position]) - frames) // 2 for _, position in chosen]
+    middles = [(len(packed[position]) - frames) // 2 for position in chosen]
     segments = np.stack(
         [
             packed[position][start : start + frames]
-            for (_, position), start in zip(chosen, middles, strict=True)
+            for position, start in zip(chosen, middles, strict=True)
         ],
         axis=1,
     )
@@ -89,7 +102,7 @@ def draw_grid(
         undo.undo(decoded.originals),
         undo.undo(decoded.reconstructions),
         undo.undo(decoded.grid),
-        [speaker for speaker, _ in chosen],
+        [speakers[packed.utterance_ids[position]] for position in chosen],
     )
 
 

@@ -26,7 +26,7 @@ MAX_PEAK = 2.0
 MIN_RATE_HZ = 4_000
 MAX_RATE_HZ = 192_000
 MAX_S = 3600.0  # an utterance is one recording of one speaker; more is a broken header
-BLOCK_FRAMES = 1 << 20
+BLOCK_VALUES = 1 << 20  # all channels together
 STREAMED_BYTES = 0x7FFFF000  # sizes from here on are placeholders: the writer could not seek
 LOGGED_SIZE = re.compile(
     r"^\s*(?:data|SSND|Data Size|riff|Riff size)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE
@@ -101,8 +101,10 @@ def _check_header(file: Any) -> None:
 def _read_blocks(file: Any) -> list[np.ndarray]:
     """Read the one channel, or the first of equal ones, block by block."""
     blocks = []
-    while len(block := file.read(BLOCK_FRAMES, dtype="float32", always_2d=True)):
-        if (block != block[:, :1]).any() and not np.isnan(block).any():
+    frames = max(1, BLOCK_VALUES // file.channels)
+    while len(block := file.read(frames, dtype="float32", always_2d=True)):
+        first = np.broadcast_to(block[:, :1], block.shape)
+        if not np.array_equal(block, first, equal_nan=True):
             raise CorpusError(
                 f"must have one channel, its {block.shape[1]} channels differ; "
                 "choose or mix one beforehand"
@@ -119,7 +121,8 @@ def _promised_frames(file: Any, path: Path) -> int:
         return int(found.group(1)) if found else int(file.frames)
     for promise, there in LOGGED_SIZE.findall(file.extra_info):
         if int(there) < int(promise) < STREAMED_BYTES:
-            return int(file.frames) * int(promise) // int(there) + 1
+            scaled = int(file.frames) * int(promise) // max(1, int(there))
+            return max(int(file.frames) + 1, scaled)
     return int(file.frames)
 
 

@@ -65,7 +65,7 @@ def recordings(params: CorpusParams, seed: int) -> Iterator[Recording]:
 def read_manifest(folder: Path, params: CorpusParams, seed: int) -> list[Utterance]:
     """Read and check manifest.csv; fill the empty splits by speaker."""
     path = folder / "manifest.csv"
-    rows = read_table(path, COLUMNS)[list(COLUMNS)].to_dict("records")
+    rows = read_table(path, COLUMNS).to_dict("records")
     places = [f"{path} row {number}" for number in range(2, len(rows) + 2)]  # row 1: the header
     utterances = [_utterance(row, place) for row, place in zip(rows, places, strict=True)]
     _check_unique(utterances, places)
@@ -102,7 +102,8 @@ def _utterance(row: Mapping[str, str], place: str) -> Utterance:
         raise CorpusError(
             f"{place}: duration_s of {name} must be seconds above 0, got {row['duration_s']!r}"
         )
-    return Utterance(**{**row, "duration_s": duration_s})
+    texts = {column: row[column] for column in COLUMNS if column != "duration_s"}
+    return Utterance(**texts, duration_s=duration_s)
 
 
 def _number(text: str) -> float:
@@ -212,7 +213,7 @@ def _without_copies(items: Iterable[Recording], folder: Path) -> Iterator[Record
     first: dict[bytes, Utterance] = {}
     for recording in items:
         utterance = recording.utterance
-        known = first.setdefault(hashlib.sha256(recording.samples).digest(), utterance)
+        known = first.setdefault(hashlib.sha256(recording.samples.tobytes()).digest(), utterance)
         names = f"{known.utterance_id} ({known.split}) and {utterance.utterance_id}"
         if known.speaker != utterance.speaker:
             raise CorpusError(

@@ -5,6 +5,7 @@ split, duration_s) and, where phone times are known, `phones.csv` (utterance_id,
 end_s, phone).
 """
 
+import csv
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -130,9 +131,7 @@ def assign_splits(
             taken[speaker] = "test"
         else:
             taken[speaker] = "train"
-    return [
-        item if item.split else replace(item, split=taken[item.speaker]) for item in utterances
-    ]
+    return [item if item.split else replace(item, split=taken[item.speaker]) for item in utterances]
 
 
 def utterance_table(utterances: Iterable[Utterance]) -> pd.DataFrame:
@@ -153,24 +152,43 @@ def phone_table(recordings: Iterable[tuple[str, Sequence[Phone]]]) -> pd.DataFra
 
 
 def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """Read a CSV file of text cells and check that `columns` are there.
+    """Read the named columns of a CSV file as text cells.
 
     Raises:
-        CorpusError: the file is missing, is not CSV, or lacks a column.
+        CorpusError: the file is missing or is not CSV, a column is missing or there twice,
+            or a row has more or fewer cells than the header. Row 1 is the header.
     """
+    rows = _read_rows(path)
+    header = rows[0]
+    for column in columns:
+        if header.count(column) != 1:
+            raise CorpusError(
+                f"{path}: column {column} must be there once, found {', '.join(header)}; "
+                f"needed are {', '.join(columns)}"
+            )
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(header):
+            raise CorpusError(
+                f"{path} row {number}: must have {len(header)} cells like the header, "
+                f"got {len(row)}; put texts with commas into double quotes"
+            )
+    return pd.DataFrame(rows[1:], columns=header, dtype=str)[list(columns)]
+
+
+def _read_rows(path: Path) -> list[list[str]]:
+    """Read the rows of a CSV file; pandas would fill short rows without a word."""
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = [row for row in csv.reader(file, strict=True) if row]
     except FileNotFoundError as error:
         raise CorpusError(f"{path} must exist; see docs/corpora.md for its columns") from error
-    except (ValueError, pd.errors.ParserError) as error:
-        raise CorpusError(f"{path} must be a CSV file: {' '.join(str(error).split())}") from error
-    missing = [column for column in columns if column not in table.columns]
-    if missing:
-        raise CorpusError(
-            f"{path}: column {missing[0]} is missing; needed are {', '.join(columns)}, "
-            f"found {', '.join(map(str, table.columns))}"
-        )
-    return table
+    except OSError as error:
+        raise CorpusError(f"{path} must be a readable file: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise CorpusError(f"{path} must be a CSV file in UTF-8: {error}") from error
+    if not rows:
+        raise CorpusError(f"{path} must have a header line, it is empty")
+    return rows
 
 
 def check_alignment(utterance_id: str, phones: Sequence[Phone], duration_s: float) -> None:

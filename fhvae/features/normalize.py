@@ -93,9 +93,10 @@ def read_normalizer(path: Path) -> Normalizer:
         mean, std = (np.array(values[key], np.float64) for key in ("mean", "std"))
     except (KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"{path} must hold mean and std ({error}); rerun fbank") from error
-    if mean.ndim != 1 or mean.shape != std.shape or not (std > 0).all():
+    sound = mean.ndim == 1 and mean.shape == std.shape and np.isfinite(mean).all()
+    if not (sound and np.isfinite(std).all() and (std > 0).all()):
         raise ArtifactError(
-            f"{path} must hold a mean and a std above 0 per mel band, "
+            f"{path} must hold a finite mean and a std above 0 per mel band, "
             f"got shapes {mean.shape} and {std.shape}; rerun fbank"
         )
     return Normalizer(mean=mean, std=std)

@@ -50,7 +50,7 @@ class GaussianHead(nn.Linear):
 
     def forward(self, features: Float[Tensor, "... feature"]) -> DiagonalGaussian:  # type: ignore[override]
         """Map features to a Gaussian, `[..., dimension]`."""
-        mean, log_variance = super().forward(features).split(self.dimension, dim=-1)
+        mean, log_variance = torch.split(super().forward(features), self.dimension, dim=-1)
         return DiagonalGaussian(mean, log_variance)
 
 
@@ -65,7 +65,8 @@ class Encoder(nn.Module):
     def forward(self, features: Float[Tensor, "frame segment feature"]) -> DiagonalGaussian:
         """Infer a latent, `[segment, dimension]`."""
         _, (last_hidden, _) = self.lstm(features)  # [layer, segment, cell]
-        return self.head(last_hidden.transpose(0, 1).flatten(start_dim=1))
+        latent: DiagonalGaussian = self.head(last_hidden.transpose(0, 1).flatten(start_dim=1))
+        return latent
 
 
 class Decoder(nn.Module):
@@ -79,7 +80,8 @@ class Decoder(nn.Module):
     def forward(self, latent: Float[Tensor, "segment latent"], frames: int) -> DiagonalGaussian:
         """Generate `[frame, segment, mel]`."""
         hidden, _ = self.lstm(latent.expand(frames, -1, -1))
-        return self.head(hidden)
+        frames_given_latent: DiagonalGaussian = self.head(hidden)
+        return frames_given_latent
 
 
 class FHVAE(nn.Module):
@@ -99,16 +101,20 @@ class FHVAE(nn.Module):
 
     def encode_z2(self, segments: Float[Tensor, "frame segment mel"]) -> DiagonalGaussian:
         """Infer q(z2 | x), `[segment, z2]`."""
-        return self.z2_encoder(segments)
+        posterior: DiagonalGaussian = self.z2_encoder(segments)
+        return posterior
 
     def encode_z1(
         self, segments: Float[Tensor, "frame segment mel"], z2: Float[Tensor, "segment z2"]
     ) -> DiagonalGaussian:
         """Infer q(z1 | x, z2), `[segment, z1]`; z2 stands beside every frame."""
-        return self.z1_encoder(torch.cat([segments, z2.expand(len(segments), -1, -1)], dim=-1))
+        beside = torch.cat([segments, z2.expand(len(segments), -1, -1)], dim=-1)
+        posterior: DiagonalGaussian = self.z1_encoder(beside)
+        return posterior
 
     def decode(
         self, z1: Float[Tensor, "segment z1"], z2: Float[Tensor, "segment z2"], frames: int
     ) -> DiagonalGaussian:
         """Generate p(x | z1, z2), `[frame, segment, mel]`."""
-        return self.decoder(torch.cat([z1, z2], dim=-1), frames)
+        x: DiagonalGaussian = self.decoder(torch.cat([z1, z2], dim=-1), frames)
+        return x

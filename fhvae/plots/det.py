@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fhvae.plots.drawing import COLOURS, new_figure
+from fhvae.plots.drawing import COLOUR_OF, PINK, new_figure
 
 POINTS = 200  # of a curve, after thinning
 LOWEST, HIGHEST = 1e-5, 1 - 1e-5  # rates beyond have no place on the axes
@@ -42,10 +42,12 @@ def det_table(curves: Mapping[str, DetCurve]) -> pd.DataFrame:
 
 def thin(curve: DetCurve) -> np.ndarray:
     """Choose thresholds evenly spread along the drawn curve, both ends kept, `[kept]`."""
+    if len(curve.fpr) <= POINTS:
+        return np.arange(len(curve.fpr))
     x, y = deviates(curve.fpr), deviates(curve.fnr)
     steps = np.abs(np.diff(x)) + np.abs(np.diff(y))
     travelled = np.concatenate([[0], np.cumsum(steps)])
-    wanted = np.linspace(0, travelled[-1], min(POINTS, len(travelled)))
+    wanted = np.linspace(0, travelled[-1], POINTS)
     kept = np.searchsorted(travelled, wanted)
     return np.unique(np.concatenate([[0], kept, [len(travelled) - 1]]))
 
@@ -62,16 +64,15 @@ def draw_det(path: Path, curves: Mapping[str, DetCurve], title: str) -> None:
 
     Args:
         path: PNG file.
-        curves: by system `<vector>.<backend>`; a vector keeps its colour, the first
-            back-end is solid and the second dashed.
+        curves: by system `<vector>.<backend>`; a vector keeps its colour, the
+            back-end `cos` is solid and others are dashed.
         title: above the axes.
     """
-    vectors = list(dict.fromkeys(system.split(".")[0] for system in curves))
-    with new_figure(path, width=8.8, height=6.0) as figure:
+    with new_figure(path, width=8.4, height=6.0) as figure:
         axes = figure.subplots()
         for system, curve in curves.items():
             vector, _, backend = system.partition(".")
-            colour = COLOURS[vectors.index(vector) % len(COLOURS)]
+            colour = COLOUR_OF.get(vector, PINK)
             x, y = deviates(curve.fpr), deviates(curve.fnr)
             dashes = "-" if backend in ("", "cos") else "--"
             label = f"{system}   EER {100 * curve.eer:.1f} %"
@@ -88,4 +89,5 @@ def draw_det(path: Path, curves: Mapping[str, DetCurve], title: str) -> None:
         axes.set_xlabel("false acceptances, % of non-target trials")
         axes.set_ylabel("false rejections, % of target trials")
         axes.grid(True)
-        figure.legend(loc="outside right center", title="back-end: cos solid, lda dashed")
+        if curves:
+            figure.legend(loc="outside right center", title="vector . back-end", alignment="left")

@@ -3,17 +3,18 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fhvae.artifacts import new_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Distinct for colour-blind readers (Okabe and Ito, 2008), the darkest first.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")
+# Distinct for colour-blind readers (Okabe and Ito, 2008).
+BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+COLOUR_OF = {"z1": ORANGE, "mu1": ORANGE, "z2": BLUE, "mu2": BLUE, "fbank": GREEN}
 DOTS_PER_INCH = 120
-STYLE = {
+STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same on every machine
     "font.size": 10,
     "axes.titlesize": 11,
@@ -39,7 +40,8 @@ def new_figure(path: Path, width: float, height: float) -> Iterator["Figure"]:
 
     with mpl.rc_context():
         mpl.rcdefaults()  # no matplotlibrc of the user
-        mpl.rcParams.update(STYLE)
+        parameters: Any = mpl.rcParams
+        parameters.update(STYLE)
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
         yield figure

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fhvae.plots.drawing import COLOURS, new_figure
+from fhvae.plots.drawing import COLOUR_OF, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +34,7 @@ def _draw_task(axes: "Axes", task: str, results: Mapping[str, Any]) -> None:
     for place, name in enumerate(names):
         accuracy = 100 * results[name]["accuracy"]
         low, high = 100 * results[name]["accuracy_low"], 100 * results[name]["accuracy_high"]
-        axes.bar(place, accuracy, width=0.62, color=COLOURS[place])
+        axes.bar(place, accuracy, width=0.62, color=COLOUR_OF[name])
         axes.plot([place, place], [low, high], color="#333333", linewidth=1.6)
         top = max(accuracy, high)
         axes.annotate(
@@ -42,18 +42,9 @@ def _draw_task(axes: "Axes", task: str, results: Mapping[str, Any]) -> None:
         )
     chance = 100 * results["chance"]
     axes.axhline(chance, color="#333333", linestyle="--", linewidth=1)
-    axes.annotate(
-        f"chance {chance:.1f}",
-        (1, chance),
-        (0, 3),
-        xycoords=("axes fraction", "data"),
-        textcoords="offset points",
-        ha="right",
-        fontsize=9,
-        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.8},
-    )
+    axes.set_title(f"- - chance {chance:.1f}", loc="right", fontsize=9)
     axes.set_xticks(range(len(names)), [INPUTS[name] for name in names])
-    axes.set(ylim=(0, 108), xlim=(-0.6, len(names) - 0.1), title=f"{task}, {classes} classes")
+    axes.set(ylim=(0, 108), xlim=(-0.6, len(names) - 0.4), title=f"{task}, {classes} classes")
     axes.set_ylabel("accuracy, %")
     axes.grid(True, axis="y")
 

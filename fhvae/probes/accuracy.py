@@ -75,7 +75,7 @@ def run_probes(
         for penalty in sorted(penalties)  # the smallest take longest: begin with them
         for name in sorted(task.fit.inputs)
     ]
-    outcomes = list(zip(fits, map_in_order(fit_and_apply, fits, "probes"), strict=True))
+    outcomes = list(zip(fits, map_in_order(fit_and_apply, fits, "probes", unit="fit"), strict=True))
     results: dict[str, dict[str, ProbeResult]] = {}
     for task in tasks:
         results[task.name] = {}

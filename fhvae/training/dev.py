@@ -59,7 +59,7 @@ def evaluate_dev(
     sums = torch.zeros(5, dtype=torch.float64, device=device)
     z1_means, z2_means = [], []
     for part, rows in zip(
-        starts.split(INFERENCE_BATCH), sequence.split(INFERENCE_BATCH), strict=True
+        torch.split(starts, INFERENCE_BATCH), torch.split(sequence, INFERENCE_BATCH), strict=True
     ):
         batch = gather(data.frames, part, segments.frames)
         terms = segment_terms(network, batch, mu2[rows], counts[rows], noise)
@@ -68,7 +68,7 @@ def evaluate_dev(
         found = posteriors(network, batch)
         z1_means.append(found.z1.mean)
         z2_means.append(found.z2.mean)
-    means = (sums / len(grid)).tolist()
+    lower_bound, log_px, kl_z1, kl_z2, log_pmu2 = (sums / len(grid)).tolist()
     z1, z2 = torch.cat(z1_means), torch.cat(z2_means)
     eers: list[float | None] = [None, None]
     if monitor is not None:
@@ -78,7 +78,11 @@ def evaluate_dev(
             for z in (z2, z1)
         ]
     return DevTerms(
-        *means,
+        lower_bound=lower_bound,
+        log_px=log_px,
+        kl_z1=kl_z1,
+        kl_z2=kl_z2,
+        log_pmu2=log_pmu2,
         z1_mean_variance=float(z1.double().var(dim=0, correction=0).sum()),
         z2_mean_variance=float(z2.double().var(dim=0, correction=0).sum()),
         eer_mu2=eers[0],

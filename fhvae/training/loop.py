@@ -7,7 +7,6 @@ training segments. The two are counted apart (paper-map: optimization).
 import logging
 import math
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,12 +14,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from fhvae.errors import TrainingError
 from fhvae.model.network import FHVAE
 from fhvae.model.objective import SegmentTerms, log_q_sequence, segment_terms
 from fhvae.params import ModelParams, SegmentsParams, TrainingParams
+from fhvae.progress import progress_bar
 from fhvae.seeds import stream_seed
 from fhvae.segments import gather
 from fhvae.training.checkpoint import Checkpoint
@@ -113,13 +112,7 @@ class Trainer:
         self._resume()
         training = self.setting.training
         total = training.max_epochs * training.epoch_steps
-        bar = tqdm(
-            total=total,
-            initial=self.progress.step,
-            desc="train",
-            unit="step",
-            mininterval=1 if sys.stderr.isatty() else 20,
-        )
+        bar = progress_bar(None, "train", "step", total, initial=self.progress.step)
         with bar, _catch_signals() as caught:
             while not self._finished():
                 self.train_step()

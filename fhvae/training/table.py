@@ -36,7 +36,7 @@ def closed_form_table(network: FHVAE, data: SequenceData, segments: SegmentsPara
     starts, sequence = data.on_device(sequence_grid(data, segments))
     means = [
         network.encode_z2(gather(data.frames, part, segments.frames)).mean
-        for part in starts.split(INFERENCE_BATCH)
+        for part in torch.split(starts, INFERENCE_BATCH)
     ]
     shrinkage = (network.params.z2_std / network.params.mu2_std) ** 2
     return infer_mu2(torch.cat(means), sequence, data.sequences, shrinkage)

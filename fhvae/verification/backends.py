@@ -36,7 +36,7 @@ def cosine_scores(vectors: Vectors, trials: Trials) -> np.ndarray:
     if vectors.utterance_ids != trials.utterance_ids:
         raise ValueError("vectors and trials must be of the same utterances, sorted")
     unit = normalize_length(vectors)
-    return (unit @ unit.T)[trials.enrol, trials.test]
+    return np.asarray((unit @ unit.T)[trials.enrol, trials.test])
 
 
 def normalize_length(vectors: Vectors) -> np.ndarray:

@@ -131,7 +131,7 @@ def equal_error_rate(curve: ErrorCurve) -> np.ndarray:
     gap_before, gap_after = _at(gap, after - 1), _at(gap, after)
     fnr_before, fnr_after = _at(curve.fnr, after - 1), _at(curve.fnr, after)
     share = gap_after / (gap_after - gap_before)
-    return fnr_after - share * (fnr_after - fnr_before)
+    return np.asarray(fnr_after - share * (fnr_after - fnr_before))
 
 
 def legacy_equal_error_rate(curve: ErrorCurve) -> np.ndarray:
@@ -160,7 +160,7 @@ def minimum_detection_cost(curve: ErrorCurve, prior: float) -> np.ndarray:
 
 
 def _at(values: np.ndarray, place: np.ndarray) -> np.ndarray:
-    return np.take_along_axis(values, place, axis=-1)[..., 0]
+    return np.asarray(np.take_along_axis(values, place, axis=-1)[..., 0])
 
 
 def det_points(

@@ -41,17 +41,17 @@ class Trials:
     @property
     def enrol_speakers(self) -> np.ndarray:
         """Speaker of each trial's first utterance, `[trial]`."""
-        return self.speakers[self.enrol]
+        return np.asarray(self.speakers[self.enrol])
 
     @property
     def test_speakers(self) -> np.ndarray:
         """Speaker of each trial's second utterance, `[trial]`."""
-        return self.speakers[self.test]
+        return np.asarray(self.speakers[self.test])
 
     @property
     def is_target(self) -> np.ndarray:
         """Whether both utterances are of one speaker, `[trial]`."""
-        return self.enrol_speakers == self.test_speakers
+        return np.asarray(self.enrol_speakers == self.test_speakers)
 
 
 @dataclass(frozen=True)
@@ -115,9 +115,7 @@ def write_scores(path: Path, trials: Trials, scores: np.ndarray) -> None:
     )
     table = pd.DataFrame(dict(zip(SCORE_COLUMNS, columns, strict=True)))
     with new_file(path) as partial:
-        table.to_csv(
-            partial, sep="\t", index=False, float_format=SCORE_FORMAT, lineterminator="\n"
-        )
+        table.to_csv(partial, sep="\t", index=False, float_format=SCORE_FORMAT, lineterminator="\n")
 
 
 def read_scores(path: Path) -> ScoreFile:

@@ -95,7 +95,7 @@ def hum(length: int, random: np.random.Generator) -> np.ndarray:
         np.sin(2 * np.pi * (number * mains_hz * time_s + random.random())) / number
         for number in range(1, 9)
     ]
-    return np.sum(harmonics, axis=0) + 0.05 * random.standard_normal(length)
+    return np.asarray(np.sum(harmonics, axis=0) + 0.05 * random.standard_normal(length))
 
 
 def equalize(speech: np.ndarray, random: np.random.Generator) -> np.ndarray:

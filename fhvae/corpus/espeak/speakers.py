@@ -13,7 +13,7 @@ from fhvae.seeds import generator
 
 FIRST_INDEX = {"train": 0, "dev": 4000, "test": 6000, "noise": 9000}
 LAST_INDEX = 9999
-FORMANTS = range(9)  # 0 is the voicing bar below the first formant
+FORMANTS = range(8)  # 0 is the voicing bar below the first; 8 is accepted, but never heard
 TRACT_MEAN = {"F": 1.12, "M": 0.99}  # relative to the library's voice: short tract, high formants
 PITCH_MEDIAN_HZ = {"F": 150.0, "M": 85.0}  # of the base; the mean of speech lies 20 to 45 % above
 TONE_HZ = (600, 1200, 2000, 3000)

@@ -124,11 +124,12 @@ def _data_folder(request: SpeechRequest) -> Iterator[Path]:
     The library reads variants from its data folder alone, and cannot take a long path.
     """
     _, installed = _installed()
-    if not (installed / "lang" / request.accent).is_file():
-        known = sorted(f"gmw/{path.name}" for path in (installed / "lang" / "gmw").glob("en*"))
+    # A file of another kind would crash the library, another language lack its dictionary.
+    known = sorted(f"gmw/{path.name}" for path in (installed / "lang" / "gmw").glob("en*"))
+    if request.accent not in known:
         raise CorpusError(
-            f"corpus.espeak.accents must name voices of espeak-ng, got {request.accent!r}; "
-            f"English ones are {', '.join(known)}"
+            f"corpus.espeak.accents must name English voices of espeak-ng, got {request.accent!r}; "
+            f"there are {', '.join(known)}"
         )
     with tempfile.TemporaryDirectory(prefix="fhvae-") as name:
         folder = Path(name)

@@ -1,0 +1,118 @@
+"""Compare metrics/*.json of the working tree with the committed ones, within tolerances.
+
+On the machine that made them, `make reproduce` gives the committed metrics bit for bit.
+Another processor rounds sums in another order, and thousands of training steps carry the
+last bit into the third decimal. So:
+
+    counts, names, flags   equal
+    fractions in [0, 1]    within 0.02 (EER, accuracy, their intervals)
+    other numbers          within 2 % of the committed one (nats per segment)
+    best_epoch, steps      listed, not judged: early stopping decides them
+
+Exit code 0 if all agree, 1 if not. `--exact` asks for equality everywhere.
+"""
+
+import json
+import subprocess
+import sys
+from argparse import ArgumentParser
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FRACTION_TOLERANCE = 0.02
+RELATIVE_TOLERANCE = 0.02
+NOT_JUDGED = ("best_epoch", "steps")
+ABSENT = "absent"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One metric whose value is not the committed one."""
+
+    key: str
+    committed: Any
+    found: Any
+    agrees: bool
+
+    def __str__(self) -> str:
+        """Show the metric on one line."""
+        verdict = "ok " if self.agrees else "BAD"
+        return f"  {verdict} {self.key}: {self.committed} -> {self.found}"
+
+
+def flatten(value: Any, key: str) -> Iterator[tuple[str, Any]]:
+    """Walk over (dotted key, value) of nested metrics."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from flatten(inner, f"{key}.{name}")
+    else:
+        yield key, value
+
+
+def agree(key: str, committed: Any, found: Any) -> bool:
+    """Say whether two values of one metric count as the same result."""
+    if key.rsplit(".", 1)[-1] in NOT_JUDGED:
+        return ABSENT not in (committed, found)
+    if not isinstance(committed, float) or not isinstance(found, float):
+        return type(committed) is type(found) and bool(committed == found)
+    if 0 <= committed <= 1 and 0 <= found <= 1:
+        return abs(found - committed) <= FRACTION_TOLERANCE
+    return abs(found - committed) <= RELATIVE_TOLERANCE * abs(committed)
+
+
+def compare(
+    committed: Mapping[str, Any], found: Mapping[str, Any], exact: bool = False
+) -> list[Difference]:
+    """List the metrics that differ; both arguments map a file's stem to its metrics."""
+    before = dict(item for stem, value in committed.items() for item in flatten(value, stem))
+    after = dict(item for stem, value in found.items() for item in flatten(value, stem))
+    differences = []
+    for key in sorted(before | after):
+        old, new = before.get(key, ABSENT), after.get(key, ABSENT)
+        if old != new or type(old) is not type(new):
+            differences.append(Difference(key, old, new, not exact and agree(key, old, new)))
+    return differences
+
+
+def committed_metrics(base: str) -> dict[str, Any]:
+    """Read metrics/*.json as they stand in the commit `base`."""
+    names = _git("ls-tree", "--name-only", base, "metrics/").split()
+    return {
+        Path(name).stem: json.loads(_git("show", f"{base}:{name}"))
+        for name in names
+        if name.endswith(".json")
+    }
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], check=True, capture_output=True, text=True).stdout
+
+
+def main() -> int:
+    """Print what differs and return the exit code."""
+    parser = ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--base", default="HEAD", help="the commit to compare with")
+    parser.add_argument("--exact", action="store_true", help="no tolerance")
+    options = parser.parse_args()
+    committed = committed_metrics(options.base)
+    if not committed:
+        print(f"error: {options.base} must hold metrics/*.json, found none; commit the metrics")
+        return 1
+    found = {path.stem: json.loads(path.read_text()) for path in Path("metrics").glob("*.json")}
+    differences = compare(committed, found, options.exact)
+    wrong = [difference for difference in differences if not difference.agrees]
+    for difference in differences:
+        print(difference)
+    print(
+        f"metrics against {options.base}: {len(committed)} files, "
+        f"{len(differences)} values differ, {len(wrong)} of them too much"
+    )
+    if wrong:
+        print("If the change is meant, commit dvc.lock and metrics/ with it.")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,54 @@
+# The commands people type. `make help` lists them.
+
+VENV   ?= .venv
+PYTHON ?= python3
+BIN    := $(CURDIR)/$(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+# Stages run `python -m stages.<name>`: it must be the interpreter of the environment.
+export PATH := $(BIN):$(PATH)
+
+.PHONY: help reproduce test check format lint types layers fast tiny benchmark setup
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+$(STAMP): requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: Python 3.11 or newer is needed; name one: make PYTHON=python3.11 ..." >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+reproduce: $(STAMP) ## environment, the whole pipeline on the default corpus, the metrics
+	dvc repro
+	dvc metrics diff --all
+
+test: $(STAMP) ## all tests that need no GPU, the tiny pipeline included
+	python -m pytest -m "not gpu"
+
+check: format lint types layers fast ## what a review would say first
+
+format: $(STAMP)
+	ruff format --check .
+
+lint: $(STAMP)
+	ruff check .
+
+types: $(STAMP)
+	mypy
+
+layers: $(STAMP)
+	lint-imports
+
+fast: $(STAMP)
+	python -m pytest -q -m "not slow and not gpu"
+
+tiny: $(STAMP) ## the pipeline on made-up data in a temporary clone, about a minute
+	python -m pytest tests/test_tiny_repro.py
+
+benchmark: $(STAMP) ## speed of a training step, as ratios; writes benchmarks/results/
+	python -m benchmarks.step
+
+setup: $(STAMP) ## environment and the hooks before commit and push
+	pre-commit install

@@ -1,0 +1,121 @@
+"""Run the pipeline over seeds and settings, and write docs/results.md from what came out.
+
+    python -m benchmarks.quality run                          # default corpus
+    python -m benchmarks.quality run --corpus speechocean762 --data ../shared/data/speechocean762
+    python -m benchmarks.quality table                        # -> docs/results.md
+
+Each run is a clone of this repository's HEAD in which `dvc exp run` is typed; the clones
+share one DVC cache, so corpora and features are made once. A run that has a result file
+is skipped: interrupt and restart as you like. Wall times depend on the machine and are
+kept beside the metrics, never among them.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from benchmarks.quality_table import write_results
+from fhvae.artifacts import write_json
+
+ROOT = Path(__file__).parent.parent
+PLAN = Path(__file__).with_name("quality.yaml")
+RESULTS = Path(__file__).parent / "results" / "quality"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One `dvc exp run`.
+
+    Attributes:
+        corpus, setting, seed: its name.
+        flags: `key=value` for -S; data paths still in braces.
+    """
+
+    corpus: str
+    setting: str
+    seed: int
+    flags: tuple[str, ...]
+
+    @property
+    def result(self) -> Path:
+        """Where its metrics are kept."""
+        return RESULTS / self.corpus / f"{self.setting}-seed{self.seed}.json"
+
+
+def planned(corpus: str) -> Iterator[Run]:
+    """Read the runs of a corpus from quality.yaml, seed by seed."""
+    plan = yaml.safe_load(PLAN.read_text(encoding="utf-8"))
+    for seed in plan["seeds"]:
+        for setting, flags in plan[corpus]["runs"].items():
+            common = plan[corpus].get("flags", [])
+            yield Run(corpus, setting, seed, (*common, *flags, f"seed={seed}"))
+
+
+def execute(run: Run, data: Path | None, cache: Path) -> None:
+    """Clone, run, keep metrics and wall time."""
+    paths = {run.corpus: str(data.resolve())} if data else {}
+    with tempfile.TemporaryDirectory(prefix="fhvae-run-") as folder:
+        clone = Path(folder) / "clone"
+        log = Path(folder) / "log"
+        _call(["git", "clone", "-q", str(ROOT), str(clone)], ROOT, log)
+        dvc = [sys.executable, "-m", "dvc"]
+        _call([*dvc, "cache", "dir", "--local", str(cache.resolve())], clone, log)
+        flags = [part for flag in run.flags for part in ("-S", flag.format(**paths))]
+        begun = time.monotonic()
+        _call([*dvc, "exp", "run", *flags], clone, log)
+        seconds = round(time.monotonic() - begun)
+        metrics = {
+            path.stem: json.loads(path.read_text(encoding="utf-8"))
+            for path in sorted((clone / "metrics").glob("*.json"))
+        }
+    write_json(run.result, {"flags": list(run.flags), "metrics": metrics, "wall_s": seconds})
+    print(f"{run.result.relative_to(ROOT)}: {seconds} s", flush=True)
+
+
+def _call(command: list[str], folder: Path, log: Path) -> None:
+    """Run a command quietly; show its output if it fails."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    with log.open("ab") as file:
+        code = subprocess.run(
+            command, cwd=folder, stdout=file, stderr=file, env={**os.environ, "PATH": path}
+        ).returncode
+    if code:
+        tail = log.read_text(encoding="utf-8", errors="replace")[-4000:]
+        raise SystemExit(f"{' '.join(command)} ended with {code}:\n{tail}")
+
+
+def main() -> None:
+    """Run what is missing, or write the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("action", choices=["run", "table"])
+    parser.add_argument("--corpus", default="default", help="a section of quality.yaml")
+    parser.add_argument("--data", type=Path, help="folder of a recorded corpus")
+    parser.add_argument("--settings", nargs="*", help="only these settings")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
+    parser.add_argument("--cache", type=Path, default=ROOT / ".dvc" / "cache")
+    options = parser.parse_args()
+    if options.action == "table":
+        write_results(RESULTS, PLAN, ROOT / "docs" / "results.md")
+        return
+    missing = [run for run in planned(options.corpus) if not run.result.exists()]
+    if options.settings:
+        missing = [run for run in missing if run.setting in options.settings]
+    with ThreadPoolExecutor(options.jobs) as pool:
+        for _ in pool.map(lambda run: execute(run, options.data, options.cache), missing):
+            pass
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,181 @@
+"""Lay the metrics of many runs out as docs/results.md; no number is typed by hand."""
+
+import json
+import statistics
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fhvae.artifacts import new_file
+
+Runs = dict[str, dict[int, dict[str, Any]]]  # setting -> seed -> metrics
+INTRODUCTION = """# Results
+
+Written by `python -m benchmarks.quality table` from the metrics of whole pipeline runs in
+`benchmarks/results/quality/`; do not edit. Percentages; brackets hold the 95 % interval
+over resampled speakers of that run; the last column is mean and standard deviation over
+seeds. What the corpora can and cannot show: `docs/limits.md`.
+"""
+
+
+def look_up(metrics: Mapping[str, Any], key: str) -> Any:
+    """Find `verify.mu2.cos.eer` in nested metrics; None where it is absent."""
+    value: Any = metrics
+    for part in key.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            return None
+        value = value[part]
+    return value
+
+
+def read_runs(folder: Path) -> Runs:
+    """Read all result files of a corpus."""
+    runs: Runs = {}
+    for path in sorted(folder.glob("*-seed*.json")):
+        setting, seed = path.stem.rsplit("-seed", 1)
+        content = json.loads(path.read_text(encoding="utf-8"))
+        runs.setdefault(setting, {})[int(seed)] = {
+            **content["metrics"],
+            "wall_s": content["wall_s"],
+        }
+    return runs
+
+
+def table(header: list[str], rows: Iterable[list[str]]) -> str:
+    """Lay out a Markdown table; empty text if it has no row."""
+    body = [f"| {' | '.join(row)} |" for row in rows]
+    if not body:
+        return ""
+    head = [f"| {' | '.join(header)} |", "|" + " --- |" * len(header)]
+    return "\n".join([*head, *body]) + "\n"
+
+
+def percent(metrics: Mapping[str, Any], key: str) -> str:
+    """Write a fraction with its interval, in percent."""
+    value = look_up(metrics, key)
+    if value is None:
+        return "absent"
+    low, high = look_up(metrics, f"{key}_low"), look_up(metrics, f"{key}_high")
+    return f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def spread(values: list[float], scale: float = 100) -> str:
+    """Write mean and standard deviation over seeds."""
+    if not values:
+        return ""
+    mean = scale * statistics.mean(values)
+    deviation = scale * statistics.stdev(values) if len(values) > 1 else 0.0
+    return f"{mean:.1f} ({deviation:.1f})"
+
+
+def rows_of(runs: Runs, seeds: list[int], keys: Mapping[str, str]) -> Iterator[list[str]]:
+    """Yield one row per setting and quantity: cells per seed, then mean over seeds."""
+    for setting, by_seed in runs.items():
+        for name, key in keys.items():
+            found = [look_up(by_seed.get(seed, {}), key) for seed in seeds]
+            if all(value is None for value in found):
+                continue
+            cells = [percent(by_seed[seed], key) if seed in by_seed else "" for seed in seeds]
+            known = [value for value in found if value is not None]
+            yield [setting, name, *cells, spread(known)]
+
+
+def training_rows(runs: Runs, seeds: list[int]) -> Iterator[list[str]]:
+    """Yield the course of training per setting: values over seeds, separated by commas."""
+    columns: list[tuple[str, Callable[[Any], str]]] = [
+        ("train.dev_lower_bound", lambda value: f"{value:.0f}"),
+        ("train.best_epoch", str),
+        ("train.steps", str),
+        ("train.collapse.dev_kl_z2", lambda value: f"{value:.0f}"),
+        ("train.collapse.z2_mean_variance", lambda value: f"{value:.1f}"),
+        ("train.collapse.log_q", lambda value: f"{value:.1f}"),
+        ("train.collapse.collapsed", lambda value: "yes" if value else "no"),
+        ("wall_s", str),
+    ]
+    for setting, by_seed in runs.items():
+        cells = []
+        for key, show in columns:
+            values = [look_up(by_seed[seed], key) for seed in seeds if seed in by_seed]
+            cells.append(", ".join(show(value) for value in values if value is not None))
+        yield [setting, *cells]
+
+
+def claim_rows(runs: Runs, seeds: list[int]) -> Iterator[list[str]]:
+    """Yield what the paper says of alpha and of the two latents, and in how many seeds it holds."""
+    for suffix, kind in (("", "closed form"), ("-random", "random")):
+        ten, zero = runs.get(f"alpha10{suffix}", {}), runs.get(f"alpha0{suffix}", {})
+        both = [seed for seed in seeds if seed in ten and seed in zero]
+        mu2, mu1 = "verify.mu2.cos.eer", "verify.mu1.cos.eer"
+        claims = [
+            ("EER of mu2: alpha 10 below alpha 0", both, ten, mu2, zero, mu2),
+            ("EER of mu1: alpha 10 above alpha 0", both, zero, mu1, ten, mu1),
+            ("phones: z1 better than z2 (alpha 10)", sorted(ten), ten, "probe.phone.z2.accuracy",
+             ten, "probe.phone.z1.accuracy"),
+            ("speakers: z2 better than z1 (alpha 10)", sorted(ten), ten,
+             "probe.speaker.z1.accuracy", ten, "probe.speaker.z2.accuracy"),
+        ]  # fmt: skip
+        for name, chosen, small, small_key, large, large_key in claims:
+            pairs = [
+                (look_up(small[seed], small_key), look_up(large[seed], large_key))
+                for seed in chosen
+            ]
+            known = [(a, b) for a, b in pairs if a is not None and b is not None]
+            if known:
+                yield [kind, name, f"{sum(a < b for a, b in known)} of {len(known)} seeds"]
+
+
+def section(title: str, flags: list[str], runs: Runs, seeds: list[int]) -> str:
+    """Write the results of one corpus."""
+    vectors = {
+        f"{vector}, {backend}": f"verify.{vector}.{backend}.eer"
+        for vector in ("mu2", "mu1", "fbank")
+        for backend in ("cos", "lda")
+    }
+    probes = {
+        f"{what} from {source}": f"probe.{what}.{source}.accuracy"
+        for what in ("phone", "speaker")
+        for source in ("z1", "z2", "fbank")
+    }
+    heads = [f"seed {seed}" for seed in seeds]
+    first = next(iter(next(iter(runs.values())).values()))
+    trials = look_up(first, "verify.trials") or {}
+    typed = " ".join(f"-S {flag}" for flag in flags)
+    absent = look_up(first, "probe.absent") or {}
+    parts = [
+        f"## {title}",
+        f"`dvc exp run {typed} -S alpha=10 -S seed=0`, and so on; settings in "
+        "`benchmarks/quality.yaml`.",
+        f"### Speaker verification, EER\n\n{look_up(first, 'verify.speakers')} test speakers, "
+        f"{trials.get('target')} target and {trials.get('nontarget')} non-target trials (all "
+        "pairs).",
+        table(["setting", "vector, back-end", *heads, "mean (sd)"], rows_of(runs, seeds, vectors)),
+        "### Linear probes, accuracy per segment",
+        table(["setting", "probe", *heads, "mean (sd)"], rows_of(runs, seeds, probes)),
+        *(f"No {name} probe: {reason}" for name, reason in absent.items()),
+        "### Claims of the paper",
+        table(["table of mu2", "claim", "holds in"], claim_rows(runs, seeds)),
+        "### Training\n\nOne value per seed; wall time of the whole `dvc exp run` on 2 cores.",
+        table(
+            ["setting", "dev bound (nats)", "best epoch", "steps", "dev KL z2",
+             "variance of z2 means", "log q", "collapsed", "wall s"],
+            training_rows(runs, seeds),
+        ),
+    ]  # fmt: skip
+    return "\n\n".join(part.strip() for part in parts if part) + "\n"
+
+
+def write_results(results: Path, plan: Path, page: Path) -> None:
+    """Write the page from all result files that are there."""
+    content = yaml.safe_load(plan.read_text(encoding="utf-8"))
+    seeds = content.pop("seeds")
+    parts = [INTRODUCTION]
+    for corpus, setting in content.items():
+        runs = read_runs(results / corpus)
+        if runs:
+            ordered = {name: runs[name] for name in setting["runs"] if name in runs}
+            flags = [flag.replace("{", "../").replace("}", "") for flag in setting.get("flags", [])]
+            parts.append(section(setting["title"], flags, ordered, seeds))
+    with new_file(page) as partial:
+        partial.write_text("\n".join(parts), encoding="utf-8")

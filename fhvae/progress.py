@@ -1,0 +1,38 @@
+"""Progress bars: one line that moves on a terminal, a line now and then in a log."""
+
+import sys
+from collections.abc import Iterable
+from typing import TypeVar
+
+from tqdm import tqdm
+
+Item = TypeVar("Item")
+LOG_SECONDS = 20.0
+
+
+def progress_bar(
+    items: Iterable[Item] | None,
+    label: str,
+    unit: str,
+    total: int | None = None,
+    initial: int = 0,
+) -> "tqdm[Item]":
+    """Wrap `items` (or count by hand if None) in a bar with rate and time left.
+
+    Args:
+        items: what is walked over.
+        label: what is being done.
+        unit: what one item is.
+        total: number of items, where `items` cannot tell.
+        initial: items done before, by an interrupted run.
+    """
+    return tqdm(
+        items,
+        desc=label,
+        unit=unit,
+        total=total,
+        initial=initial,
+        mininterval=0.2 if sys.stderr.isatty() else LOG_SECONDS,
+        maxinterval=LOG_SECONDS,
+        smoothing=0.05,
+    )

@@ -1,0 +1,75 @@
+"""Recordings -> log-mel frames, normalized by train statistics."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fhvae.artifacts import new_folder, read_packed, write_csv, write_metrics
+from fhvae.commandline import parse_paths, run
+from fhvae.corpus.manifest import check_splits
+from fhvae.corpus.store import Corpus, read_corpus
+from fhvae.features.extraction import (
+    Selection,
+    dropped_table,
+    frame_chunks,
+    select_clips,
+    write_log_mel,
+    write_normalized,
+)
+from fhvae.features.fbank import check_fbank
+from fhvae.features.normalize import estimate_normalizer, write_normalizer
+from fhvae.params import FbankParams, load_params
+
+MS_PER_HOUR = 3_600_000
+
+
+def main() -> None:
+    """Compute, normalize and pack the frames of every split."""
+    corpus_path, fbank_path, metrics_path = parse_paths(__doc__, "corpus", "fbank", "metrics")
+    params = load_params()
+    check_fbank(params.fbank)
+    corpus = read_corpus(corpus_path)
+    selections = select_splits(corpus, params.fbank.hop_ms, params.segments.frames)
+    write_fbank(fbank_path, selections, params.fbank)
+    metrics = {item.split: summarize(item, params.fbank.hop_ms) for item in selections}
+    write_metrics(metrics_path, metrics)
+
+
+def select_splits(corpus: Corpus, hop_ms: float, segment_frames: int) -> list[Selection]:
+    """Drop utterances shorter than one segment; every split must stay usable without them."""
+    selections = [
+        select_clips(corpus.folder / split, hop_ms, segment_frames) for split in corpus.splits
+    ]
+    kept = {clip.utterance_id for item in selections for clip in item.kept}
+    utterances = [item for item in corpus.utterances if item.utterance_id in kept]
+    check_splits(utterances, f"{corpus.folder} without utterances under {segment_frames} frames")
+    return selections
+
+
+def write_fbank(folder: Path, selections: Sequence[Selection], params: FbankParams) -> None:
+    """Write `<split>.npy/.csv`, normalizer.json and dropped.csv, or nothing."""
+    with new_folder(folder) as partial:
+        raw = partial / "raw"
+        for item in selections:
+            write_log_mel(raw / item.split, item.kept, params)
+        normalizer = estimate_normalizer(frame_chunks(read_packed(raw / "train")))
+        write_normalizer(partial / "normalizer.json", normalizer)
+        for item in selections:
+            write_normalized(partial / item.split, read_packed(raw / item.split), normalizer)
+        shutil.rmtree(raw)
+        write_csv(partial / "dropped.csv", dropped_table(selections))
+
+
+def summarize(selection: Selection, hop_ms: float) -> dict[str, Any]:
+    """Count what a split holds now and what was dropped."""
+    return {
+        "utterances": len(selection.kept),
+        "frames": selection.frames,
+        "hours": selection.frames * hop_ms / MS_PER_HOUR,
+        "dropped": len(selection.dropped),
+    }
+
+
+if __name__ == "__main__":
+    run(main)

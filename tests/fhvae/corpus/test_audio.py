@@ -1,0 +1,199 @@
+"""Audio files in, int16 at 16 kHz out, or one sentence."""
+
+import struct
+
+import numpy as np
+import pytest
+import soundfile
+
+from fhvae.corpus.audio import read_audio
+from fhvae.errors import CorpusError
+
+RATE_HZ = 16_000
+
+
+@pytest.fixture
+def noise():
+    """0.25 s of int16 samples with both extremes."""
+    samples = np.random.default_rng(0).integers(-9000, 9000, 4000, dtype=np.int16)
+    samples[7], samples[8] = -32768, 32767
+    return samples
+
+
+def tone(frequency_hz, rate_hz, seconds=0.5, height=0.5):
+    return height * np.sin(2 * np.pi * frequency_hz * np.arange(int(seconds * rate_hz)) / rate_hz)
+
+
+def write(folder, samples, rate_hz=RATE_HZ, name="a.wav", **options):
+    path = folder / name
+    soundfile.write(path, samples, rate_hz, **options)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "container"),
+    [
+        ("a.wav", "WAV"),
+        ("a.flac", "FLAC"),
+        ("a.aiff", "AIFF"),
+        ("a.sph", "NIST"),
+        ("a.au", "AU"),
+        ("a.w64", "W64"),
+    ],
+)
+def test_16_bit_files_come_back_sample_by_sample(tmp_path, noise, name, container):
+    path = write(tmp_path, noise, name=name, format=container, subtype="PCM_16")
+    samples = read_audio(path, "u1")
+    assert samples.dtype == np.int16
+    np.testing.assert_array_equal(samples, noise)
+
+
+def test_the_content_decides_not_the_name(tmp_path, noise):
+    """Discs of the LDC hold NIST sphere files named .wav."""
+    path = write(tmp_path, noise, name="sa1.wav", format="NIST", subtype="PCM_16")
+    np.testing.assert_array_equal(read_audio(path, "u1"), noise)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_24", "PCM_32", "FLOAT", "DOUBLE"])
+def test_wider_samples_round_to_the_nearest_step(tmp_path, subtype):
+    steps = np.array([0.4, 0.6, -0.4, -0.6, 100.3, -100.7])
+    path = write(tmp_path, steps / 32768, subtype=subtype)
+    np.testing.assert_array_equal(read_audio(path, "u1"), [0, 1, 0, -1, 100, -101])
+
+
+def test_lossy_files_keep_length_and_sound(tmp_path):
+    wave = tone(440, RATE_HZ)
+    samples = read_audio(write(tmp_path, wave, name="a.ogg"), "u1") / 32768
+    assert len(samples) == len(wave)
+    assert np.corrcoef(samples, wave)[0, 1] > 0.99
+
+
+@pytest.mark.parametrize("rate_hz", [8_000, 11_025, 22_050, 44_100, 48_000])
+def test_other_rates_keep_time_pitch_and_height(tmp_path, rate_hz):
+    samples = read_audio(write(tmp_path, tone(1000, rate_hz), rate_hz), "u1")
+    assert abs(len(samples) - 8000) <= 1
+    middle = samples[2000:6000] / 32768
+    expected = tone(1000, RATE_HZ)[2000:6000]
+    np.testing.assert_allclose(middle, expected, atol=2e-3)
+
+
+def test_a_higher_rate_does_not_fold_back(tmp_path):
+    path = write(tmp_path, tone(11_000, 48_000), 48_000, subtype="FLOAT")
+    assert np.abs(read_audio(path, "u1")[2000:6000]).max() < 10  # of 16384: 64 dB down
+
+
+def test_beyond_full_scale_saturates(tmp_path):
+    path = write(tmp_path, np.array([1.5, -1.5, 0.5, 1.0, -1.0]), subtype="FLOAT")
+    np.testing.assert_array_equal(read_audio(path, "u1"), [32767, -32768, 16384, 32767, -32768])
+
+
+def test_equal_channels_count_as_one(tmp_path, noise):
+    path = write(tmp_path, np.stack([noise, noise, noise], axis=1))
+    np.testing.assert_array_equal(read_audio(path, "u1"), noise)
+
+
+def test_channels_that_differ_in_one_sample_are_refused(tmp_path, noise):
+    other = noise.copy()
+    other[-1] += 1
+    path = write(tmp_path, np.stack([noise, other], axis=1))
+    with pytest.raises(CorpusError, match=r"u1: .*a\.wav: must have one channel, its 2 channels"):
+        read_audio(path, "u1")
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_samples_that_are_no_numbers_are_refused(tmp_path, bad, channels):
+    wave = np.full((100, channels), 0.1)
+    wave[50] = bad
+    path = write(tmp_path, wave, subtype="FLOAT")
+    with pytest.raises(CorpusError, match="samples must be finite numbers"):
+        read_audio(path, "u1")
+
+
+def test_another_unit_is_refused(tmp_path):
+    """Float files that hold int16 values are common; saturating them would leave a square wave."""
+    path = write(tmp_path, 20_000 * tone(440, RATE_HZ), subtype="FLOAT")
+    with pytest.raises(
+        CorpusError, match=r"must lie between -1 and 1, the largest is 10000; scale"
+    ):
+        read_audio(path, "u1")
+
+
+def test_silence_throughout_is_refused(tmp_path):
+    with pytest.raises(CorpusError, match="must hold sound, every sample is 0"):
+        read_audio(write(tmp_path, np.zeros(50, np.int16)), "u1")
+
+
+def test_no_sample_is_refused(tmp_path):
+    with pytest.raises(CorpusError, match="must hold at least one sample"):
+        read_audio(write(tmp_path, np.zeros(0, np.int16)), "u1")
+
+
+@pytest.mark.parametrize(
+    ("name", "container"),
+    [
+        ("a.wav", "WAV"),
+        ("a.flac", "FLAC"),
+        ("a.aiff", "AIFF"),
+        ("a.sph", "NIST"),
+        ("a.au", "AU"),
+        ("a.w64", "W64"),
+        ("a.ogg", "OGG"),
+    ],
+)
+def test_a_file_cut_short_is_refused(tmp_path, noise, name, container):
+    path = write(tmp_path, noise, name=name, format=container)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) * 6 // 10])
+    with pytest.raises(CorpusError, match=rf"utterance u1: .*{name}"):
+        read_audio(path, "u1")
+
+
+def test_the_message_of_a_short_wav_counts(tmp_path, noise):
+    path = write(tmp_path, noise)
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(CorpusError, match="promises 4000 samples, 3000 are there"):
+        read_audio(path, "u1")
+
+
+def test_a_wav_written_to_a_pipe_is_read(tmp_path, noise):
+    """Its writer could not seek back, so the size in the header is a placeholder."""
+    path = write(tmp_path, noise)
+    whole = bytearray(path.read_bytes())
+    position = whole.index(b"data") + 4
+    whole[position : position + 4] = struct.pack("<I", 0xFFFFFFFF)
+    path.write_bytes(whole)
+    np.testing.assert_array_equal(read_audio(path, "u1"), noise)
+
+
+def test_a_header_that_promises_days_is_refused(tmp_path, noise):
+    path = write(tmp_path, noise, name="a.flac")
+    whole = bytearray(path.read_bytes())
+    whole[21] |= 0x0F  # STREAMINFO: the 36 bits of the number of samples
+    whole[22:26] = b"\xff\xff\xff\xff"
+    path.write_bytes(whole)
+    with pytest.raises(CorpusError, match=r"must last at most 3600 s, its header says 4294967"):
+        read_audio(path, "u1")
+
+
+@pytest.mark.parametrize("rate_hz", [100, 3999, 400_000])
+def test_rates_of_no_recording_are_refused(tmp_path, noise, rate_hz):
+    path = write(tmp_path, noise, rate_hz)
+    with pytest.raises(CorpusError, match=f"sample rate must be 4000 to 192000 Hz, got {rate_hz}"):
+        read_audio(path, "u1")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.wav", b"no audio at all"), ("a.flac", b""), ("a.raw", b"12345678")],
+)
+def test_what_is_no_audio_file_is_refused(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(CorpusError, match=rf"utterance u1: .*{name}: must be an audio file"):
+        read_audio(path, "u1")
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(CorpusError, match=r"utterance u1: .*gone\.wav: must be an audio file"):
+        read_audio(tmp_path / "gone.wav", "u1")

@@ -1,0 +1,118 @@
+"""The local copy of a corpus: written whole, read back equal."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from fhvae.corpus.manifest import PARALLEL, Phone, Recording, Utterance
+from fhvae.corpus.store import phone_at, read_corpus, write_corpus
+from fhvae.corpus.summary import summarize
+from fhvae.errors import CorpusError, TrialError
+
+
+def recording(name, speaker, split, length, phones=(), gender="F", twin=""):
+    samples = np.arange(length, dtype=np.int16) - length // 2
+    utterance = Utterance(name, "", speaker, gender, "text, quoted", split, 99.0, twin)
+    return Recording(utterance, samples, phones)
+
+
+PHONES = (Phone(0.0, 0.25, "a"), Phone(0.25, 0.5, "b"))
+
+
+@pytest.fixture
+def recordings():
+    """Splits mixed, ids not in order, one twin."""
+    return [
+        recording("t2", "A", "train", 9000),
+        recording("d1", "C", "dev", 1600, gender=""),
+        recording("t1", "B", "train", 8000, PHONES, gender="M"),
+        recording("e1", "E", "test", 16000),
+        recording("d2", "D", "dev", 1601, gender=""),
+        recording("e2", "F", "test", 16001, gender="M"),
+        recording("e1-noise", "E", PARALLEL, 16000, twin="e1"),
+    ]
+
+
+def test_what_is_written_is_read(tmp_path, recordings):
+    written = write_corpus(tmp_path / "corpus", recordings)
+    corpus = read_corpus(tmp_path / "corpus")
+    assert list(corpus.utterances) == written
+    assert [item.duration_s for item in written[:2]] == [0.5625, 0.1]
+    assert corpus.splits == ["train", "dev", "test", PARALLEL]
+    assert [item.utterance_id for item in corpus.split("train")] == ["t1", "t2"]
+    assert corpus.phones == {"t1": PHONES}
+    assert corpus.split(PARALLEL)[0].twin == "e1"
+    for item in recordings:
+        packed = corpus.samples(item.utterance.split)
+        position = packed.utterance_ids.index(item.utterance.utterance_id)
+        np.testing.assert_array_equal(packed[position], item.samples)
+        assert packed[position].dtype == np.int16
+
+
+def test_the_summary_counts_what_is_there_and_leaves_out_what_is_not(tmp_path, recordings):
+    write_corpus(tmp_path / "corpus", recordings)
+    summary = summarize(read_corpus(tmp_path / "corpus"))
+    assert summary["train"] == {
+        "speakers": 2,
+        "utterances": 2,
+        "hours": pytest.approx(17000 / 16000 / 3600),
+        "phones": 2,
+        "genders": {"F": 1, "M": 1},
+    }
+    assert set(summary["dev"]) == {"speakers", "utterances", "hours"}
+    assert summary[PARALLEL]["utterances"] == 1
+
+
+@pytest.mark.parametrize(
+    ("place", "change", "error", "message"),
+    [
+        (0, {"speaker": "C"}, CorpusError, "speakers of train and dev must be disjoint, C"),
+        (0, {"utterance_id": "t1"}, CorpusError, "utterance_id must be unique, t1"),
+        (0, {"split": "dev"}, TrialError, "split train must have at least 2 speakers, found 1"),
+    ],
+)
+def test_a_bad_corpus_leaves_nothing_behind(tmp_path, recordings, place, change, error, message):
+    item = recordings[place]
+    recordings[place] = dataclasses.replace(
+        item, utterance=dataclasses.replace(item.utterance, **change)
+    )
+    with pytest.raises(error, match=message):
+        write_corpus(tmp_path / "corpus", recordings)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_phones_beyond_the_recording_are_refused(tmp_path, recordings):
+    recordings[1] = dataclasses.replace(recordings[1], phones=PHONES)
+    with pytest.raises(CorpusError, match=r"d1: .*ends at 0\.500 s, the recording lasts 0\.100 s"):
+        write_corpus(tmp_path / "corpus", recordings)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failure_keeps_the_corpus_that_stood(tmp_path, recordings):
+    write_corpus(tmp_path / "corpus", recordings)
+    with pytest.raises(TrialError):
+        write_corpus(tmp_path / "corpus", recordings[:1])
+    assert len(read_corpus(tmp_path / "corpus").utterances) == 7
+
+
+@pytest.mark.parametrize(
+    ("time_s", "expected"),
+    [
+        (0.05, None),
+        (0.1, "a"),
+        (0.29, "a"),
+        (0.3, "b"),
+        (0.5, None),
+        (0.6, None),
+        (0.7, "c"),
+        (1, None),
+    ],
+)
+def test_phone_at_known_times(time_s, expected):
+    phones = (Phone(0.1, 0.3, "a"), Phone(0.3, 0.5, "b"), Phone(0.7, 1.0, "c"))
+    assert phone_at(phones, time_s) == expected
+
+
+def test_no_phone_without_an_alignment():
+    assert phone_at((), 0.5) is None

@@ -1,0 +1,79 @@
+"""A model folder: written, read by us, read by anybody, refused when broken."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from fhvae.errors import ArtifactError
+from fhvae.model.weights import read_model, write_model
+from fhvae.params import SegmentsParams
+
+SEGMENTS = SegmentsParams(frames=5, train_shift=2, shift=4)
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def folder(tmp_path, model):
+    normalizer = tmp_path / "normalizer.json"
+    normalizer.write_text('{"mean": [0.0], "std": [1.0]}')
+    write_model(
+        tmp_path / "fhvae", model.state_dict(), model.mels, model.params, SEGMENTS, normalizer
+    )
+    return tmp_path / "fhvae"
+
+
+def test_read_model_computes_what_was_written(folder, model, batch):
+    trained = read_model(folder, CPU)
+    assert torch.equal(
+        trained.network.encode_z2(batch.segments).mean, model.encode_z2(batch.segments).mean
+    )
+    assert trained.segments == SEGMENTS
+    assert trained.network.params == model.params
+
+
+def test_any_program_can_load_the_folder(folder, model):
+    config = json.loads((folder / "model.json").read_text())
+    assert config["mels"] == 7
+    assert config["model"]["z2"] == 2
+    weights = load_file(folder / "weights.safetensors")
+    assert weights.keys() == model.state_dict().keys()
+    assert "mu2" not in " ".join(weights)
+
+
+def test_equal_weights_equal_bytes(folder, tmp_path, model):
+    again = tmp_path / "again"
+    write_model(
+        again,
+        dict(reversed(model.state_dict().items())),
+        model.mels,
+        model.params,
+        SEGMENTS,
+        folder / "normalizer.json",
+    )
+    name = "weights.safetensors"
+    assert (again / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_missing_and_broken_weights_are_told(folder):
+    (folder / "weights.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{broken}")
+    with pytest.raises(ArtifactError, match=r"weights.safetensors does not fit model.json"):
+        read_model(folder, CPU)
+    (folder / "weights.safetensors").unlink()
+    with pytest.raises(ArtifactError, match=r"weights.safetensors must exist; rerun .* train"):
+        read_model(folder, CPU)
+
+
+def test_weights_of_another_size_are_refused(folder):
+    config = json.loads((folder / "model.json").read_text())
+    config["model"]["cells"] += 1
+    (folder / "model.json").write_text(json.dumps(config))
+    with pytest.raises(ArtifactError, match="does not fit"):
+        read_model(folder, CPU)
+
+
+def test_inference_needs_no_gradient(folder):
+    assert not any(weight.requires_grad for weight in read_model(folder, CPU).network.parameters())
+    assert np.isfinite(sum(float(w.sum()) for w in read_model(folder, CPU).network.parameters()))

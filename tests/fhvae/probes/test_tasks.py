@@ -1,0 +1,76 @@
+"""The two tasks: who goes where, and what cannot be asked."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from fhvae.errors import TrialError
+from fhvae.probes.rows import label, segment_rows
+from fhvae.probes.tasks import make_task, speaker_task, split_speakers
+from tests.latent_factory import make_frames, make_latents, make_utterances
+
+
+def rows_of(utterances, segments=4):
+    latents = make_latents(utterances, segments=segments)
+    return segment_rows(latents, make_frames(latents), utterances)
+
+
+@pytest.mark.parametrize(
+    ("each", "parts"),
+    [(3, (1, 1, 1)), (4, (2, 1, 1)), (5, (3, 1, 1)), (8, (5, 1, 2)), (10, (6, 2, 2))],
+)
+def test_each_speaker_is_parted_60_20_20(each, parts):
+    rows = rows_of(make_utterances("test", 3, each))
+    split = split_speakers(rows, np.random.default_rng(1))
+    for speaker in ("test00", "test01", "test02"):
+        own = Counter(part for name, part in split.part.items() if name.startswith(speaker))
+        assert (own["fit"], own["choose"], own["score"]) == parts
+    assert split.left_out == ()
+
+
+def test_no_utterance_is_in_two_parts():
+    rows = rows_of(make_utterances("test", 3, 5))
+    task = speaker_task(rows, split_speakers(rows, np.random.default_rng(2)))
+    parts = (task.fit, task.choose, task.score)
+    segments = [tuple(row) for part in parts for row in part.inputs["z2"].tolist()]
+    assert len(segments) == len(set(segments)) == 3 * 5 * 4
+    assert (task.fit.labels == task.fit.speakers).all()
+
+
+def test_the_split_is_seeded():
+    rows = rows_of(make_utterances("test", 3, 8))
+    first, again, other = (
+        split_speakers(rows, np.random.default_rng(seed)).part for seed in (1, 1, 2)
+    )
+    assert first == again != other
+
+
+def test_speakers_with_two_utterances_are_left_out_and_named():
+    utterances = make_utterances("test", 3, 3)
+    rows = rows_of(utterances[:-1])  # test02 keeps two
+    split = split_speakers(rows, np.random.default_rng(3))
+    assert split.left_out == ("test02",)
+    task = speaker_task(rows, split)
+    for part in (task.fit, task.choose, task.score):
+        assert set(part.labels.tolist()) == {"test00", "test01"}
+
+
+def test_one_usable_speaker_is_refused():
+    utterances = make_utterances("test", 2, 3)
+    rows = rows_of(utterances[:-1])
+    split = split_speakers(rows, np.random.default_rng(3))
+    with pytest.raises(TrialError, match=r"at least 2 test speakers .* found 1; 1 speakers have"):
+        speaker_task(rows, split)
+
+
+def test_a_part_without_rows_and_a_single_label_are_refused():
+    rows = rows_of(make_utterances("test", 1, 3))
+    full = label(rows, [str(place % 2) for place in range(len(rows))])
+    empty, single = label(rows, [None] * len(rows)), label(rows, ["aa"] * len(rows))
+    with pytest.raises(
+        TrialError, match="phone probe needs labelled segments to choose on, found 0"
+    ):
+        make_task("phone", full, empty, full)
+    with pytest.raises(TrialError, match="phone probe needs at least 2 labels to fit, found 1"):
+        make_task("phone", single, full, full)

@@ -1,0 +1,242 @@
+"""The real pipeline on a tiny corpus, in a temporary clone: kill, resume, repeat, change.
+
+One history is played once (fixture `history`); each test asks one thing about it.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.tones import write_tone_corpus
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ("dvc.lock", "metrics/", "plots/")
+PATIENCE_S = 240  # for the first checkpoint, on a busy machine
+TINY = {
+    "corpus.name": "manifest",
+    "fbank.mels": 20,
+    "model.cells": 32,
+    "model.z1": 6,
+    "model.z2": 5,
+    "training.batch": 32,
+    "training.epoch_steps": 10,
+    "training.max_epochs": 8,
+    "verification.bootstrap": 20,
+    "probes.bootstrap": 20,
+    "probes.tsne_points": 50,
+}
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A git clone with this interpreter first on PATH."""
+
+    folder: Path
+
+    def environment(self, workers: int) -> dict[str, str]:
+        kept = {name: text for name, text in os.environ.items() if not name.startswith("GIT_")}
+        kept.pop("FHVAE_CKPT_DIR", None)
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        return {**kept, "PATH": path, "FHVAE_WORKERS": str(workers)}
+
+    def run(self, *command: str, workers: int = 2, expect: int | None = 0) -> str:
+        """Run a command; give its whole output."""
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.environment(workers),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if expect is not None:
+            assert done.returncode == expect, f"{' '.join(command)}\n{done.stdout}"
+        else:
+            assert done.returncode != 0, f"{' '.join(command)} must fail\n{done.stdout}"
+        return done.stdout
+
+    def kill_at_first_checkpoint(self, *command: str) -> None:
+        """Start a command and end it, with all it started, as a power cut would."""
+        with (self.folder.parent / "killed.log").open("w+") as log:
+            process = subprocess.Popen(
+                command,
+                cwd=self.folder,
+                env=self.environment(workers=2),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            deadline = time.monotonic() + PATIENCE_S
+            while not any(self.folder.glob("checkpoints/*/last.pt")):
+                ended = process.poll() is not None or time.monotonic() > deadline
+                assert not ended, f"no checkpoint came\n{Path(log.name).read_text()}"
+                time.sleep(0.005)
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def results(self) -> dict[str, bytes]:
+        """Read dvc.lock, metrics and plots."""
+        paths = [self.folder / "dvc.lock"]
+        for name in ("metrics", "plots"):
+            paths += [
+                path for path in (self.folder / name).iterdir() if path.suffix != ".gitignore"
+            ]
+        return {str(path.relative_to(self.folder)): path.read_bytes() for path in paths}
+
+
+def copy_of_working_tree(folder: Path) -> None:
+    """Copy what git tracks or would track, but no results."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in listed.split("\0"):
+        if name and not name.startswith(RESULTS) and (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+
+
+def make_tiny(params_path: Path, corpus: Path) -> None:
+    values = yaml.safe_load(params_path.read_text())
+    for key, value in {**TINY, "corpus.path": str(corpus)}.items():
+        inner = values
+        *sections, last = key.split(".")
+        for section in sections:
+            inner = inner[section]
+        assert last in inner, key
+        inner[last] = value
+    params_path.write_text(yaml.safe_dump(values, sort_keys=False))
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    top = tmp_path_factory.mktemp("tiny")
+    corpus = write_tone_corpus(top / "tones", {"train": 8, "dev": 3, "test": 4}, utterances=4)
+    clone = Clone(top / "clone")
+    copy_of_working_tree(clone.folder)
+    make_tiny(clone.folder / "params.yaml", corpus)
+    clone.run("git", "init", "-q")
+    clone.run("git", "config", "user.name", "tester")
+    clone.run("git", "config", "user.email", "tester@example.org")
+    clone.run("git", "add", "-A")
+    clone.run("git", "commit", "-q", "-m", "Tiny")
+    return clone
+
+
+@dataclass(frozen=True)
+class History:
+    """What each command printed, and the results it left."""
+
+    weights_after_kill: list[str]
+    resumed: str
+    results_resumed: dict[str, bytes]
+    repeated: str
+    forced: str
+    results_forced: dict[str, bytes]
+    git_status: str
+    alpha_zero: str
+    metrics_diff: str
+    params_diff: str
+    back_to_ten: str
+    refused: str
+
+
+@pytest.fixture(scope="module")
+def history(clone: Clone) -> History:
+    clone.kill_at_first_checkpoint("dvc", "repro")
+    weights_after_kill = [str(path) for path in (clone.folder / "models").rglob("*.safetensors")]
+    resumed = clone.run("dvc", "repro")
+    results_resumed = clone.results()
+    repeated = clone.run("dvc", "repro")
+    forced = clone.run("dvc", "repro", "--force", workers=1)
+    results_forced = clone.results()
+    git_status = clone.run("git", "status", "--porcelain")
+    clone.run("git", "commit", "-q", "-a", "-m", "Results")
+    alpha_zero = clone.run("dvc", "exp", "run", "-S", "alpha=0", "train")
+    metrics_diff = clone.run("dvc", "metrics", "diff", "--md")
+    params_diff = clone.run("dvc", "params", "diff", "--md")
+    back_to_ten = clone.run("dvc", "exp", "run", "-S", "alpha=10.0", "train")
+    refused = clone.run("dvc", "exp", "run", "-S", "alpha=-1", "train", expect=None)
+    return History(
+        weights_after_kill,
+        resumed,
+        results_resumed,
+        repeated,
+        forced,
+        results_forced,
+        git_status,
+        alpha_zero,
+        metrics_diff,
+        params_diff,
+        back_to_ten,
+        refused,
+    )
+
+
+def test_a_killed_training_leaves_no_weights_and_goes_on_where_it_was(history):
+    assert history.weights_after_kill == []
+    assert "resumed at step" in history.resumed
+
+
+def test_killed_and_resumed_equals_uninterrupted_in_every_byte(history):
+    """Weights and latents too: dvc.lock holds their hashes. And one worker equals two."""
+    assert "resumed at step" not in history.forced
+    names = yaml.safe_load(history.results_forced["dvc.lock"])["stages"]
+    assert all(f"Running stage '{name}'" in history.forced for name in names)
+    different = [
+        name
+        for name, content in history.results_resumed.items()
+        if history.results_forced.get(name) != content
+    ]
+    assert different == []
+    assert history.results_resumed.keys() == history.results_forced.keys()
+
+
+def test_a_second_run_does_nothing(history):
+    assert "Data and pipelines are up to date" in history.repeated
+    assert "Running stage" not in history.repeated
+
+
+def test_git_sees_results_only(history):
+    paths = [line[3:] for line in history.git_status.splitlines()]
+    assert paths
+    assert [path for path in paths if not path.startswith(RESULTS)] == []
+
+
+def test_another_alpha_trains_again_on_the_same_frames(history):
+    for name in ("download", "fbank"):
+        assert f"Stage '{name}' didn't change, skipping" in history.alpha_zero
+    assert "Running stage 'train'" in history.alpha_zero
+
+
+def test_the_difference_of_a_run_is_a_table(history):
+    assert any(
+        row.startswith("| metrics/train.json | dev_lower_bound |")
+        for row in squeezed(history.metrics_diff)
+    )
+    assert any(row.startswith("| params.yaml | alpha |") for row in squeezed(history.params_diff))
+
+
+def squeezed(table: str) -> list[str]:
+    return [" ".join(row.split()) for row in table.splitlines()]
+
+
+def test_old_params_bring_old_results_without_training(history):
+    assert "is cached - skipping run" in history.back_to_ten
+    assert "Running stage 'train'" not in history.back_to_ten
+
+
+def test_a_bad_value_ends_with_one_sentence(history):
+    assert "error: params.yaml: alpha must be a number at least 0, got -1" in history.refused
+    assert "Traceback" not in history.refused
