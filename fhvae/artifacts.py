@@ -89,15 +89,18 @@ def _rounded(value: Any, key: str) -> Any:
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object written by an earlier stage."""
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ArtifactError(f"{path} must exist; rerun the stage that writes it") from error
     except ValueError as error:
         raise ArtifactError(f"{path} is not a JSON object ({error}); rerun its stage") from error
+    if not isinstance(value, dict):
+        raise ArtifactError(f"{path} is not a JSON object but {value!r:.40}; rerun its stage")
+    return value
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """Write a table as CSV with `\\n` line ends on every system."""
+    """Write a table as CSV, with the line ends of Unix on every system."""
     with new_file(path) as partial:
         table.to_csv(partial, index=False, lineterminator="\n")
 

@@ -57,7 +57,7 @@ class Latents:
 
     @property
     def mu1(self) -> np.ndarray:
-        """Mean of z1 over each utterance, `[utterance, z1]`: the control that should not know who."""
+        """Mean of z1 over each utterance, `[utterance, z1]`: it should not know who."""
         sums = np.add.reduceat(self.z1_mean.astype(np.float64), self.offsets, axis=0)
         return np.asarray(sums / self.lengths[:, None], np.float32)
 

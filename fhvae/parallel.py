@@ -4,7 +4,7 @@ The result never depends on the number of workers; `FHVAE_WORKERS` sets it (defa
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TypeVar
 
 from fhvae.errors import ParamsError
@@ -26,8 +26,11 @@ def worker_count() -> int:
 
 def map_in_order(
     function: Callable[[Item], Result], items: Sequence[Item], label: str, unit: str = "utt"
-) -> Iterator[Result]:
-    """Yield `function(item)` for each item, in the order of the items."""
+) -> Generator[Result, None, None]:
+    """Yield `function(item)` for each item, in the order of the items.
+
+    Closing the generator ends the progress bar and the work not yet begun.
+    """
     from joblib import Parallel, delayed
 
     workers = min(worker_count(), max(1, len(items)))

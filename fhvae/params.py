@@ -206,7 +206,9 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
 def from_mapping(section: type[Section], values: Any, source: str, key: str = "") -> Section:
     """Build a params dataclass from plain values; `source` and `key` locate it in messages."""
     if not isinstance(values, Mapping):
-        raise ParamsError(f"{source}: {key or 'the file'} must hold keys and values, got {values!r}")
+        raise ParamsError(
+            f"{source}: {key or 'the file'} must hold keys and values, got {values!r}"
+        )
     prefix = f"{key}." if key else ""
     fields = {item.name: item for item in dataclasses.fields(section)}  # type: ignore[arg-type]
     for name in values:

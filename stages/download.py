@@ -1,5 +1,7 @@
 """Corpus name -> local recordings and manifest."""
 
+from contextlib import closing
+
 from fhvae.artifacts import write_metrics
 from fhvae.commandline import parse_paths, run
 from fhvae.corpus.catalogue import recordings
@@ -12,7 +14,8 @@ def main() -> None:
     """Write the local copy of the corpus and count what it holds."""
     corpus_path, metrics_path = parse_paths(__doc__, "corpus", "metrics")
     params = load_params()
-    write_corpus(corpus_path, recordings(params.corpus, params.seed))
+    with closing(recordings(params.corpus, params.seed)) as found:
+        write_corpus(corpus_path, found)
     write_metrics(metrics_path, summarize(read_corpus(corpus_path)))
 
 

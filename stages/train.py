@@ -57,15 +57,15 @@ def main() -> None:
         for split in ("train", "dev")
     )
     setting = Setting(params.alpha, params.seed, params.segments, params.model, params.training)
-    files = [fbank / f"{split}{ending}" for split in ("train", "dev") for ending in (".npy", ".csv")]
+    files = [
+        fbank / f"{split}{ending}" for split in ("train", "dev") for ending in (".npy", ".csv")
+    ]
     checkpoint = Checkpoint(
         fingerprint(**vars(setting), data_digests=[file_digest(f) for f in files], device=device)
     )
     trained = Trainer(setting, train, dev, checkpoint, monitor=cosine_eer).run()
     mels = train.frames.shape[1]
-    write_model(
-        model, trained.weights, mels, params.model, params.segments, fbank / NORMALIZER
-    )
+    write_model(model, trained.weights, mels, params.model, params.segments, fbank / NORMALIZER)
     curve = pd.DataFrame([record.row() for record in trained.curve])
     write_csv(plots / "learning_curve.csv", curve.round(6))
     draw_learning_curve(plots / "learning_curve.png", curve)

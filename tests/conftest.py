@@ -2,9 +2,21 @@
 
 from pathlib import Path
 
+import hypothesis
 import pytest
+from jaxtyping import install_import_hook
 
 from tests.tones import write_tone_corpus
+
+# Every shape written in an annotation is checked while tests run; an int serves as a float.
+install_import_hook(
+    ["fhvae.model", "fhvae.segments"],
+    "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))",
+)
+
+# No verdict may depend on chance or on how busy the machine is.
+hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """What a newcomer types: requirements, profiles, the Makefile's promises."""
 
 import copy
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -103,3 +104,31 @@ def test_every_command_of_the_makefile_is_phony_and_help_is_complete():
 def test_bare_dvc_finds_the_interpreter_of_the_environment():
     """Without this line the stages run whatever python comes first."""
     assert "export PATH := $(BIN):$(PATH)" in (ROOT / "Makefile").read_text()
+
+
+def test_the_hooks_are_the_parts_of_make_check():
+    makefile = (ROOT / "Makefile").read_text()
+    parts = re.search(r"^check: ([a-z ]+) ##", makefile, re.MULTILINE)[1].split()
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    assert [hook["entry"] for hook in hooks] == [f"make -s {part}" for part in parts]
+
+
+def test_ci_checks_reproduces_compares_and_ends_with_the_tests():
+    script = ROOT / ".ci/run"
+    assert os.access(script, os.X_OK)
+    lines = script.read_text().splitlines()
+    assert "set -euo pipefail" in lines
+    assert [line for line in lines if line.startswith(("make", '"${VENV'))] == [
+        "make check",
+        "make reproduce",
+        '"${VENV:-.venv}/bin/python" .ci/compare_metrics.py',
+        "make test",
+    ]
+    assert lines[-1] == "make test"
+
+
+def test_the_workflow_takes_its_versions_from_requirements():
+    text = (ROOT / ".github/workflows/ci.yml").read_text()
+    assert set(yaml.safe_load(text)["jobs"]) == {"everything", "report"}
+    assert "dvc==" in text
+    assert not re.search(r"dvc==\d", text)

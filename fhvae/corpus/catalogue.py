@@ -1,12 +1,12 @@
 """Corpus name -> its recordings. A new corpus is one new module and one line in `recordings`."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from fhvae.corpus.manifest import Recording
 from fhvae.params import CorpusParams
 
 
-def recordings(params: CorpusParams, seed: int) -> Iterator[Recording]:
+def recordings(params: CorpusParams, seed: int) -> Generator[Recording, None, None]:
     """Give the recordings of the corpus that `corpus.name` names, split by split.
 
     Args:

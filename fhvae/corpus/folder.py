@@ -9,6 +9,7 @@ import logging
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -54,12 +55,13 @@ def recordings(params: CorpusParams, seed: int) -> Iterator[Recording]:
     utterances = read_manifest(folder, params, seed)
     phones = read_phones(folder / "phones.csv", utterances)
     ordered = [item for split in SPLITS for item in in_split(utterances, split)]
-    waveforms = map_in_order(partial(_decode, folder), ordered, "decode")
-    decoded = (
-        Recording(utterance, samples, phones.get(utterance.utterance_id, ()))
-        for utterance, samples in zip(ordered, waveforms, strict=True)
-    )
-    yield from _without_copies(decoded, folder)
+    # closed on the way out of an error, so that the progress bar ends before the message
+    with closing(map_in_order(partial(_decode, folder), ordered, "decode")) as waveforms:
+        decoded = (
+            Recording(utterance, samples, phones.get(utterance.utterance_id, ()))
+            for utterance, samples in zip(ordered, waveforms, strict=True)
+        )
+        yield from _without_copies(decoded, folder)
 
 
 def read_manifest(folder: Path, params: CorpusParams, seed: int) -> list[Utterance]:

@@ -1,8 +1,8 @@
 """The local copy of a corpus: what `download` leaves for every later stage.
 
-    manifest.csv          one row per utterance
-    phones.csv            alignments; only the header where the corpus has none
-    <split>.npy .csv      16 kHz int16 samples, packed
+manifest.csv          one row per utterance
+phones.csv            alignments; only the header where the corpus has none
+<split>.npy .csv      16 kHz int16 samples, packed
 """
 
 from collections import defaultdict

@@ -1,8 +1,8 @@
 """A trained model as a folder that any program can load.
 
-    weights.safetensors   networks only: no table of mu2, no optimizer
-    model.json            mels, model, segment and fbank params
-    normalizer.json       mean and standard deviation per mel band, from train
+weights.safetensors   networks only: no table of mu2, no optimizer
+model.json            mels, model, segment and fbank params
+normalizer.json       mean and standard deviation per mel band, from train
 """
 
 import dataclasses

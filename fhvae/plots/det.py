@@ -68,7 +68,7 @@ def draw_det(path: Path, curves: Mapping[str, DetCurve], title: str) -> None:
             back-end `cos` is solid and others are dashed.
         title: above the axes.
     """
-    with new_figure(path, width=8.4, height=6.0) as figure:
+    with new_figure(path, width=9.2, height=6.0) as figure:
         axes = figure.subplots()
         for system, curve in curves.items():
             vector, _, backend = system.partition(".")

@@ -160,9 +160,7 @@ class Trainer:
     def _log_q(self, terms: SegmentTerms, sequence: Tensor) -> Tensor:
         """Evaluate the discriminative term; without gradient where alpha is 0."""
         with torch.set_grad_enabled(self.setting.alpha > 0):
-            return log_q_sequence(
-                terms.z2.mean, self.table, sequence, self.setting.model.z2_std
-            )
+            return log_q_sequence(terms.z2.mean, self.table, sequence, self.setting.model.z2_std)
 
     @torch.no_grad()
     def _add(self, terms: SegmentTerms, log_q: Tensor) -> None:
@@ -192,7 +190,9 @@ class Trainer:
         means = self._means()
         if not math.isfinite(means.lower_bound + means.log_q):
             last = self.progress.curve[-1].train.lower_bound if self.progress.curve else None
-            known = "none" if last is None else f"{last:.1f} nats at epoch {len(self.progress.curve)}"
+            known = (
+                "none" if last is None else f"{last:.1f} nats at epoch {len(self.progress.curve)}"
+            )
             raise TrainingError(
                 f"training diverged: lower bound is {means.lower_bound} at epoch "
                 f"{len(self.progress.curve) + 1}, step {self.progress.step}; last finite epoch "

@@ -51,7 +51,10 @@ def test_samples_have_the_mean_and_the_spread_asked_for():
 
 
 def test_samples_carry_gradients_to_both_parameters():
-    mean, log_variance = torch.zeros(4, 3, requires_grad=True), torch.zeros(4, 3, requires_grad=True)
+    mean, log_variance = (
+        torch.zeros(4, 3, requires_grad=True),
+        torch.zeros(4, 3, requires_grad=True),
+    )
     DiagonalGaussian(mean, log_variance).sample(torch.Generator().manual_seed(0)).sum().backward()
     assert mean.grad is not None
     assert torch.equal(mean.grad, torch.ones(4, 3))

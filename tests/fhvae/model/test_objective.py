@@ -121,9 +121,7 @@ def test_bound_and_discriminative_term_equal_a_numpy_recomputation(model, batch)
     np.testing.assert_allclose(terms.lower_bound.detach().numpy(), bound, rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(log_q.detach().numpy(), guesses, rtol=1e-9, atol=1e-9)
     single = terms_of(model.float(), batch)  # the precision that is trained in
-    np.testing.assert_allclose(
-        single.z2.mean.detach().numpy(), z2_mean, rtol=1e-4, atol=1e-6
-    )
+    np.testing.assert_allclose(single.z2.mean.detach().numpy(), z2_mean, rtol=1e-4, atol=1e-6)
 
 
 def test_every_parameter_learns(model, batch):

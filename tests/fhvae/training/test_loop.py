@@ -100,7 +100,7 @@ def test_same_seed_same_weights_other_seed_others(trainer):
     assert not weights_equal(first, trainer("c", seed=1).run().weights)
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Stands for kill -9: nothing of the loop runs after it."""
 
 
@@ -112,11 +112,11 @@ def test_killed_and_resumed_equals_uninterrupted(trainer, monkeypatch, mu2_table
 
     def dying(self):
         if self.progress.step == at_step:
-            raise Killed
+            raise KilledError
         real(self)
 
     monkeypatch.setattr(Trainer, "train_step", dying)
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         trainer("killed", mu2_table=mu2_table).run()
     monkeypatch.setattr(Trainer, "train_step", real)
     resumed = trainer("killed", mu2_table=mu2_table)

@@ -41,9 +41,7 @@ def test_utterances_of_a_speaker_share_one_where_asked():
     assert data.segments_in_sequence(5, 2)[data.sequence[0]] == 3 + 2
 
 
-def test_a_pass_visits_every_utterance_and_keeps_segments_with_their_sequence(
-    train_data, setting
-):
+def test_a_pass_visits_every_utterance_and_keeps_segments_with_their_sequence(train_data, setting):
     segments = setting().segments
     drawn = draw_pass(train_data, segments, batch=4, seed=0, number=0)
     total = int(train_data.segments_in_sequence(segments.frames, segments.train_shift).sum())
@@ -94,9 +92,7 @@ def test_dev_bound_equals_the_terms_averaged_by_hand(dev_data, setting):
 def test_dev_bound_is_the_same_at_every_call(dev_data, setting):
     torch.manual_seed(0)
     network = FHVAE(7, setting().model)
-    first, second = (
-        evaluate_dev(network, dev_data, setting().segments, 3, None) for _ in range(2)
-    )
+    first, second = (evaluate_dev(network, dev_data, setting().segments, 3, None) for _ in range(2))
     assert first == second
 
 
@@ -142,7 +138,13 @@ def test_collapse_detectors(kl_z2, log_q, alpha, passes, expected):
 def test_fingerprint_covers_the_course_and_not_the_length(setting):
     def name(base, alpha=10.0, digest="d"):
         return fingerprint(
-            alpha, base.seed, base.segments, base.model, base.training, [digest], torch.device("cpu")
+            alpha,
+            base.seed,
+            base.segments,
+            base.model,
+            base.training,
+            [digest],
+            torch.device("cpu"),
         )
 
     base = setting()

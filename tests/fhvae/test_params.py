@@ -1,0 +1,200 @@
+"""params.yaml: what stands is read as it stands, what is wrong is named by its dotted key."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import yaml
+
+from fhvae.errors import ParamsError
+from fhvae.params import FbankParams, Params, from_mapping, load_params
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def values():
+    """The params of the repository, as plain values to spoil."""
+    return yaml.safe_load((ROOT / "params.yaml").read_text())
+
+
+def put(values, key, value):
+    """Set a dotted key."""
+    *sections, name = key.split(".")
+    for section in sections:
+        values = values[section]
+    values[name] = value
+
+
+def read(values):
+    return from_mapping(Params, values, source="params.yaml")
+
+
+def test_the_file_of_the_repository_is_read(values):
+    params = load_params(ROOT / "params.yaml")
+    assert params.alpha == values["alpha"]
+    assert params.fbank.mels == values["fbank"]["mels"]
+    assert params.corpus.espeak.accents == tuple(values["corpus"]["espeak"]["accents"])
+
+
+def test_params_cannot_be_changed_later(values):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        read(values).seed = 1
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("alpha", 10, 10.0),
+        ("alpha", 0, 0.0),
+        ("alpha", "1e-3", 0.001),  # YAML 1.1 wants 1.0e-3; people write 1e-3
+        ("training.learning_rate", "2E-4", 0.0002),
+        ("corpus.path", "some/folder", "some/folder"),
+        ("corpus.path", None, None),
+        ("probes.penalties", [1, "1e-2"], (1.0, 0.01)),
+    ],
+)
+def test_values_that_mean_the_same_are_taken(values, key, value, expected):
+    put(values, key, value)
+    found = read(values)
+    for name in key.split("."):
+        found = getattr(found, name)
+    assert found == expected
+    assert type(found) is type(expected)
+
+
+def test_every_key_is_needed(values):
+    def keys(tree, prefix=""):
+        for name, value in tree.items():
+            yield prefix + name
+            if isinstance(value, dict):
+                yield from keys(value, f"{prefix}{name}.")
+
+    for key in keys(values):
+        spoiled = yaml.safe_load(yaml.safe_dump(values))
+        *sections, name = key.split(".")
+        section = spoiled
+        for part in sections:
+            section = section[part]
+        del section[name]
+        with pytest.raises(ParamsError, match=rf"^params\.yaml: key {key} is missing$"):
+            read(spoiled)
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("alfa", r"unknown key alfa; did you mean alpha\?"),
+        ("fbank.mel", r"unknown key fbank\.mel; did you mean fbank\.mels\?"),
+        ("training.zzz", r"unknown key training\.zzz$"),
+        ("corpus.espeak.speaker_scal", r"did you mean corpus\.espeak\.speaker_scale\?"),
+    ],
+)
+def test_an_unknown_key_is_named_with_a_guess(values, key, message):
+    put(values, key, 1)
+    with pytest.raises(ParamsError, match=message):
+        read(values)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("alpha", True, "alpha must be a number, got True"),
+        ("alpha", "ten", "alpha must be a number, got 'ten'"),
+        ("alpha", None, "alpha must be a number, got None"),
+        ("alpha", float("nan"), "alpha must be finite, got nan"),
+        ("alpha", float("inf"), "alpha must be finite, got inf"),
+        ("alpha", -1, "alpha must be a number at least 0, got -1"),
+        ("seed", 1.0, r"seed must be a whole number, got 1\.0"),
+        ("seed", "1e3", "seed must be a whole number, got '1e3'"),
+        ("seed", False, "seed must be a whole number, got False"),
+        ("seed", -1, "seed must be a whole number at least 0, got -1"),
+        ("fbank.hop_ms", 0, r"fbank\.hop_ms must be a number above 0, got 0"),
+        ("fbank.window_ms", 201, r"fbank\.window_ms must be a number at most 200, got 201"),
+        ("fbank.mels", 80.0, r"fbank\.mels must be a whole number, got 80\.0"),
+        ("fbank", None, "fbank must hold keys and values, got None"),
+        ("fbank", [1], r"fbank must hold keys and values, got \[1\]"),
+        ("corpus.name", "timmit", r"corpus\.name must be one of .*manifest.*, got 'timmit'"),
+        ("corpus.path", 3, r"corpus\.path must be text, got 3"),
+        ("corpus.espeak.accents", "en", r"corpus\.espeak\.accents must be a list, got 'en'"),
+        ("corpus.espeak.accents", [1], r"corpus\.espeak\.accents\[0\] must be text, got 1"),
+        ("probes.penalties", [0.1, "x"], r"probes\.penalties\[1\] must be a number, got 'x'"),
+        (
+            "training.mu2_table",
+            "fixed",
+            r"training\.mu2_table must be one of closed_form, random, got 'fix",
+        ),
+    ],
+)
+def test_a_bad_value_is_named_with_what_must_hold(values, key, value, message):
+    put(values, key, value)
+    with pytest.raises(ParamsError, match=rf"^params\.yaml: {message}"):
+        read(values)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"corpus.name": "manifest", "corpus.path": None},
+            r"corpus\.path must name a folder for corpus\.name manifest, got null",
+        ),
+        (
+            {"fbank.window_ms": 20, "fbank.hop_ms": 25},
+            r"fbank\.hop_ms must be at most fbank\.window_ms=20, got 25",
+        ),
+        (
+            {"corpus.espeak.parallel_speakers": 3, "corpus.espeak.test_speakers": 2},
+            r"corpus\.espeak\.parallel_speakers must be at most "
+            r"corpus\.espeak\.test_speakers=2, got 3",
+        ),
+        (
+            {"corpus.espeak.parallel_utterances": 9, "corpus.espeak.test_utterances": 5},
+            r"corpus\.espeak\.parallel_utterances must be at most "
+            r"corpus\.espeak\.test_utterances=5, got 9",
+        ),
+        ({"probes.penalties": []}, r"probes\.penalties must list numbers above 0, got \[\]"),
+        ({"probes.penalties": [0.1, 0]}, r"probes\.penalties must list numbers above 0"),
+    ],
+)
+def test_keys_that_contradict_each_other_are_both_named(values, changes, message):
+    for key, value in changes.items():
+        put(values, key, value)
+    with pytest.raises(ParamsError, match=rf"^params\.yaml: {message}"):
+        read(values)
+
+
+def test_a_check_leads_to_the_file_not_to_a_traceback_chain(values):
+    put(values, "fbank.hop_ms", 100)
+    with pytest.raises(ParamsError) as caught:
+        read(values)
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "the file must hold keys and values, got None"),
+        ("- 1\n", r"the file must hold keys and values, got \[1\]"),
+        ("alpha: [1\n", "must be YAML"),
+        ("\tseed: 1\n", "must be YAML"),
+    ],
+)
+def test_a_file_that_is_no_mapping_is_refused(tmp_path, content, message):
+    path = tmp_path / "params.yaml"
+    path.write_text(content)
+    with pytest.raises(ParamsError, match=message) as caught:
+        load_params(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_says_where_to_stand(tmp_path):
+    with pytest.raises(ParamsError, match="must exist; run from the top of the repository"):
+        load_params(tmp_path / "params.yaml")
+
+
+def test_a_section_can_be_read_alone(values):
+    fbank = from_mapping(FbankParams, values["fbank"], source="fbank.json", key="fbank")
+    assert fbank == read(values).fbank
+    with pytest.raises(ParamsError, match=r"^fbank\.json: key fbank\.window_ms is missing"):
+        from_mapping(FbankParams, {}, source="fbank.json", key="fbank")
