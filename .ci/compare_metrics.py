@@ -2,12 +2,14 @@
 
 On the machine that made them, `make reproduce` gives the committed metrics bit for bit.
 Another processor rounds sums in another order, and thousands of training steps carry the
-last bit into the third decimal. So:
+last bit into the second decimal: with AVX2 in place of AVX-512 one run of the default moved
+fractions by up to 0.019, minDCF by 0.034 and nats by 2.4 %. Twice that is allowed:
 
     counts, names, flags   equal
-    fractions in [0, 1]    within 0.02 (EER, accuracy, their intervals)
-    other numbers          within 2 % of the committed one (nats per segment)
-    best_epoch, steps      listed, not judged: early stopping decides them
+    fractions in [0, 1]    within 0.04 (EER, accuracy, their intervals)
+    minDCF                 within 0.1 (a few of the target trials decide it)
+    other numbers          within 5 % of the committed one (nats per segment)
+    NOT_JUDGED             listed only: what early stopping and the dev split choose
 
 Exit code 0 if all agree, 1 if not. `--exact` asks for equality everywhere.
 """
@@ -18,12 +20,21 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-FRACTION_TOLERANCE = 0.02
-RELATIVE_TOLERANCE = 0.02
-NOT_JUDGED = ("best_epoch", "steps")
+FRACTION_TOLERANCE = 0.04
+MINDCF_TOLERANCE = 0.1
+RELATIVE_TOLERANCE = 0.05
+NOT_JUDGED = (
+    "train.best_epoch",
+    "train.steps",
+    "train.segments",
+    "train.passes",
+    "latents.*.active_z?",
+    "probe.*.penalty",
+)
 ABSENT = "absent"
 
 
@@ -53,12 +64,13 @@ def flatten(value: Any, key: str) -> Iterator[tuple[str, Any]]:
 
 def agree(key: str, committed: Any, found: Any) -> bool:
     """Say whether two values of one metric count as the same result."""
-    if key.rsplit(".", 1)[-1] in NOT_JUDGED:
+    if any(fnmatchcase(key, pattern) for pattern in NOT_JUDGED):
         return ABSENT not in (committed, found)
     if not isinstance(committed, float) or not isinstance(found, float):
         return type(committed) is type(found) and bool(committed == found)
     if 0 <= committed <= 1 and 0 <= found <= 1:
-        return abs(found - committed) <= FRACTION_TOLERANCE
+        tolerance = MINDCF_TOLERANCE if ".mindcf" in key else FRACTION_TOLERANCE
+        return abs(found - committed) <= tolerance
     return abs(found - committed) <= RELATIVE_TOLERANCE * abs(committed)
 
 

@@ -2,7 +2,7 @@
 
     python -m benchmarks.quality run                          # default corpus
     python -m benchmarks.quality run --corpus speechocean762 --data ../shared/data/speechocean762
-    python -m benchmarks.quality table                        # -> docs/results.md
+    python -m benchmarks.quality table                        # -> docs/results.md, README.md
 
 Each run is a clone of this repository's HEAD in which `dvc exp run` is typed; the clones
 share one DVC cache, so corpora and features are made once. A run that has a result file
@@ -24,8 +24,8 @@ from pathlib import Path
 
 import yaml
 
-from benchmarks.quality_table import write_results
-from fhvae.artifacts import write_json
+from benchmarks.quality_table import put_between, results_page, summary
+from fhvae.artifacts import new_file, write_json
 
 ROOT = Path(__file__).parent.parent
 PLAN = Path(__file__).with_name("quality.yaml")
@@ -94,6 +94,23 @@ def _call(command: list[str], folder: Path, log: Path) -> None:
         raise SystemExit(f"{' '.join(command)} ended with {code}:\n{tail}")
 
 
+def write_pages(root: Path) -> None:
+    """Write docs/results.md, and the table in README.md, below `root`."""
+    readme = root / "README.md"
+    pages = {
+        root / "docs" / "results.md": results_page(RESULTS, PLAN),
+        readme: put_between(
+            readme.read_text(encoding="utf-8"),
+            "<!-- results: begin -->",
+            "<!-- results: end -->",
+            summary(RESULTS),
+        ),
+    }
+    for page, text in pages.items():
+        with new_file(page) as partial:
+            partial.write_text(text, encoding="utf-8")
+
+
 def main() -> None:
     """Run what is missing, or write the table."""
     parser = argparse.ArgumentParser(
@@ -107,7 +124,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=ROOT / ".dvc" / "cache")
     options = parser.parse_args()
     if options.action == "table":
-        write_results(RESULTS, PLAN, ROOT / "docs" / "results.md")
+        write_pages(ROOT)
         return
     missing = [run for run in planned(options.corpus) if not run.result.exists()]
     if options.settings:

@@ -8,8 +8,6 @@ from typing import Any
 
 import yaml
 
-from fhvae.artifacts import new_file
-
 Runs = dict[str, dict[int, dict[str, Any]]]  # setting -> seed -> metrics
 INTRODUCTION = """# Results
 
@@ -166,8 +164,45 @@ def section(title: str, flags: list[str], runs: Runs, seeds: list[int]) -> str:
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
 
 
-def write_results(results: Path, plan: Path, page: Path) -> None:
-    """Write the page from all result files that are there."""
+SUMMARY = {
+    "EER of mu2, cosine": "verify.mu2.cos.eer",
+    "EER of mu1 (mean of z1), cosine": "verify.mu1.cos.eer",
+    "EER of fbank mean + std, cosine": "verify.fbank.cos.eer",
+    "phone accuracy from z1": "probe.phone.z1.accuracy",
+    "phone accuracy from z2": "probe.phone.z2.accuracy",
+    "speaker accuracy from z1": "probe.speaker.z1.accuracy",
+    "speaker accuracy from z2": "probe.speaker.z2.accuracy",
+}
+SUMMARY_COLUMNS = {
+    "default corpus, alpha 0": ("default", "alpha0"),
+    "default corpus, alpha 10": ("default", "alpha10"),
+    "speechocean762, alpha 0": ("speechocean762", "alpha0"),
+    "speechocean762, alpha 10": ("speechocean762", "alpha10"),
+}
+
+
+def summary(results: Path) -> str:
+    """Lay out README's table: mean and standard deviation over seeds, in percent."""
+    runs = {corpus: read_runs(results / corpus) for corpus, _ in SUMMARY_COLUMNS.values()}
+    rows = []
+    for name, key in SUMMARY.items():
+        cells = []
+        for corpus, setting in SUMMARY_COLUMNS.values():
+            found = [look_up(run, key) for run in runs[corpus].get(setting, {}).values()]
+            cells.append(spread([value for value in found if value is not None]) or "absent")
+        rows.append([name, *cells])
+    return table(["%, mean (sd) over seeds", *SUMMARY_COLUMNS], rows)
+
+
+def put_between(text: str, begin: str, end: str, inside: str) -> str:
+    """Replace what stands between two marker lines."""
+    head, rest = text.split(begin, 1)
+    _, tail = rest.split(end, 1)
+    return f"{head}{begin}\n{inside}{end}{tail}"
+
+
+def results_page(results: Path, plan: Path) -> str:
+    """Write docs/results.md from all result files that are there."""
     content = yaml.safe_load(plan.read_text(encoding="utf-8"))
     seeds = content.pop("seeds")
     parts = [INTRODUCTION]
@@ -177,5 +212,4 @@ def write_results(results: Path, plan: Path, page: Path) -> None:
             ordered = {name: runs[name] for name in setting["runs"] if name in runs}
             flags = [flag.replace("{", "../").replace("}", "") for flag in setting.get("flags", [])]
             parts.append(section(setting["title"], flags, ordered, seeds))
-    with new_file(page) as partial:
-        partial.write_text("\n".join(parts), encoding="utf-8")
+    return "\n".join(parts)

@@ -29,6 +29,7 @@ from fhvae.training.loop import Setting, Trainer
 
 PROFILES = {"default": (None, None), "paper": (256, 256)}  # cells, batch
 MELS = 80
+SEQUENCES = 1440
 
 
 def flops_per_segment(params: ModelParams, frames: int, mels: int) -> float:
@@ -47,7 +48,8 @@ def flops_per_segment(params: ModelParams, frames: int, mels: int) -> float:
 
 
 def cpu_seconds(function: Callable[[], object], repeats: int) -> float:
-    """Time a function on this thread, per call."""
+    """Time a function on this thread, per call, after one call that warms the caches."""
+    function()
     begun = time.process_time()
     for _ in range(repeats):
         function()
@@ -72,17 +74,18 @@ def measure(params: Params, rounds: int, repeats: int) -> dict[str, float]:
     """Measure one profile; returns medians over rounds."""
     torch.set_num_threads(1)
     setting = Setting(params.alpha, 0, params.segments, params.model, params.training)
-    data = made_up_data(sequences=1440, frames=300)
+    data = made_up_data(SEQUENCES, frames=300)
     square = torch.randn(2048, 2048)
     left, right = torch.randn(256, 256), torch.randn(256, 1024)
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(setting, data, data, Checkpoint("benchmark", Path(folder)))
-        plain = PlainStep(MELS, params.model, params.training.learning_rate)
+        plain = PlainStep(MELS, SEQUENCES, params.model, params.training.learning_rate)
         batch = params.training.batch
 
         def plain_step() -> None:
             starts = torch.randint(len(data.frames) - 20, (batch,))
-            plain(gather(data.frames, starts, params.segments.frames))
+            frames = gather(data.frames, starts, params.segments.frames)
+            plain(frames, torch.randint(SEQUENCES, (batch,)))
 
         for _ in range(3):
             trainer.train_step()
@@ -100,7 +103,7 @@ def measure(params: Params, rounds: int, repeats: int) -> dict[str, float]:
                 "share_of_sgemm_2048": flops / big,
                 "share_of_sgemm_256x256x1024": flops / small,
                 "step_to_plain_loop": step / other,
-                "page_faults_per_step": faults / repeats,
+                "page_faults_per_step": faults / (repeats + 1),
                 "segments_per_cpu_second": batch / step,
             }.items():
                 found.setdefault(key, []).append(value)

@@ -139,9 +139,10 @@ class TrainingParams:
 
 @dataclass(frozen=True, kw_only=True)
 class LatentsParams:
-    """The grid on which latents are written."""
+    """The grid on which latents are written, and how many of them the t-SNE map of z1 shows."""
 
     shift: int = _number(least=1)
+    tsne_points: int = _number(least=50)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,12 +155,11 @@ class VerificationParams:
 
 @dataclass(frozen=True, kw_only=True)
 class ProbesParams:
-    """Linear probes on frozen latents, and the t-SNE map."""
+    """Linear probes on frozen latents."""
 
     penalties: tuple[float, ...]
     max_segments: int = _number(least=100)
     bootstrap: int = _number(least=10)
-    tsne_points: int = _number(least=50)
 
     def check(self) -> None:
         """Raise ParamsError where a value cannot be used."""

@@ -22,7 +22,6 @@ from fhvae.seeds import generator, stream_seed
 
 ACTIVE_VARIANCE = 0.01  # variance of the posterior mean above which a dimension is in use
 GRID_UTTERANCES = 5
-TSNE_POINTS = 2000
 
 
 def infer_split(trained: TrainedModel, packed: Packed, shift: int, name: str) -> Latents:
@@ -41,7 +40,7 @@ def split_metrics(latents: Latents) -> dict[str, int]:
     }
 
 
-def draw_maps(folder: Path, latents: Latents, corpus: Corpus, seed: int) -> None:
+def draw_maps(folder: Path, latents: Latents, corpus: Corpus, points: int, seed: int) -> None:
     """Draw t-SNE maps: mu2 of test utterances, z1 of a seeded sample of their segments."""
     people = {item.utterance_id: (item.speaker, item.gender) for item in corpus.utterances}
     who = np.array([people[utterance_id] for utterance_id in latents.utterance_ids])
@@ -54,7 +53,7 @@ def draw_maps(folder: Path, latents: Latents, corpus: Corpus, seed: int) -> None
         stream_seed(seed, "tsne") % 2**32,
     )
     count = len(latents.starts)
-    chosen = np.sort(generator(seed, "tsne points").permutation(count)[:TSNE_POINTS])
+    chosen = np.sort(generator(seed, "tsne points").permutation(count)[:points])
     said_by = who[latents.segment_utterance[chosen]]
     draw_tsne(
         folder / "tsne_z1.png",
@@ -121,7 +120,7 @@ def main() -> None:
             write_latents(folder / f"{split}.safetensors", latents)
             report[split] = split_metrics(latents)
             if split == "test":
-                draw_maps(plots, latents, corpus, params.seed)
+                draw_maps(plots, latents, corpus, params.latents.tsne_points, params.seed)
     speakers = {item.utterance_id: item.speaker for item in corpus.utterances}
     draw_grid(
         plots / "factor_grid.png",

@@ -33,7 +33,7 @@ TINY = {
     "training.max_epochs": 8,
     "verification.bootstrap": 20,
     "probes.bootstrap": 20,
-    "probes.tsne_points": 50,
+    "latents.tsne_points": 50,
 }
 
 

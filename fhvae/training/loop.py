@@ -147,13 +147,14 @@ class Trainer:
             self.noise,
         )
         log_q = self._log_q(terms, sequence)
-        loss = -terms.lower_bound.mean()
+        bound = terms.lower_bound
+        loss = -bound.mean()
         if self.setting.alpha > 0:
             loss = loss - self.setting.alpha * log_q.mean()
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
-        self._add(terms, log_q)
+        self._add(bound, terms, log_q)
         self.progress.step += 1
         self.progress.batch += 1
 
@@ -163,9 +164,9 @@ class Trainer:
             return log_q_sequence(terms.z2.mean, self.table, sequence, self.setting.model.z2_std)
 
     @torch.no_grad()
-    def _add(self, terms: SegmentTerms, log_q: Tensor) -> None:
+    def _add(self, bound: Tensor, terms: SegmentTerms, log_q: Tensor) -> None:
         """Add a step to the running means of the epoch, on the device."""
-        parts = (terms.lower_bound, terms.log_px, terms.kl_z1, terms.kl_z2, terms.log_pmu2, log_q)
+        parts = (bound, terms.log_px, terms.kl_z1, terms.kl_z2, terms.log_pmu2, log_q)
         self.sums += torch.stack([part.mean() for part in parts])
 
     def _begin_pass(self) -> None:

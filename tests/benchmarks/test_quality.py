@@ -1,0 +1,71 @@
+"""The results pages are what the committed runs say, and the plan can be typed."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from benchmarks.quality import PLAN, RESULTS, ROOT, planned, write_pages
+from benchmarks.quality_table import claim_rows, look_up, percent, put_between, read_runs, spread
+from fhvae.params import load_params
+
+
+def test_pages_are_those_of_the_committed_runs(tmp_path):
+    """No number is typed by hand: writing them again changes nothing."""
+    (tmp_path / "docs").mkdir()
+    for name in ("README.md", "docs/results.md"):
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    write_pages(tmp_path)
+    for name in ("README.md", "docs/results.md"):
+        assert (tmp_path / name).read_text() == (ROOT / name).read_text(), "run `make results`"
+
+
+def corpora():
+    return [name for name in yaml.safe_load(PLAN.read_text()) if name != "seeds"]
+
+
+@pytest.mark.parametrize("corpus", corpora())
+def test_every_flag_of_the_plan_is_a_param(corpus, tmp_path):
+    for run in planned(corpus):
+        values = yaml.safe_load((ROOT / "params.yaml").read_text())
+        for flag in run.flags:
+            key, text = flag.split("=")
+            *sections, last = key.split(".")
+            inner = values
+            for section in sections:
+                inner = inner[section]
+            assert last in inner, flag
+            inner[last] = text if "{" in text else yaml.safe_load(text)
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
+        assert load_params(tmp_path / "params.yaml").seed == run.seed
+
+
+def test_committed_runs_belong_to_the_plan():
+    names = {run.result for corpus in corpora() for run in planned(corpus)}
+    assert set(RESULTS.glob("*/*.json")) <= names
+
+
+def made_up_runs(folder: Path) -> None:
+    for setting, eers in {"alpha10": (0.03, 0.05), "alpha0": (0.06, 0.04)}.items():
+        for seed, eer in enumerate(eers):
+            cell = {"eer": eer, "eer_low": eer - 0.01, "eer_high": eer + 0.01}
+            metrics = {"verify": {"mu2": {"cos": cell}}}
+            content = {"flags": [], "metrics": metrics, "wall_s": 7}
+            (folder / f"{setting}-seed{seed}.json").write_text(json.dumps(content))
+
+
+def test_claims_are_counted_seed_by_seed(tmp_path):
+    made_up_runs(tmp_path)
+    rows = list(claim_rows(read_runs(tmp_path), [0, 1, 2]))
+    assert rows == [["closed form", "EER of mu2: alpha 10 below alpha 0", "1 of 2 seeds"]]
+
+
+def test_cells_by_hand(tmp_path):
+    made_up_runs(tmp_path)
+    run = read_runs(tmp_path)["alpha10"][0]
+    assert percent(run, "verify.mu2.cos.eer") == "3.0 [2.0, 4.0]"
+    assert percent(run, "verify.mu1.cos.eer") == "absent"
+    assert look_up(run, "wall_s") == 7
+    assert spread([0.03, 0.05]) == "4.0 (1.4)"
+    assert put_between("a <b> old <e> c", "<b>", "<e>", "new ") == "a <b>\nnew <e> c"
