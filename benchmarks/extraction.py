@@ -26,7 +26,8 @@ def measure(params: Params, cells: int, rounds: int) -> dict[str, float]:
     """Measure one size of the model; returns medians over rounds."""
     torch.set_num_threads(1)
     sized = type(params.model)(**{**vars(params.model), "cells": cells})
-    trained = TrainedModel(FHVAE(MELS, sized).eval().requires_grad_(False), params.segments)
+    network = FHVAE(MELS, sized).eval().requires_grad_(False)
+    trained = TrainedModel(network, params.segments, params.fbank)
     frames = torch.randn(UTTERANCE_FRAMES, MELS)
     length = params.segments.frames
 

@@ -1,6 +1,7 @@
 """The shortest loop that trains the same model: what the project's step is compared with.
 
-Nothing but nn.LSTM, nn.Linear, a table and the formulas; no checks, no curve, no passes.
+Nothing but nn.LSTM, nn.Linear, a table and the formulas; no checks, no curve, no passes,
+and no log p(mu2), which costs nothing.
 """
 
 import torch

@@ -38,7 +38,7 @@ class Run:
 
     Attributes:
         corpus, setting, seed: its name.
-        flags: `key=value` for -S; data paths still in braces.
+        flags: `key=value` for -S, as typed in a clone beside the folder `shared`.
     """
 
     corpus: str
@@ -61,16 +61,27 @@ def planned(corpus: str) -> Iterator[Run]:
             yield Run(corpus, setting, seed, (*common, *flags, f"seed={seed}"))
 
 
+def commit() -> str:
+    """Name the commit that the clones are made of."""
+    command = ["git", "-C", str(ROOT), "rev-parse", "HEAD"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def execute(run: Run, data: Path | None, cache: Path) -> None:
-    """Clone, run, keep metrics and wall time."""
-    paths = {run.corpus: str(data.resolve())} if data else {}
+    """Clone, run, keep metrics, commit and wall time.
+
+    Args:
+        run: what to run.
+        data: where the recordings are, if not where quality.yaml says.
+        cache: of DVC, shared by the clones.
+    """
     with tempfile.TemporaryDirectory(prefix="fhvae-run-") as folder:
         clone = Path(folder) / "clone"
         log = Path(folder) / "log"
         _call(["git", "clone", "-q", str(ROOT), str(clone)], ROOT, log)
         dvc = [sys.executable, "-m", "dvc"]
         _call([*dvc, "cache", "dir", "--local", str(cache.resolve())], clone, log)
-        flags = [part for flag in run.flags for part in ("-S", flag.format(**paths))]
+        flags = [part for flag in run.flags for part in ("-S", _placed(flag, data))]
         begun = time.monotonic()
         _call([*dvc, "exp", "run", *flags], clone, log)
         seconds = round(time.monotonic() - begun)
@@ -78,8 +89,19 @@ def execute(run: Run, data: Path | None, cache: Path) -> None:
             path.stem: json.loads(path.read_text(encoding="utf-8"))
             for path in sorted((clone / "metrics").glob("*.json"))
         }
-    write_json(run.result, {"flags": list(run.flags), "metrics": metrics, "wall_s": seconds})
+    write_json(
+        run.result,
+        {"commit": commit(), "flags": list(run.flags), "metrics": metrics, "wall_s": seconds},
+    )
     print(f"{run.result.relative_to(ROOT)}: {seconds} s", flush=True)
+
+
+def _placed(flag: str, data: Path | None) -> str:
+    """Make a path of recordings absolute: the clone is in another folder."""
+    key, value = flag.split("=", 1)
+    if key != "corpus.path":
+        return flag
+    return f"{key}={(data or ROOT / value).resolve()}"
 
 
 def _call(command: list[str], folder: Path, log: Path) -> None:

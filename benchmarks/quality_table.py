@@ -75,7 +75,9 @@ def rows_of(runs: Runs, seeds: list[int], keys: Mapping[str, str]) -> Iterator[l
             found = [look_up(by_seed.get(seed, {}), key) for seed in seeds]
             if all(value is None for value in found):
                 continue
-            cells = [percent(by_seed[seed], key) if seed in by_seed else "" for seed in seeds]
+            cells = [
+                percent(by_seed[seed], key) if seed in by_seed else "not run" for seed in seeds
+            ]
             known = [value for value in found if value is not None]
             yield [setting, name, *cells, spread(known)]
 
@@ -152,9 +154,11 @@ def section(title: str, flags: list[str], runs: Runs, seeds: list[int]) -> str:
         "### Linear probes, accuracy per segment",
         table(["setting", "probe", *heads, "mean (sd)"], rows_of(runs, seeds, probes)),
         *(f"No {name} probe: {reason}" for name, reason in absent.items()),
-        "### Claims of the paper",
+        "### Claims of the paper\n\nPoint estimates, counted; the intervals above say how much a "
+        "single run can differ.",
         table(["table of mu2", "claim", "holds in"], claim_rows(runs, seeds)),
-        "### Training\n\nOne value per seed; wall time of the whole `dvc exp run` on 2 cores.",
+        "### Training\n\nOne value per seed. Wall time of `dvc exp run`, two runs side by side on "
+        "2 shared cores; what another run had made (corpus, frames) came from DVC's cache.",
         table(
             ["setting", "dev bound (nats)", "best epoch", "steps", "dev KL z2",
              "variance of z2 means", "log q", "collapsed", "wall s"],
@@ -189,7 +193,7 @@ def summary(results: Path) -> str:
         cells = []
         for corpus, setting in SUMMARY_COLUMNS.values():
             found = [look_up(run, key) for run in runs[corpus].get(setting, {}).values()]
-            cells.append(spread([value for value in found if value is not None]) or "absent")
+            cells.append(spread([value for value in found if value is not None]) or "-")
         rows.append([name, *cells])
     return table(["%, mean (sd) over seeds", *SUMMARY_COLUMNS], rows)
 
@@ -210,6 +214,5 @@ def results_page(results: Path, plan: Path) -> str:
         runs = read_runs(results / corpus)
         if runs:
             ordered = {name: runs[name] for name in setting["runs"] if name in runs}
-            flags = [flag.replace("{", "../").replace("}", "") for flag in setting.get("flags", [])]
-            parts.append(section(setting["title"], flags, ordered, seeds))
+            parts.append(section(setting["title"], setting.get("flags", []), ordered, seeds))
     return "\n".join(parts)

@@ -1,7 +1,8 @@
 """Measure the training step: share of the machine's own sgemm rate, ratio to a plain loop.
 
 Everything runs in one process on one thread, in turn, and is timed in CPU seconds;
-medians over rounds of ratios within a round. Absolute times are of no use on a CPU.
+medians over rounds of ratios within a round. What is done once a pass (drawing the
+segments, refilling the table of mu2) is not in it. Absolute times are of no use on a CPU.
 Run it by `make benchmark`, which sets the allocator as the stage train does.
 """
 

@@ -1,6 +1,7 @@
 """What every stage does at the command line: named paths, logging, one-sentence errors."""
 
 import logging
+import signal
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable
@@ -23,10 +24,15 @@ def parse_paths(description: str | None, *names: str) -> tuple[Path, ...]:
 def run(main: Callable[[], None]) -> None:
     """Run a stage: log to stderr; end with one sentence and exit code 2 on bad input."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # half-written folders are removed
     try:
         main()
     except FhvaeError as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(EXIT_BAD_INPUT)
+    except OSError as error:  # full disk, no permission, a folder where a file should be
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
         sys.exit(EXIT_BAD_INPUT)
     except KeyboardInterrupt:
         print("interrupted; run the same command again to go on", file=sys.stderr)

@@ -75,10 +75,7 @@ def write_latents(path: Path, latents: Latents) -> None:
     """
     from safetensors.numpy import save_file
 
-    for name, where in (("z1_mean", latents.z1_mean), ("z2_mean", latents.z2_mean)):
-        for utterance_id, segments in latents.slices():
-            if not np.isfinite(where[segments]).all():
-                raise ArtifactError(f"{path}: {name} of utterance {utterance_id} must be finite")
+    _check_finite(path, latents)
     index = {
         "utterance_ids": list(latents.utterance_ids),
         "segment_frames": latents.segment_frames,
@@ -86,6 +83,16 @@ def write_latents(path: Path, latents: Latents) -> None:
     arrays = {name: np.ascontiguousarray(getattr(latents, name)) for name in _array_names()}
     with new_file(path) as partial:
         save_file(arrays, partial, metadata={INDEX_KEY: json.dumps(index)})
+
+
+def _check_finite(path: Path, latents: Latents) -> None:
+    """Raise ArtifactError for the first utterance that holds a NaN or an infinity."""
+    per_segment = ("z1_mean", "z1_log_variance", "z2_mean", "z2_log_variance")
+    for row, (utterance_id, segments) in enumerate(latents.slices()):
+        values = {name: getattr(latents, name)[segments] for name in per_segment}
+        for name, found in {**values, "mu2": latents.mu2[row]}.items():
+            if not np.isfinite(found).all():
+                raise ArtifactError(f"{path}: {name} of utterance {utterance_id} must be finite")
 
 
 def read_latents(path: Path) -> Latents:
@@ -99,13 +106,14 @@ def read_latents(path: Path) -> Latents:
     try:
         with safe_open(path, framework="numpy") as file:
             index = json.loads(file.metadata()[INDEX_KEY])
+            names, frames = tuple(index["utterance_ids"]), int(index["segment_frames"])
             arrays = {name: file.get_tensor(name) for name in _array_names()}
     except FileNotFoundError as error:
         raise ArtifactError(f"{path} must exist; rerun the stage latents") from error
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"{path} is not a latents file ({error}); rerun latents") from error
     return Latents(
-        utterance_ids=tuple(index["utterance_ids"]),
-        segment_frames=int(index["segment_frames"]),
+        utterance_ids=names,
+        segment_frames=frames,
         **arrays,
     )

@@ -195,12 +195,28 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
     import yaml
 
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), _unique_keys_loader())
     except FileNotFoundError as error:
         raise ParamsError(f"{path} must exist; run from the top of the repository") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ParamsError(f"{path} must be YAML: {' '.join(str(error).split())}") from error
     return from_mapping(Params, values, source=str(path))
+
+
+def _unique_keys_loader() -> type:
+    """Make a safe YAML loader that refuses a key given twice, where PyYAML takes the last."""
+    import yaml
+
+    class UniqueKeys(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+            keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+            twice = [key for key in keys if keys.count(key) > 1]
+            if twice:
+                line = node.start_mark.line + 1
+                raise yaml.YAMLError(f"key {twice[0]} is given twice in the block at line {line}")
+            return dict(super().construct_mapping(node, deep))
+
+    return UniqueKeys
 
 
 def from_mapping(section: type[Section], values: Any, source: str, key: str = "") -> Section:

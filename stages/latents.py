@@ -15,6 +15,7 @@ from fhvae.inference import factor_grid, infer_latents, sorted_positions
 from fhvae.latents import Latents, write_latents
 from fhvae.model.weights import NORMALIZER, TrainedModel, read_model
 from fhvae.params import load_params
+from fhvae.plots.drawing import can_draw
 from fhvae.plots.factor_grid import draw_factor_grid
 from fhvae.plots.tsne import draw_tsne
 from fhvae.progress import progress_bar
@@ -113,22 +114,23 @@ def main() -> None:
     params = load_params()
     corpus = read_corpus(corpus_path)
     trained = read_model(model, choose_device())
+    drawing = can_draw("matplotlib", "sklearn")
     report = {}
     with new_folder(latents_path) as folder:
         for split in corpus.splits:
             latents = infer_split(trained, read_packed(fbank / split), params.latents.shift, split)
             write_latents(folder / f"{split}.safetensors", latents)
             report[split] = split_metrics(latents)
-            if split == "test":
+            if split == "test" and drawing:
                 draw_maps(plots, latents, corpus, params.latents.tsne_points, params.seed)
-    speakers = {item.utterance_id: item.speaker for item in corpus.utterances}
-    draw_grid(
-        plots / "factor_grid.png",
-        trained,
-        read_packed(fbank / "test"),
-        speakers,
-        read_normalizer(model / NORMALIZER),
-    )
+    if drawing:
+        draw_grid(
+            plots / "factor_grid.png",
+            trained,
+            read_packed(fbank / "test"),
+            {item.utterance_id: item.speaker for item in corpus.utterances},
+            read_normalizer(model / NORMALIZER),
+        )
     write_metrics(metrics, report)
 
 

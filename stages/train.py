@@ -1,7 +1,6 @@
 """Train the FHVAE: normalized frames -> weights, learning curve."""
 
 import logging
-import math
 
 import pandas as pd
 
@@ -11,8 +10,9 @@ from fhvae.corpus.store import read_corpus
 from fhvae.device import choose_device
 from fhvae.model.weights import NORMALIZER, write_model
 from fhvae.params import Params, load_params
+from fhvae.plots.drawing import can_draw
 from fhvae.plots.learning_curve import draw_learning_curve
-from fhvae.training.checkpoint import Checkpoint, file_digest, fingerprint
+from fhvae.training.checkpoint import Checkpoint, file_digest, fingerprint, labels_digest
 from fhvae.training.data import load_sequences
 from fhvae.training.loop import Setting, TrainedRun, Trainer
 from fhvae.verification.monitor import cosine_eer
@@ -35,7 +35,7 @@ def train_metrics(run: TrainedRun, params: Params, sequences: int) -> dict[str, 
             "dev_kl_z2": best.dev.kl_z2,
             "z2_mean_variance": best.dev.z2_mean_variance,
             "log_q": best.train.log_q,
-            "log_q_of_chance": -math.log(sequences),
+            "log_q_of_chance": best.log_q_of_chance,
         },
     }
     eers = {"mu2": best.dev.eer_mu2, "mu1": best.dev.eer_mu1}
@@ -60,15 +60,16 @@ def main() -> None:
     files = [
         fbank / f"{split}{ending}" for split in ("train", "dev") for ending in (".npy", ".csv")
     ]
-    checkpoint = Checkpoint(
-        fingerprint(**vars(setting), data_digests=[file_digest(f) for f in files], device=device)
-    )
+    digests = [file_digest(file) for file in files]
+    digests += [labels_digest(data.speakers) for data in (train, dev)]
+    checkpoint = Checkpoint(fingerprint(**vars(setting), data_digests=digests, device=device))
     trained = Trainer(setting, train, dev, checkpoint, monitor=cosine_eer).run()
-    mels = train.frames.shape[1]
-    write_model(model, trained.weights, mels, params.model, params.segments, fbank / NORMALIZER)
+    normalizer = fbank / NORMALIZER
+    write_model(model, trained.weights, params.model, params.segments, params.fbank, normalizer)
     curve = pd.DataFrame([record.row() for record in trained.curve])
     write_csv(plots / "learning_curve.csv", curve.round(6))
-    draw_learning_curve(plots / "learning_curve.png", curve)
+    if can_draw("matplotlib"):
+        draw_learning_curve(plots / "learning_curve.png", curve)
     write_metrics(metrics, train_metrics(trained, params, train.sequences))
     checkpoint.clear()
 

@@ -14,7 +14,7 @@ ENTRIES = dict(
         re.MULTILINE | re.DOTALL,
     )
 )
-CITATION = re.compile(r"paper-map:\s*((?:[a-z0-9-]+,\s*)*[a-z0-9-]+)")
+CITATION = re.compile(r"paper-map:\s*((?:[a-z0-9-]+,\s*)*[a-z0-9-]+)", re.IGNORECASE)
 
 each_entry = pytest.mark.parametrize("key", ENTRIES)
 

@@ -52,7 +52,7 @@ def log_mel(samples: np.ndarray, params: FbankParams) -> np.ndarray:
         ParamsError: the section cannot be used.
 
     Source:
-        docs/decisions/0003-fbank.md.
+        paper-map: fbank; docs/decisions/0003-fbank.md.
     """
     import librosa
 

@@ -1,7 +1,7 @@
 """A trained model as a folder that any program can load.
 
 weights.safetensors   networks only: no table of mu2, no optimizer
-model.json            mels, model, segment and fbank params
+model.json            the params sections fbank, segments and model
 normalizer.json       mean and standard deviation per mel band, from train
 """
 
@@ -17,7 +17,7 @@ from torch import Tensor
 from fhvae.artifacts import new_folder, read_json, write_json
 from fhvae.errors import ArtifactError
 from fhvae.model.network import FHVAE
-from fhvae.params import ModelParams, SegmentsParams, from_mapping
+from fhvae.params import FbankParams, ModelParams, SegmentsParams, from_mapping
 
 WEIGHTS, CONFIG, NORMALIZER = "weights.safetensors", "model.json", "normalizer.json"
 
@@ -28,14 +28,15 @@ class TrainedModel:
 
     network: FHVAE
     segments: SegmentsParams
+    fbank: FbankParams
 
 
 def write_model(
     folder: Path,
     weights: Mapping[str, Tensor],
-    mels: int,
     model: ModelParams,
     segments: SegmentsParams,
+    fbank: FbankParams,
     normalizer: Path,
 ) -> None:
     """Write a model folder; equal weights give equal bytes."""
@@ -45,7 +46,7 @@ def write_model(
         ordered = {name: weights[name].contiguous().cpu() for name in sorted(weights)}
         save_file(ordered, partial / WEIGHTS)
         config = {
-            "mels": mels,
+            "fbank": dataclasses.asdict(fbank),
             "model": dataclasses.asdict(model),
             "segments": dataclasses.asdict(segments),
         }
@@ -64,9 +65,8 @@ def read_model(folder: Path, device: torch.device) -> TrainedModel:
 
     config = read_json(folder / CONFIG)
     source = str(folder / CONFIG)
-    network = FHVAE(
-        int(config["mels"]), from_mapping(ModelParams, config["model"], source, "model")
-    )
+    fbank = from_mapping(FbankParams, config.get("fbank"), source, "fbank")
+    network = FHVAE(fbank.mels, from_mapping(ModelParams, config.get("model"), source, "model"))
     try:
         network.load_state_dict(load_file(folder / WEIGHTS))
     except FileNotFoundError as error:
@@ -76,5 +76,6 @@ def read_model(folder: Path, device: torch.device) -> TrainedModel:
         raise ArtifactError(f"{folder / WEIGHTS} does not fit {CONFIG}: {reason}") from error
     return TrainedModel(
         network=network.to(device).eval().requires_grad_(False),
-        segments=from_mapping(SegmentsParams, config["segments"], source, "segments"),
+        segments=from_mapping(SegmentsParams, config.get("segments"), source, "segments"),
+        fbank=fbank,
     )

@@ -27,7 +27,10 @@ PANELS: Mapping[str, Mapping[str, tuple[str, str, str]]] = {
         "train_kl_z2": ("z2 train", BLUE, "--"),
         "dev_kl_z2": ("z2 dev", BLUE, "-"),
     },
-    "log q(utterance | z2), nats": {"train_log_q": ("train", BLUE, "--")},
+    "log q(sequence | z2), nats": {
+        "train_log_q": ("train", BLUE, "--"),
+        "log_q_of_chance": ("chance: z2 knows nothing", ORANGE, ":"),
+    },
     "EER on dev, %": {
         "dev_eer_mu2": ("mu2 (should fall)", BLUE, "-"),
         "dev_eer_mu1": ("mu1 (should stay near 50)", ORANGE, "-"),

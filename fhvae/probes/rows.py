@@ -9,6 +9,7 @@ from fhvae.artifacts import Packed
 from fhvae.corpus.manifest import Phone, Utterance
 from fhvae.corpus.store import phone_at
 from fhvae.errors import ArtifactError
+from fhvae.features.fbank import frame_time_s
 from fhvae.latents import Latents
 
 INPUTS = ("z1", "z2", "fbank")
@@ -121,7 +122,7 @@ def phones_of(
         hop_ms: time from frame to frame; frame n is centred at n hops.
     """
     return [
-        phone_at(phones[utterance_id], float(frame) * hop_ms / 1000)
+        phone_at(phones[utterance_id], frame_time_s(int(frame), hop_ms))
         if utterance_id in phones
         else None
         for utterance_id, frame in zip(rows.utterance_ids, rows.centre_frames, strict=True)

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,11 @@ def file_digest(path: Path) -> str:
     """Hash a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def labels_digest(labels: Sequence[str]) -> str:
+    """Hash the speakers of utterances, in order."""
+    return hashlib.sha256("\n".join(labels).encode()).hexdigest()
 
 
 def fingerprint(

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from fhvae.artifacts import Packed
+from fhvae.errors import ArtifactError
 from fhvae.segments import Segments, segment_counts
 
 
@@ -55,7 +56,16 @@ def load_sequences(
         speakers: speaker of each utterance_id.
         sequence: "utterance": each has its own mu2; "speaker": utterances of one share it.
         device: where the frames live from now on.
+
+    Raises:
+        ArtifactError: an utterance has no speaker.
     """
+    unknown = [name for name in packed.utterance_ids if name not in speakers]
+    if unknown:
+        raise ArtifactError(
+            f"every utterance with frames must stand in the manifest, {unknown[0]} does not; "
+            "rerun the stage fbank"
+        )
     names = tuple(speakers[utterance_id] for utterance_id in packed.utterance_ids)
     labels = names if sequence == "speaker" else packed.utterance_ids
     _, rows = np.unique(np.array(labels), return_inverse=True)

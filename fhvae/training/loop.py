@@ -7,7 +7,7 @@ training segments. The two are counted apart (paper-map: optimization).
 import logging
 import math
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -214,16 +214,17 @@ class Trainer:
                 f"{progress.step}; lower training.learning_rate "
                 f"(now {setting.training.learning_rate:g})"
             )
+        chance = -math.log(self.train.sequences)
         collapsed = collapse_reason(
             means,
             dev,
             passes=progress.passes,
-            sequences=self.train.sequences,
+            chance=chance,
             alpha=setting.alpha,
             least_kl=setting.training.collapse_kl_z2,
         )
         epoch = len(progress.curve) + 1
-        record = EpochRecord(epoch, progress.step, progress.passes, means, dev, collapsed)
+        record = EpochRecord(epoch, progress.step, progress.passes, means, dev, chance, collapsed)
         progress.curve.append(record)
         if progress.best is record:
             state = self.network.state_dict()
@@ -234,11 +235,7 @@ class Trainer:
 
     def _finished(self) -> bool:
         """Tell whether max_epochs or patience has ended the run."""
-        done = len(self.progress.curve)
-        training = self.setting.training
-        if done == 0:
-            return False
-        return done >= training.max_epochs or done - self.progress.best.epoch > training.patience
+        return is_finished(self.progress.curve, self.setting.training)
 
     def _save(self) -> None:
         """Write the whole state."""
@@ -263,13 +260,16 @@ class Trainer:
         state = self.checkpoint.load(self.train.frames.device)
         if state is None:
             return
+        curve = [_from_plain(item) for item in state["curve"]]
+        if any(is_finished(curve[:end], self.setting.training) for end in range(len(curve))):
+            log.info("%s has trained longer than asked for now: not used", self.checkpoint.path)
+            return
         self.network.load_state_dict(state["network"])
         with torch.no_grad():
             self.table.copy_(state["table"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.noise.set_state(state["noise"].cpu())
         self.sums.copy_(state["sums"])
-        curve = [_from_plain(item) for item in state["curve"]]
         self.progress = Progress(
             state["step"], state["passes"], state["batch"], curve, state["best_weights"]
         )
@@ -283,6 +283,14 @@ class Trainer:
                 self.progress.passes - 1,
             )
         log.info("resumed at step %d from %s", self.progress.step, self.checkpoint.path)
+
+
+def is_finished(curve: Sequence[EpochRecord], training: TrainingParams) -> bool:
+    """Tell whether a run with this curve ends: max_epochs reached, or patience used up."""
+    if not curve:
+        return False
+    best = max(curve, key=lambda record: record.dev.lower_bound)
+    return len(curve) >= training.max_epochs or len(curve) - best.epoch > training.patience
 
 
 def _to_plain(record: EpochRecord) -> dict[str, Any]:
@@ -300,13 +308,16 @@ def _log_epoch(record: EpochRecord) -> None:
     """Write the line that a person waits for."""
     eer = "" if record.dev.eer_mu2 is None else f", dev EER of mu2 {record.dev.eer_mu2:.1%}"
     log.info(
-        "epoch %d: train bound %.1f, dev bound %.1f, dev KL z1 %.1f, z2 %.1f, log q %.2f%s",
+        "epoch %d: train bound %.1f, dev bound %.1f, dev KL z1 %.1f, z2 %.1f, variance of z2 "
+        "means %.1f, log q %.2f (chance %.2f)%s",
         record.epoch,
         record.train.lower_bound,
         record.dev.lower_bound,
         record.dev.kl_z1,
         record.dev.kl_z2,
+        record.dev.z2_mean_variance,
         record.train.log_q,
+        record.log_q_of_chance,
         eer,
     )
     if record.collapsed:

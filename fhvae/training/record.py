@@ -1,6 +1,5 @@
 """One row of the learning curve, and whether z2 has collapsed."""
 
-import math
 from dataclasses import dataclass
 
 from fhvae.training.dev import DevTerms
@@ -37,6 +36,7 @@ class EpochRecord:
         step: steps done.
         passes: passes over the training segments begun.
         train, dev: means of the terms.
+        log_q_of_chance: -ln(sequences), where log q rests if z2 knows nothing of them.
         collapsed: why z2 looks collapsed, "" if it does not.
     """
 
@@ -45,6 +45,7 @@ class EpochRecord:
     passes: int
     train: TrainTerms
     dev: DevTerms
+    log_q_of_chance: float
     collapsed: str
 
     def row(self) -> dict[str, float | int | str | None]:
@@ -55,11 +56,12 @@ class EpochRecord:
             for name, value in vars(self.dev).items()
         }
         head = {"epoch": self.epoch, "step": self.step, "passes": self.passes}
-        return {**head, **train, **dev, "collapsed": self.collapsed}
+        tail = {"log_q_of_chance": self.log_q_of_chance, "collapsed": self.collapsed}
+        return {**head, **train, **dev, **tail}
 
 
 def collapse_reason(
-    train: TrainTerms, dev: DevTerms, *, passes: int, sequences: int, alpha: float, least_kl: float
+    train: TrainTerms, dev: DevTerms, *, passes: int, chance: float, alpha: float, least_kl: float
 ) -> str:
     """Say why z2 looks collapsed, or "".
 
@@ -69,13 +71,12 @@ def collapse_reason(
     Args:
         train, dev: the epoch's terms.
         passes: passes begun; before the third log q is given time.
-        sequences: M, the rows of the table.
+        chance: -ln(sequences).
         alpha: log q is only asked for where it is trained.
         least_kl: nats of dev KL of z2 below which it carries too little.
     """
     if dev.kl_z2 < least_kl:
         return f"dev KL of z2 is {dev.kl_z2:.1f} nats, below {least_kl:g}"
-    floor = -math.log(sequences)
-    if alpha > 0 and passes > 2 and train.log_q < floor + LOG_Q_MARGIN:
-        return f"log q is {train.log_q:.2f} nats, -ln(sequences) is {floor:.2f}"
+    if alpha > 0 and passes > 2 and train.log_q < chance + LOG_Q_MARGIN:
+        return f"log q is {train.log_q:.2f} nats, -ln(sequences) is {chance:.2f}"
     return ""

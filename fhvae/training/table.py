@@ -30,7 +30,7 @@ def closed_form_table(network: FHVAE, data: SequenceData, segments: SegmentsPara
     """Infer the mu2 of every sequence from the current z2 encoder, `[sequence, z2]`.
 
     Done at the start of each pass this is hierarchical sampling with one block of all
-    sequences (paper-map: hierarchical-sampling), and what keeps z2 from collapsing
+    sequences (paper-map: hierarchical-sampling, mu2-table), and what keeps z2 from collapsing
     (docs/decisions/0004-mu2-table.md).
     """
     starts, sequence = data.on_device(sequence_grid(data, segments))

@@ -55,9 +55,12 @@ def test_centre_is_the_tenth_of_twenty_frames(latents):
     assert latents.centre_frames[0] == 9
 
 
-def test_nan_is_refused_by_the_utterance_that_holds_it(latents, tmp_path):
-    latents.z1_mean[3, 1] = np.nan
-    with pytest.raises(ArtifactError, match="z1_mean of utterance b must be finite"):
+@pytest.mark.parametrize(
+    ("name", "row"), [("z1_mean", 3), ("z2_mean", 3), ("z2_log_variance", 3), ("mu2", 1)]
+)
+def test_nan_is_refused_by_the_utterance_that_holds_it(latents, tmp_path, name, row):
+    getattr(latents, name)[row, 1] = np.nan
+    with pytest.raises(ArtifactError, match=f"{name} of utterance b must be finite"):
         write_latents(tmp_path / "bad", latents)
     assert list(tmp_path.iterdir()) == []
 

@@ -198,3 +198,18 @@ def test_a_section_can_be_read_alone(values):
     assert fbank == read(values).fbank
     with pytest.raises(ParamsError, match=r"^fbank\.json: key fbank\.window_ms is missing"):
         from_mapping(FbankParams, {}, source="fbank.json", key="fbank")
+
+
+def test_a_key_given_twice_is_refused(tmp_path):
+    """PyYAML alone takes the last one without a word."""
+    path = tmp_path / "params.yaml"
+    path.write_text(Path("params.yaml").read_text() + "\nseed: 3\n")
+    with pytest.raises(ParamsError, match="key seed is given twice"):
+        load_params(path)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_bytes(b"alpha: \xff\xfe")
+    with pytest.raises(ParamsError, match=r"params.yaml must be YAML"):
+        load_params(path)

@@ -9,9 +9,12 @@ from safetensors.torch import load_file
 
 from fhvae.errors import ArtifactError
 from fhvae.model.weights import read_model, write_model
-from fhvae.params import SegmentsParams
+from fhvae.params import FbankParams, SegmentsParams
 
 SEGMENTS = SegmentsParams(frames=5, train_shift=2, shift=4)
+FBANK = FbankParams(
+    window_ms=25.0, hop_ms=10.0, fft_size=512, mels=7, preemphasis=0.97, power=1.0, log_floor=-20.0
+)
 CPU = torch.device("cpu")
 
 
@@ -19,9 +22,7 @@ CPU = torch.device("cpu")
 def folder(tmp_path, model):
     normalizer = tmp_path / "normalizer.json"
     normalizer.write_text('{"mean": [0.0], "std": [1.0]}')
-    write_model(
-        tmp_path / "fhvae", model.state_dict(), model.mels, model.params, SEGMENTS, normalizer
-    )
+    write_model(tmp_path / "fhvae", model.state_dict(), model.params, SEGMENTS, FBANK, normalizer)
     return tmp_path / "fhvae"
 
 
@@ -31,12 +32,13 @@ def test_read_model_computes_what_was_written(folder, model, batch):
         trained.network.encode_z2(batch.segments).mean, model.encode_z2(batch.segments).mean
     )
     assert trained.segments == SEGMENTS
+    assert trained.fbank == FBANK
     assert trained.network.params == model.params
 
 
 def test_any_program_can_load_the_folder(folder, model):
     config = json.loads((folder / "model.json").read_text())
-    assert config["mels"] == 7
+    assert config["fbank"]["mels"] == 7
     assert config["model"]["z2"] == 2
     weights = load_file(folder / "weights.safetensors")
     assert weights.keys() == model.state_dict().keys()
@@ -48,9 +50,9 @@ def test_equal_weights_equal_bytes(folder, tmp_path, model):
     write_model(
         again,
         dict(reversed(model.state_dict().items())),
-        model.mels,
         model.params,
         SEGMENTS,
+        FBANK,
         folder / "normalizer.json",
     )
     name = "weights.safetensors"

@@ -23,7 +23,9 @@ def curve(epochs: int) -> pd.DataFrame:
 def test_every_column_is_one_that_training_writes():
     train = TrainTerms(**{item.name: 1.0 for item in fields(TrainTerms)})
     dev = DevTerms(**{item.name: 1.0 for item in fields(DevTerms)})
-    row = EpochRecord(epoch=1, step=2, passes=3, train=train, dev=dev, collapsed="").row()
+    row = EpochRecord(
+        epoch=1, step=2, passes=3, train=train, dev=dev, log_q_of_chance=-1.0, collapsed=""
+    ).row()
     assert {"epoch", *COLUMNS} <= set(row)
 
 

@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from fhvae.errors import ParamsError, TrainingError
+from fhvae.seeds import stream_seed
+from fhvae.training.dev import evaluate_dev
 from fhvae.training.loop import Trainer
 from fhvae.training.table import closed_form_table
 
@@ -72,6 +74,11 @@ def test_best_weights_are_those_of_the_best_dev_bound_not_the_last(trainer):
     run = trainer(max_epochs=25, patience=25, learning_rate=0.05, alpha=0.0)
     result = run.run()
     bounds = [record.dev.lower_bound for record in result.curve]
+    kept = trainer("other").network
+    kept.load_state_dict(result.weights)
+    noise_seed = stream_seed(run.setting.seed, "dev noise")
+    again = evaluate_dev(kept, run.dev, run.setting.segments, noise_seed, None)
+    assert again.lower_bound == max(bounds)
     assert result.best.epoch == int(np.argmax(bounds)) + 1
     assert weights_equal(result.weights, run.network.state_dict()) == (
         result.best.epoch == len(result.curve)
@@ -156,13 +163,46 @@ def test_more_epochs_go_on_from_a_finished_checkpoint(trainer):
     assert longer.curve == trainer("whole", max_epochs=4).run().curve
 
 
-def test_divergence_is_a_sentence_and_leaves_no_nan_in_the_checkpoint(trainer):
-    run = trainer(learning_rate=1e30)
+def test_divergence_is_a_sentence(trainer):
     with pytest.raises(TrainingError, match=r"training diverged: .* training.learning_rate"):
+        trainer(learning_rate=1e30).run()
+
+
+def test_divergence_leaves_no_nan_in_the_checkpoint(trainer, monkeypatch):
+    """One epoch goes well; then the weights become NaN."""
+    real = Trainer.train_step
+
+    def breaking(self):
+        if self.progress.step == 7:
+            with torch.no_grad():
+                self.network.decoder.head.bias.fill_(float("nan"))
+        real(self)
+
+    monkeypatch.setattr(Trainer, "train_step", breaking)
+    run = trainer()
+    with pytest.raises(TrainingError, match=r"last finite epoch mean: -?[0-9.]+ nats at epoch 1"):
         run.run()
     state = run.checkpoint.load(torch.device("cpu"))
-    if state is not None:
-        assert all(torch.isfinite(value).all() for value in state["best_weights"].values())
+    assert state is not None
+    for name in ("network", "best_weights"):
+        assert all(torch.isfinite(value).all() for value in state[name].values())
+
+
+def test_a_checkpoint_that_trained_longer_than_asked_for_is_not_used(trainer, monkeypatch):
+    """A kill at epoch 3 of 4, then max_epochs 2: the result is that of a run of 2 epochs."""
+    real = Trainer.train_step
+
+    def dying(self):
+        if self.progress.step == 16:
+            raise KilledError
+        real(self)
+
+    monkeypatch.setattr(Trainer, "train_step", dying)
+    with pytest.raises(KilledError):
+        trainer("run", max_epochs=4).run()
+    monkeypatch.setattr(Trainer, "train_step", real)
+    shorter = trainer("run", max_epochs=2).run()
+    assert shorter.curve == trainer("fresh", max_epochs=2).run().curve
 
 
 def test_broken_checkpoint_says_what_to_delete(trainer):

@@ -1,16 +1,18 @@
 """Data, passes, dev criterion, detectors and fingerprints, each by itself."""
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
 import torch
 
 from fhvae.artifacts import Packed
+from fhvae.errors import ArtifactError
 from fhvae.model.network import FHVAE
 from fhvae.model.objective import infer_mu2, segment_terms
 from fhvae.segments import gather
-from fhvae.training.checkpoint import fingerprint
+from fhvae.training.checkpoint import fingerprint, labels_digest
 from fhvae.training.data import load_sequences
 from fhvae.training.dev import DevTerms, evaluate_dev
 from fhvae.training.passes import draw_pass
@@ -39,6 +41,16 @@ def test_utterances_of_a_speaker_share_one_where_asked():
     assert data.sequences == 2
     assert data.sequence[0] == data.sequence[2] != data.sequence[1]
     assert data.segments_in_sequence(5, 2)[data.sequence[0]] == 3 + 2
+
+
+def test_an_utterance_without_speaker_is_named():
+    with pytest.raises(ArtifactError, match="must stand in the manifest, b_2 does not"):
+        load_sequences(packed(), {"b_1": "b", "a_1": "a"}, "utterance", torch.device("cpu"))
+
+
+def test_other_speakers_other_digest():
+    assert labels_digest(["a", "b"]) == labels_digest(["a", "b"])
+    assert labels_digest(["a", "b"]) != labels_digest(["b", "a"])
 
 
 def test_a_pass_visits_every_utterance_and_keeps_segments_with_their_sequence(train_data, setting):
@@ -128,7 +140,7 @@ def test_collapse_detectors(kl_z2, log_q, alpha, passes, expected):
         dataclasses.replace(TRAIN, log_q=log_q),
         dataclasses.replace(DEV, kl_z2=kl_z2),
         passes=passes,
-        sequences=1440,
+        chance=-math.log(1440),
         alpha=alpha,
         least_kl=10.0,
     )

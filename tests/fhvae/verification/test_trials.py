@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fhvae.errors import ArtifactError, TrialError
+from fhvae.params import load_params
 from fhvae.verification.error_rates import eer, min_dcf
 from fhvae.verification.trials import (
     all_pairs,
@@ -29,6 +30,16 @@ def test_all_pairs_has_the_known_counts(speakers, each, targets, nontargets):
     trials = all_pairs(make_utterances("test", speakers, each))
     assert len(trials) == targets + nontargets
     assert int(trials.is_target.sum()) == targets
+
+
+def test_the_default_corpus_has_the_papers_trials():
+    """24 speakers with 8 utterances each, by the function that the stage calls."""
+    size = load_params().corpus.espeak
+    utterances = make_utterances("test", size.test_speakers, size.test_utterances)
+    names = [item.utterance_id for item in utterances]
+    trials = pairs_of(names, [item.speaker for item in utterances])
+    assert len(trials) == 18_336
+    assert int(trials.is_target.sum()) == 672
 
 
 def test_all_pairs_of_three_utterances_by_hand():
