@@ -30,6 +30,7 @@ from fhvae.corpus.manifest import (
     read_table,
     utterance_table,
 )
+from fhvae.errors import ArtifactError
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,13 @@ def write_corpus(folder: Path, recordings: Iterable[Recording]) -> list[Utteranc
 
 
 def read_corpus(folder: Path) -> Corpus:
-    """Read a local corpus written by `write_corpus`."""
+    """Read a local corpus written by `write_corpus`.
+
+    Raises:
+        ArtifactError: there is none.
+    """
+    if not (folder / "manifest.csv").exists():
+        raise ArtifactError(f"{folder} must hold a local corpus; run the stage download")
     table = read_table(folder / "manifest.csv", [*COLUMNS, "twin"])
     utterances = tuple(
         Utterance(**{**row, "duration_s": float(row["duration_s"])})

@@ -8,7 +8,7 @@ import pytest
 from fhvae.corpus.manifest import PARALLEL, Phone, Recording, Utterance
 from fhvae.corpus.store import phone_at, read_corpus, write_corpus
 from fhvae.corpus.summary import summarize
-from fhvae.errors import CorpusError, TrialError
+from fhvae.errors import ArtifactError, CorpusError, TrialError
 
 
 def recording(name, speaker, split, length, phones=(), gender="F", twin=""):
@@ -116,3 +116,8 @@ def test_phone_at_known_times(time_s, expected):
 
 def test_no_phone_without_an_alignment():
     assert phone_at((), 0.5) is None
+
+
+def test_a_missing_local_corpus_names_the_stage_to_run(tmp_path):
+    with pytest.raises(ArtifactError, match="must hold a local corpus; run the stage download"):
+        read_corpus(tmp_path / "corpus")
