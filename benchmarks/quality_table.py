@@ -64,14 +64,17 @@ def spread(values: list[float], scale: float = 100) -> str:
     if not values:
         return ""
     mean = scale * statistics.mean(values)
-    deviation = scale * statistics.stdev(values) if len(values) > 1 else 0.0
-    return f"{mean:.1f} ({deviation:.1f})"
+    if len(values) == 1:
+        return f"{mean:.1f}"
+    return f"{mean:.1f} ({scale * statistics.stdev(values):.1f})"
 
 
 def rows_of(runs: Runs, seeds: list[int], keys: Mapping[str, str]) -> Iterator[list[str]]:
     """Yield one row per setting and quantity: cells per seed, then mean over seeds."""
-    for setting, by_seed in runs.items():
+    for place, (setting, by_seed) in enumerate(runs.items()):
         for name, key in keys.items():
+            if place and BASELINE in key:
+                continue  # no training in it: the same as in the first setting
             found = [look_up(by_seed.get(seed, {}), key) for seed in seeds]
             if all(value is None for value in found):
                 continue
@@ -141,12 +144,11 @@ def section(title: str, flags: list[str], runs: Runs, seeds: list[int]) -> str:
     heads = [f"seed {seed}" for seed in seeds]
     first = next(iter(next(iter(runs.values())).values()))
     trials = look_up(first, "verify.trials") or {}
-    typed = " ".join(f"-S {flag}" for flag in flags)
+    typed = " ".join(f"-S {flag}" for flag in [*flags, "alpha=10", "seed=0"])
     absent = look_up(first, "probe.absent") or {}
     parts = [
         f"## {title}",
-        f"`dvc exp run {typed} -S alpha=10 -S seed=0`, and so on; settings in "
-        "`benchmarks/quality.yaml`.",
+        f"`dvc exp run {typed}`, and so on; settings in `benchmarks/quality.yaml`.",
         f"### Speaker verification, EER\n\n{look_up(first, 'verify.speakers')} test speakers, "
         f"{trials.get('target')} target and {trials.get('nontarget')} non-target trials (all "
         "pairs).",
@@ -168,6 +170,7 @@ def section(title: str, flags: list[str], runs: Runs, seeds: list[int]) -> str:
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
 
 
+BASELINE = ".fbank."
 SUMMARY = {
     "EER of mu2, cosine": "verify.mu2.cos.eer",
     "EER of mu1 (mean of z1), cosine": "verify.mu1.cos.eer",

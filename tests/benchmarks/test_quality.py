@@ -77,4 +77,5 @@ def test_cells_by_hand(tmp_path):
     assert percent(run, "verify.mu1.cos.eer") == "absent"
     assert look_up(run, "wall_s") == 7
     assert spread([0.03, 0.05]) == "4.0 (1.4)"
+    assert spread([0.03]) == "3.0"
     assert put_between("a <b> old <e> c", "<b>", "<e>", "new ") == "a <b>\nnew <e> c"
