@@ -1,18 +1,13 @@
 """Training and latents run where only the library's own dependencies are installed."""
 
-import os
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from tests.test_minimal_imports import packages_of_the_extras
-from tests.test_tiny_repro import make_tiny
+from tests.tiny import ROOT, make_tiny, run_stage
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).resolve().parents[1]
 BLOCKED = """
 import runpy, sys
 stage, *arguments = sys.argv[1:]
@@ -20,23 +15,6 @@ sys.modules.update(dict.fromkeys(%r))  # None: neither found nor imported
 sys.argv = [stage, *arguments]
 runpy.run_module(stage, run_name="__main__")
 """
-
-
-def run_stage(folder: Path, name: str, *outputs: str, code: str | None = None) -> str:
-    paths = {output: folder / output for output in (*outputs, "metrics")}
-    paths["metrics"] = folder / f"{name}.json"
-    options = [part for option, path in paths.items() for part in (f"--{option}", str(path))]
-    start = ["-m", f"stages.{name}"] if code is None else ["-c", code, f"stages.{name}"]
-    answer = subprocess.run(
-        [sys.executable, *start, *options],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert answer.returncode == 0, answer.stderr
-    return answer.stderr
 
 
 def test_train_and_latents_without_the_extras(tmp_path, tone_corpus):

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.tiny import make_tiny
 from tests.tones import write_tone_corpus
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -22,19 +23,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ("dvc.lock", "metrics/", "plots/")
 PATIENCE_S = 240  # for the first checkpoint, on a busy machine
-TINY = {
-    "corpus.name": "manifest",
-    "fbank.mels": 20,
-    "model.cells": 32,
-    "model.z1": 6,
-    "model.z2": 5,
-    "training.batch": 32,
-    "training.epoch_steps": 10,
-    "training.max_epochs": 8,
-    "verification.bootstrap": 20,
-    "probes.bootstrap": 20,
-    "latents.tsne_points": 50,
-}
 
 
 @dataclass(frozen=True)
@@ -105,18 +93,6 @@ def copy_of_working_tree(folder: Path) -> None:
         if name and not name.startswith(RESULTS) and (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
-
-
-def make_tiny(params_path: Path, corpus: Path) -> None:
-    values = yaml.safe_load(params_path.read_text())
-    for key, value in {**TINY, "corpus.path": str(corpus)}.items():
-        inner = values
-        *sections, last = key.split(".")
-        for section in sections:
-            inner = inner[section]
-        assert last in inner, key
-        inner[last] = value
-    params_path.write_text(yaml.safe_dump(values, sort_keys=False))
 
 
 @pytest.fixture(scope="module")
