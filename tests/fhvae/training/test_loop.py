@@ -1,5 +1,6 @@
 """The loop: what is trained, when it stops, and that a kill changes nothing."""
 
+import dataclasses
 import os
 import signal
 
@@ -222,3 +223,14 @@ def test_collapse_is_named_in_the_curve_and_the_log(trainer, caplog):
     result = trainer(collapse_kl_z2=1e6).run()
     assert "dev KL of z2" in result.best.collapsed
     assert "z2 looks collapsed" in caplog.text
+
+
+def test_utterances_of_a_speaker_can_share_a_row_of_the_table(trainer, train_data):
+    """`training.sequence: speaker`: three rows for nine utterances."""
+    run = trainer()
+    shared = dataclasses.replace(train_data, sequence=np.arange(9) % 3)
+    result = Trainer(run.setting, shared, run.dev, run.checkpoint)
+    assert result.table.shape == (3, 2)
+    found = result.run().curve[-1]
+    assert found.log_q_of_chance == pytest.approx(-np.log(3))
+    assert found.train.log_q > -np.log(3)
