@@ -135,6 +135,7 @@ class TrainingParams:
     max_epochs: int = _number(least=1)
     patience: int = _number(least=0)
     collapse_kl_z2: float = _number(least=0)
+    collapse_variance_z2: float = _number(least=0)
 
 
 @dataclass(frozen=True, kw_only=True)

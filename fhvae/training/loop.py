@@ -221,7 +221,7 @@ class Trainer:
             passes=progress.passes,
             chance=chance,
             alpha=setting.alpha,
-            least_kl=setting.training.collapse_kl_z2,
+            limits=setting.training,
         )
         epoch = len(progress.curve) + 1
         record = EpochRecord(epoch, progress.step, progress.passes, means, dev, chance, collapsed)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from fhvae.params import TrainingParams
 from fhvae.training.dev import DevTerms
 
 LOG_Q_MARGIN = 0.5  # nats above -ln M; by the second pass a working z2 is beyond it
@@ -61,22 +62,31 @@ class EpochRecord:
 
 
 def collapse_reason(
-    train: TrainTerms, dev: DevTerms, *, passes: int, chance: float, alpha: float, least_kl: float
+    train: TrainTerms,
+    dev: DevTerms,
+    *,
+    passes: int,
+    chance: float,
+    alpha: float,
+    limits: TrainingParams,
 ) -> str:
     """Say why z2 looks collapsed, or "".
 
     The bound and the count of active dimensions do not show a collapse
-    (docs/decisions/0004-mu2-table.md); these two do.
+    (docs/decisions/0004-mu2-table.md); these three do.
 
     Args:
         train, dev: the epoch's terms.
         passes: passes begun; before the third log q is given time.
         chance: -ln(sequences).
         alpha: log q is only asked for where it is trained.
-        least_kl: nats of dev KL of z2 below which it carries too little.
+        limits: `collapse_kl_z2` and `collapse_variance_z2`, below which z2 carries too little.
     """
-    if dev.kl_z2 < least_kl:
-        return f"dev KL of z2 is {dev.kl_z2:.1f} nats, below {least_kl:g}"
+    if dev.kl_z2 < limits.collapse_kl_z2:
+        return f"dev KL of z2 is {dev.kl_z2:.1f} nats, below {limits.collapse_kl_z2:g}"
+    if dev.z2_mean_variance < limits.collapse_variance_z2:
+        found, least = dev.z2_mean_variance, limits.collapse_variance_z2
+        return f"variance of the z2 means is {found:.2f}, below {least:g}"
     if alpha > 0 and passes > 2 and train.log_q < chance + LOG_Q_MARGIN:
         return f"log q is {train.log_q:.2f} nats, -ln(sequences) is {chance:.2f}"
     return ""

@@ -58,6 +58,7 @@ def setting() -> Callable[..., Setting]:
             "max_epochs": 4,
             "patience": 10,
             "collapse_kl_z2": 0.0,
+            "collapse_variance_z2": 0.0,
         }
         return Setting(
             alpha=alpha,
