@@ -312,7 +312,7 @@ def cut_samples(folder):
 
 
 BAD_CORPORA = {
-    "no-corpus": (lambda at: None, "data/corpus/manifest.csv must exist"),
+    "no-corpus": (lambda at: None, "data/corpus must hold a local corpus; run the stage download"),
     "cut-samples": (cut_samples, "train.npy cannot be read"),
     "one-long-train-speaker": (
         without_short_train,
