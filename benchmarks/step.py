@@ -105,7 +105,6 @@ def measure(params: Params, rounds: int, repeats: int) -> dict[str, float]:
                 "share_of_sgemm_256x256x1024": flops / small,
                 "step_to_plain_loop": step / other,
                 "page_faults_per_step": faults / (repeats + 1),
-                "segments_per_cpu_second": batch / step,
             }.items():
                 found.setdefault(key, []).append(value)
     return {key: round(statistics.median(values), 4) for key, values in found.items()}
