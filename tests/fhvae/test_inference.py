@@ -1,5 +1,7 @@
 """Latents of utterances: equal to one segment at a time, sorted, in closed form."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from fhvae.inference import factor_grid, infer_latents, utterance_posteriors
 from fhvae.model.network import FHVAE
 from fhvae.model.objective import posteriors
 from fhvae.model.weights import TrainedModel
-from fhvae.params import FbankParams, ModelParams, SegmentsParams
+from fhvae.params import ModelParams, SegmentsParams, load_params
 from fhvae.seeds import generator
 
 LENGTHS = np.array([9, 17, 12])
@@ -22,15 +24,7 @@ def trained() -> TrainedModel:
     torch.manual_seed(0)
     network = FHVAE(7, ModelParams(layers=1, cells=6, z1=3, z2=2, z1_std=1, z2_std=0.5, mu2_std=1))
     segments = SegmentsParams(frames=5, train_shift=2, shift=4)
-    fbank = FbankParams(
-        window_ms=25.0,
-        hop_ms=10.0,
-        fft_size=512,
-        mels=7,
-        preemphasis=0.97,
-        power=1.0,
-        log_floor=-20.0,
-    )
+    fbank = dataclasses.replace(load_params().fbank, mels=7)
     return TrainedModel(network.requires_grad_(False), segments, fbank)
 
 

@@ -1,5 +1,6 @@
 """A model folder: written, read by us, read by anybody, refused when broken."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -9,12 +10,10 @@ from safetensors.torch import load_file
 
 from fhvae.errors import ArtifactError
 from fhvae.model.weights import read_model, write_model
-from fhvae.params import FbankParams, SegmentsParams
+from fhvae.params import SegmentsParams, load_params
 
 SEGMENTS = SegmentsParams(frames=5, train_shift=2, shift=4)
-FBANK = FbankParams(
-    window_ms=25.0, hop_ms=10.0, fft_size=512, mels=7, preemphasis=0.97, power=1.0, log_floor=-20.0
-)
+FBANK = dataclasses.replace(load_params().fbank, mels=7)
 CPU = torch.device("cpu")
 
 
