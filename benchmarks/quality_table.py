@@ -160,7 +160,8 @@ def section(title: str, flags: list[str], runs: Runs, seeds: list[int]) -> str:
         "single run can differ.",
         table(["table of mu2", "claim", "holds in"], claim_rows(runs, seeds)),
         "### Training\n\nOne value per seed. Wall time of `dvc exp run` with one to three "
-        "other jobs on 2 shared cores; what another run had made (corpus, frames) came from DVC's cache.",
+        "other jobs on 2 shared cores; what another run had made (corpus, frames) came from "
+        "DVC's cache.",
         table(
             ["setting", "dev bound (nats)", "best epoch", "steps", "dev KL z2",
              "variance of z2 means", "log q", "collapsed", "wall s"],
