@@ -29,6 +29,8 @@ from fhvae.artifacts import new_file, write_json
 
 ROOT = Path(__file__).parent.parent
 PLAN = Path(__file__).with_name("quality.yaml")
+# what every run passes through; metrics of other stages in a clone are those of the commit
+BEFORE_EVALUATION = ("download", "fbank", "train", "latents", "controls", "ivector")
 RESULTS = Path(__file__).parent / "results" / "quality"
 
 
@@ -39,12 +41,16 @@ class Run:
     Attributes:
         corpus, setting, seed: its name.
         flags: `key=value` for -S, as typed in a clone beside the folder `shared`.
+        hand_labels: a corpus with phone times to read with the trained model, or "".
+        stages: to run up to; all if there is none.
     """
 
     corpus: str
     setting: str
     seed: int
     flags: tuple[str, ...]
+    hand_labels: str = ""
+    stages: tuple[str, ...] = ()
 
     @property
     def result(self) -> Path:
@@ -55,10 +61,12 @@ class Run:
 def planned(corpus: str) -> Iterator[Run]:
     """Read the runs of a corpus from quality.yaml, seed by seed."""
     plan = yaml.safe_load(PLAN.read_text(encoding="utf-8"))
-    for seed in plan["seeds"]:
+    for seed in plan[corpus].get("seeds", plan["seeds"]):
         for setting, flags in plan[corpus]["runs"].items():
             common = plan[corpus].get("flags", [])
-            yield Run(corpus, setting, seed, (*common, *flags, f"seed={seed}"))
+            hand_labels = plan[corpus].get("hand_labels", "")
+            stages = tuple(plan[corpus].get("stages", ()))
+            yield Run(corpus, setting, seed, (*common, *flags, f"seed={seed}"), hand_labels, stages)
 
 
 def commit() -> str:
@@ -83,11 +91,16 @@ def execute(run: Run, data: Path | None, cache: Path) -> None:
         _call([*dvc, "cache", "dir", "--local", str(cache.resolve())], clone, log)
         flags = [part for flag in run.flags for part in ("-S", _placed(flag, data))]
         begun = time.monotonic()
-        _call([*dvc, "exp", "run", *flags], clone, log)
+        _call([*dvc, "exp", "run", *flags, *run.stages], clone, log)
         seconds = round(time.monotonic() - begun)
+        if run.hand_labels:
+            labels, found = str((ROOT / run.hand_labels).resolve()), "metrics/hand_labels.json"
+            script = [sys.executable, "-m", "benchmarks.hand_labels", labels, "--metrics", found]
+            _call(script, clone, log)
         metrics = {
             path.stem: json.loads(path.read_text(encoding="utf-8"))
             for path in sorted((clone / "metrics").glob("*.json"))
+            if not run.stages or path.stem in (*BEFORE_EVALUATION, *run.stages, "hand_labels")
         }
     write_json(
         run.result,

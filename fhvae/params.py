@@ -99,6 +99,59 @@ class FbankParams:
             )
 
 
+Domain = Literal["noise20", "noise10", "noise5", "noise0", "telephone", "room"]
+Noise = Literal["white", "pink", "speech_shaped", "babble", "folder"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DomainsParams:
+    """Degraded copies: of train and dev to learn from, of test to be tested on."""
+
+    train: tuple[Domain, ...]
+    test: tuple[Domain, ...]
+    train_noises: tuple[Noise, ...]
+    test_noises: tuple[Noise, ...]
+    noise_path: str | None
+    active_range_db: float = _number(above=0)
+    babble_voices: int = _number(least=1)
+    room_rt60_s: tuple[float, ...] = _number(least=0.01, most=10)
+    room_direct_to_reverb_db: tuple[float, ...] = _number(least=-40, most=40)
+
+    def check(self) -> None:
+        """Raise ParamsError where two keys contradict each other."""
+        for key in ("train", "test", "train_noises", "test_noises"):
+            values = getattr(self, key)
+            if len(set(values)) < len(values):
+                raise ParamsError(f"domains.{key} must name each once, got {', '.join(values)}")
+        for key in ("room_rt60_s", "room_direct_to_reverb_db"):
+            values = getattr(self, key)
+            if len(values) != 2 or values[0] > values[1]:
+                raise ParamsError(
+                    f"domains.{key} must list a smallest and a largest, got {list(values)}"
+                )
+        self._check_noises()
+
+    def _check_noises(self) -> None:
+        shared = sorted(set(self.train_noises) & set(self.test_noises))
+        if shared:
+            raise ParamsError(
+                "domains.train_noises and domains.test_noises must share no kind, so that test "
+                f"noise is new to whatever was trained, both have {', '.join(shared)}"
+            )
+        for part in ("train", "test"):
+            noisy = [name for name in getattr(self, part) if name.startswith("noise")]
+            if noisy and not getattr(self, f"{part}_noises"):
+                raise ParamsError(
+                    f"domains.{part}_noises must name a kind of noise for {noisy[0]} in "
+                    f"domains.{part}, got an empty list"
+                )
+        if ("folder" in (*self.train_noises, *self.test_noises)) != (self.noise_path is not None):
+            raise ParamsError(
+                "domains.noise_path must name a folder if and only if folder is in "
+                f"domains.train_noises or domains.test_noises, got {self.noise_path}"
+            )
+
+
 @dataclass(frozen=True, kw_only=True)
 class SegmentsParams:
     """How utterances are cut into segments, in frames."""
@@ -125,6 +178,7 @@ class ModelParams:
 class TrainingParams:
     """Optimization, early stopping and the table of mu2."""
 
+    domains: Literal["clean", "all"]
     mu2_table: Literal["closed_form", "random"]
     sequence: Literal["utterance", "speaker"]
     batch: int = _number(least=1)
@@ -147,19 +201,80 @@ class LatentsParams:
 
 
 @dataclass(frozen=True, kw_only=True)
+class IvectorParams:
+    """The i-vector baseline: features of speech frames, mixture, subspace."""
+
+    coefficients: int = _number(least=2)
+    mels: int = _number(least=2)
+    vad_db: float = _number(above=0)
+    normalization: Literal["corpus", "mean", "mean_variance"]
+    gaussians: int = _number(least=1)
+    ubm_frames: int = _number(least=2)
+    ubm_iterations: int = _number(least=1)
+    ranks: tuple[int, ...] = _number(least=1)
+    iterations: int = _number(least=1)
+
+    def check(self) -> None:
+        """Raise ParamsError where two keys contradict each other."""
+        if self.coefficients > self.mels:
+            raise ParamsError(
+                f"ivector.coefficients must be at most ivector.mels={self.mels}, "
+                f"got {self.coefficients}"
+            )
+        if not self.ranks:
+            raise ParamsError("ivector.ranks must list at least one rank, got none")
+
+
+@dataclass(frozen=True, kw_only=True)
 class VerificationParams:
     """Back-ends and intervals of speaker verification."""
 
-    lda_dimensions: int = _number(least=1)
+    lda_dimensions: tuple[int, ...] = _number(least=1)
+    most_trials: int = _number(least=100)
     bootstrap: int = _number(least=10)
+
+    def check(self) -> None:
+        """Raise ParamsError where a list cannot be used."""
+        dimensions = self.lda_dimensions
+        if not dimensions or len(set(dimensions)) < len(dimensions):
+            raise ParamsError(
+                f"verification.lda_dimensions must list different numbers, got {list(dimensions)}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttackParams:
+    """The network that is trained to tell speakers by a code that should hide them."""
+
+    channels: int = _number(least=1)
+    embedding: int = _number(least=2)
+    learning_rates: tuple[float, ...] = _number(above=0)
+    repeats: int = _number(least=1)
+    batch: int = _number(least=1)
+    steps: int = _number(least=1)
+    looks: int = _number(least=1)
+    bootstrap: int = _number(least=10)
+
+    def check(self) -> None:
+        """Raise ParamsError where a value cannot be used."""
+        if not self.learning_rates:
+            raise ParamsError("attack.learning_rates must list at least one rate, got none")
+        if self.looks > self.steps:
+            raise ParamsError(
+                f"attack.looks must be at most attack.steps={self.steps}, got {self.looks}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProbesParams:
-    """Linear probes on frozen latents."""
+    """Probes on frozen codes: linear, and with one hidden layer."""
 
     penalties: tuple[float, ...]
     max_segments: int = _number(least=100)
+    control_clusters: int = _number(least=2)
+    mlp_hidden: int = _number(least=1)
+    mlp_epochs: int = _number(least=1)
+    mlp_patience: int = _number(least=1)
     bootstrap: int = _number(least=10)
 
     def check(self) -> None:
@@ -171,19 +286,79 @@ class ProbesParams:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RecognizerParams:
+    """Size and budget of the phone recogniser under one protocol, and what it is run on."""
+
+    shift: int = _number(least=1)
+    recognizers: tuple[Literal["blstm", "linear"], ...]
+    layers: int = _number(least=1)
+    cells: int = _number(least=1)
+    learning_rates: tuple[float, ...] = _number(above=0)
+    repeats: int = _number(least=1)
+    batch: int = _number(least=1)
+    steps: int = _number(least=1)
+    looks: int = _number(least=1)
+    speaker_shares: tuple[float, ...] = _number(above=0, most=0.99)
+    topline_inputs: tuple[Literal["fbank", "stacked", "pca", "z1", "z1mu2", "untrained"], ...]
+    latent_inputs: tuple[Literal["z1", "z1mu2", "untrained"], ...]
+
+    def check_lists(self, key: str) -> None:
+        """Raise ParamsError where a list cannot be used or keys contradict each other."""
+        for name in ("recognizers", "learning_rates", "latent_inputs"):
+            if not getattr(self, name):
+                raise ParamsError(f"{key}.{name} must list one at least, got an empty list")
+        for name in ("recognizers", "speaker_shares", "topline_inputs", "latent_inputs"):
+            values = list(getattr(self, name))
+            if len(set(values)) < len(values):
+                raise ParamsError(f"{key}.{name} must name each once, got {values}")
+        if "fbank" not in self.topline_inputs:
+            raise ParamsError(
+                f"{key}.topline_inputs must name fbank, which gaps are measured with, "
+                f"got {list(self.topline_inputs)}"
+            )
+        if self.looks > self.steps:
+            raise ParamsError(
+                f"{key}.looks must be at most {key}.steps={self.steps}, got {self.looks}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecognitionParams:
+    """Phone recognition: budgets of the two protocols, and intervals."""
+
+    bootstrap: int = _number(least=10)
+    headline: RecognizerParams
+    full: RecognizerParams
+
+    def check(self) -> None:
+        """Raise ParamsError where a value cannot be used."""
+        self.headline.check_lists("recognition.headline")
+        self.full.check_lists("recognition.full")
+
+    def under(self, protocol: Literal["headline", "full"]) -> RecognizerParams:
+        """Take the budget of a protocol."""
+        return self.headline if protocol == "headline" else self.full
+
+
+@dataclass(frozen=True, kw_only=True)
 class Params:
     """All of params.yaml."""
 
     alpha: float = _number(least=0)
     seed: int = _number(least=0)
+    protocol: Literal["headline", "full"]
     corpus: CorpusParams
     fbank: FbankParams
+    domains: DomainsParams
     segments: SegmentsParams
     model: ModelParams
     training: TrainingParams
     latents: LatentsParams
+    ivector: IvectorParams
     verification: VerificationParams
+    attack: AttackParams
     probes: ProbesParams
+    recognition: RecognitionParams
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:

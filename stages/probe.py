@@ -1,36 +1,46 @@
-"""Ask what linear classifiers read from z1, z2 and a frame: the phone, or the speaker."""
+"""Ask what probes read from the codes: the phone, the speaker, and what else a corpus knows."""
 
-from fhvae.artifacts import read_packed, write_metrics
+from fhvae.artifacts import write_csv, write_metrics
 from fhvae.commandline import parse_paths, run
-from fhvae.corpus.store import read_corpus
-from fhvae.latents import read_latents
 from fhvae.params import load_params
+from fhvae.plots.matrix import draw_matrix
 from fhvae.plots.probe import draw_probes
-from fhvae.probes.accuracy import run_probes
-from fhvae.probes.rows import segment_rows
-from fhvae.probes.summary import Labelling, plan_tasks, summarize
+from fhvae.probes.accuracy import ProbeSetting, run_probes
+from fhvae.probes.collapse import measure_usage, usage_table
+from fhvae.probes.extras import LEFT_OUT, abx_of, extra_metrics, geometry_of
+from fhvae.probes.gather import Folders, gather, make_material
+from fhvae.probes.geometry import geometry_table
+from fhvae.probes.summary import matrix_cells, plan_tasks, summarize
 
 
 def main() -> None:
     """Run the stage."""
-    corpus_path, fbank, latents, metrics_path, plots = parse_paths(
-        __doc__, "corpus", "fbank", "latents", "metrics", "plots"
+    names = "corpus", "fbank", "latents", "model", "controls", "domains", "metrics", "plots"
+    *inputs, metrics_path, plots = parse_paths(__doc__, *names)
+    params, folders = load_params(), Folders(*inputs)
+    full = params.protocol == "full"
+    gathered = gather(folders, params.latents.shift)
+    plan = plan_tasks(make_material(gathered, folders, params))
+    setting = ProbeSetting(
+        penalties=params.probes.penalties,
+        draws=params.probes.bootstrap,
+        seed=params.seed,
+        hidden=params.probes.mlp_hidden,
+        epochs=params.probes.mlp_epochs,
+        patience=params.probes.mlp_patience,
     )
-    params = load_params()
-    corpus = read_corpus(corpus_path)
-    rows = {
-        split: segment_rows(
-            read_latents(latents / f"{split}.safetensors"),
-            read_packed(fbank / split),
-            corpus.split(split),
-        )
-        for split in ("train", "dev", "test")
-    }
-    labelling = Labelling(corpus.phones, params.fbank.hop_ms)
-    plan = plan_tasks(rows, labelling, params.probes.max_segments, params.seed)
-    results = run_probes(plan.tasks, params.probes.penalties, params.probes.bootstrap, params.seed)
-    metrics = summarize(plan, results)
+    metrics = summarize(plan, run_probes(plan.tasks, setting, plan.inputs_with_mlp(full)))
+    absent = metrics["absent"] | ({} if full else {"stacked": LEFT_OUT})
+    curves = geometry_of(plan, absent)
+    usages = measure_usage(gathered.latents["test"], params.model)
+    networks = {"z1": gathered.codes.trained, "untrained": gathered.codes.untrained}
+    frames = gathered.frames["test"]
+    abx = abx_of(gathered.corpus, frames, networks, params.seed, full, absent)
+    metrics |= extra_metrics(curves, usages, abx) | {"absent": absent}
     draw_probes(plots / "probe.png", metrics)
+    draw_matrix(plots / "matrix.png", matrix_cells(metrics))
+    write_csv(plots / "geometry.csv", geometry_table(curves))
+    write_csv(plots / "usage.csv", usage_table(usages))
     write_metrics(metrics_path, metrics)
 
 

@@ -45,20 +45,30 @@ def train_metrics(run: TrainedRun, params: Params, sequences: int) -> dict[str, 
 
 def main() -> None:
     """Run the stage."""
-    corpus_path, fbank, model, metrics, plots = parse_paths(
-        __doc__, "corpus", "fbank", "model", "metrics", "plots"
+    corpus_path, fbank, domains, model, metrics, plots = parse_paths(
+        __doc__, "corpus", "fbank", "domains", "model", "metrics", "plots"
     )
     params = load_params()
     device = choose_device()
     logging.info("training on %s", device.type)
     speakers = {item.utterance_id: item.speaker for item in read_corpus(corpus_path).utterances}
+    copies = params.domains.train if params.training.domains == "all" else ()
+    stems = {  # dev stays clean, so that the bounds of all runs compare
+        "train": [fbank / "train", *(domains / name / "train" for name in copies)],
+        "dev": [fbank / "dev"],
+    }
     train, dev = (
-        load_sequences(read_packed(fbank / split), speakers, params.training.sequence, device)
-        for split in ("train", "dev")
+        load_sequences(
+            [read_packed(stem) for stem in own], speakers, params.training.sequence, device
+        )
+        for own in stems.values()
     )
     setting = Setting(params.alpha, params.seed, params.segments, params.model, params.training)
     files = [
-        fbank / f"{split}{ending}" for split in ("train", "dev") for ending in (".npy", ".csv")
+        stem.with_suffix(ending)
+        for own in stems.values()
+        for stem in own
+        for ending in (".npy", ".csv")
     ]
     digests = [file_digest(file) for file in files]
     digests += [labels_digest(data.speakers) for data in (train, dev)]

@@ -1,60 +1,54 @@
 """Ask how well the vector of an utterance tells who speaks."""
 
-from pathlib import Path
+from functools import partial
 
-from fhvae.artifacts import read_packed, write_csv, write_metrics
+from fhvae.artifacts import new_folder, write_csv, write_metrics
 from fhvae.commandline import parse_paths, run
+from fhvae.corpus.manifest import SPLITS
 from fhvae.corpus.store import read_corpus
-from fhvae.latents import read_latents
+from fhvae.parallel import map_in_order
 from fhvae.params import load_params
-from fhvae.plots.det import DetCurve, det_table, draw_det
-from fhvae.seeds import generator
-from fhvae.verification.error_rates import det_points, equal_error_rate
-from fhvae.verification.intervals import draw_speakers
-from fhvae.verification.systems import (
-    TrainVectors,
-    score_systems,
-    speakers_of,
-    summarize,
-    write_system_scores,
-)
-from fhvae.verification.trials import pairs_of
-from fhvae.verification.vectors import Vectors, utterance_vectors
+from fhvae.plots.det import DetBand, DetCurve, band_table, det_table, draw_det
+from fhvae.verification.comparison import evaluate_vector
+from fhvae.verification.conditions import labels_of
+from fhvae.verification.plan import make_plan, write_lists
+from fhvae.verification.sources import Sources, read_vectors
+from fhvae.verification.summary import calibration_table, named_curves, summarize
 
-
-def read_vectors(latents: Path, fbank: Path, split: str) -> dict[str, Vectors]:
-    """Read the vectors of one split by name."""
-    stored = read_latents(latents / f"{split}.safetensors")
-    return utterance_vectors(stored, read_packed(fbank / split))
+INPUTS = ("corpus", "fbank", "latents", "ivectors", "controls")
 
 
 def main() -> None:
     """Run the stage."""
-    corpus_path, fbank, latents, scores, metrics_path, plots = parse_paths(
-        __doc__, "corpus", "fbank", "latents", "scores", "metrics", "plots"
+    corpus_path, fbank, latents, ivectors, controls, scores, metrics_path, plots = parse_paths(
+        __doc__, *INPUTS, "scores", "metrics", "plots"
     )
     params = load_params()
     corpus = read_corpus(corpus_path)
+    sources = Sources(fbank, latents, ivectors, controls)
+    vectors = {split: read_vectors(sources, split, params.seed) for split in SPLITS}
+    labels = {
+        split: labels_of(own["mu2"].utterance_ids, corpus.split(split))
+        for split, own in vectors.items()
+    }
+    plan = make_plan(vectors, labels, params.verification, params.protocol, params.seed)
 
-    test, train = (read_vectors(latents, fbank, split) for split in ("test", "train"))
-    utterance_ids = test["mu2"].utterance_ids
-    trials = pairs_of(utterance_ids, speakers_of(utterance_ids, corpus.split("test")))
-    train_speakers = speakers_of(train["mu2"].utterance_ids, corpus.split("train"))
-    fitted_on = TrainVectors(train, train_speakers)
+    with new_folder(scores) as folder:
+        hashes = write_lists(folder, plan.setting)
+        evaluate = partial(evaluate_vector, setting=plan.setting, scores=folder)
+        results = list(map_in_order(evaluate, plan.tasks, "compare vectors", unit="vector"))
+        write_csv(folder / "calibration.csv", calibration_table(results))
 
-    systems = score_systems(test, trials, fitted_on, params.verification.lda_dimensions)
-    random = generator(params.seed, "verification", "speakers")
-    draws = draw_speakers(trials, params.verification.bootstrap, random)
-    metrics = summarize(systems, trials, draws, fitted_on)
-
-    curves = {}
-    for name, system_scores in systems.scores.items():
-        curve = det_points(system_scores, trials.is_target)
-        curves[name] = DetCurve(curve.fpr, curve.fnr, float(equal_error_rate(curve)))
+    curves = {
+        name: DetCurve(curve.points.fpr, curve.points.fnr, curve.eer, DetBand(**vars(curve.band)))
+        for name, curve in named_curves(results).items()
+    }
+    trials = plan.setting.trials
     title = f"Test split: {len(trials.speaker_names)} speakers, {len(trials)} trials"
-    write_system_scores(scores, systems, trials)
     write_csv(plots / "det.csv", det_table(curves))
+    write_csv(plots / "det_bands.csv", band_table(curves))
     draw_det(plots / "det.png", curves, title)
+    metrics = summarize(results, plan.setting, hashes, labels["train"].speakers, plan.absent)
     write_metrics(metrics_path, metrics)
 
 

@@ -10,7 +10,7 @@ from tests.tones import write_tone_corpus
 
 # Every shape written in an annotation is checked while tests run; an int serves as a float.
 install_import_hook(
-    ["fhvae.model", "fhvae.segments"],
+    ["fhvae.model", "fhvae.segments", "fhvae.recognition.network"],
     "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))",
 )
 

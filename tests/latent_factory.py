@@ -5,12 +5,13 @@ each vector must tell is known by construction.
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from fhvae.artifacts import Packed, PackedWriter
+from fhvae.controls.pca import Pca, write_pca
 from fhvae.corpus.manifest import Phone, Recording, Utterance
 from fhvae.corpus.store import write_corpus
 from fhvae.latents import Latents, write_latents
@@ -19,7 +20,8 @@ SEGMENT_FRAMES = 5
 SHIFT = 4
 HOP_S = 0.01
 PHONE_NAMES = ("aa", "iy", "s", "t")
-Z1, Z2, MELS = 3, 4, 7
+Z1, Z2, MELS, RANK = 3, 4, 7, 6
+CONTROL_NOISE = {"untrained_latents": 1.5, "mean_removed": 0.5, "level": 0.2}
 
 
 def make_utterances(
@@ -122,6 +124,32 @@ def write_frames(stem: Path, frames: Packed) -> None:
             writer.append(utterance_id, rows)
 
 
+def write_ivectors(stem: Path, latents: Latents) -> None:
+    """Write vectors that know the speaker, one row per utterance, as the stage ivector does."""
+    turn = np.random.default_rng(3).normal(size=(latents.mu2.shape[1], RANK))
+    with PackedWriter(stem, "float32", (RANK,)) as writer:
+        for utterance_id, vector in zip(latents.utterance_ids, latents.mu2 @ turn, strict=True):
+            writer.append(utterance_id, vector[None])
+
+
+def make_pca(mels: int = MELS, dimensions: int = Z1) -> Pca:
+    """Take any orthonormal directions of whole segments."""
+    size = SEGMENT_FRAMES * mels
+    directions, _ = np.linalg.qr(np.random.default_rng(4).normal(size=(size, dimensions)))
+    return Pca(np.zeros(size, np.float32), directions.astype(np.float32))
+
+
+def write_controls(
+    folder: Path, by_split: Mapping[str, Sequence[Utterance]], segments: int
+) -> None:
+    """Write PCA and the latents of all controls, as the stage controls does."""
+    write_pca(folder / "pca.safetensors", make_pca())
+    for control, noise in CONTROL_NOISE.items():
+        for place, (split, utterances) in enumerate(by_split.items()):
+            latents = make_latents(utterances, noise, segments, seed=100 + place)
+            write_latents(folder / control / f"{split}.safetensors", latents)
+
+
 def write_fake_run(
     folder: Path,
     speakers: dict[str, int],
@@ -130,7 +158,7 @@ def write_fake_run(
     segments: int = 6,
     with_phones: bool = True,
 ) -> None:
-    """Write corpus, fbank and latents of all splits, as the stages before verify leave them."""
+    """Write corpus, fbank, latents, ivectors and controls of all splits, as stages leave them."""
     utterances = [
         utterance
         for split, count in speakers.items()
@@ -149,3 +177,6 @@ def write_fake_run(
         latents = make_latents(own, noise, segments, seed=place)
         write_latents(folder / "latents" / f"{split}.safetensors", latents)
         write_frames(folder / "fbank" / split, make_frames(latents, seed=place))
+        write_ivectors(folder / "ivectors" / split, latents)
+    by_split = {split: [one for one in utterances if one.split == split] for split in speakers}
+    write_controls(folder / "controls", by_split, segments)

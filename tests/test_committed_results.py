@@ -32,7 +32,7 @@ def test_the_default_run_has_not_collapsed():
 
 
 def over_seeds(setting: str, key: str) -> list[float]:
-    return [look_up(run, key) for run in read_runs(RESULTS / "default")[setting].values()]
+    return [look_up(run, key) for run in read_runs(RESULTS / "mu2-table")[setting].values()]
 
 
 @pytest.mark.parametrize(

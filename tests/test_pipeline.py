@@ -123,6 +123,7 @@ def test_every_code_dependency_exists(name):
 def test_dependencies_are_the_code_behind_the_script(name):
     """Code that is not listed could change a number under a lock that says nothing changed."""
     deps = [dep for dep in STAGES[name]["deps"] if dep.startswith("fhvae/")]
+    deps = [dep for dep in deps if not dep.endswith(".csv")]  # tables beside the code
     modules = code_behind(ROOT / f"stages/{name}.py")
     if name == "train":
         modules = {one for one in modules if not one.startswith(NOT_WORTH_TRAINING_AGAIN)}

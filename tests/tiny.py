@@ -20,6 +20,22 @@ TINY = {
     "verification.bootstrap": 20,
     "probes.bootstrap": 20,
     "latents.tsne_points": 50,
+    "domains.test": ["noise5", "telephone"],
+    "domains.babble_voices": 2,
+    "ivector.gaussians": 4,
+    "ivector.ranks": [3],
+    "ivector.iterations": 3,
+    "attack.channels": 8,
+    "attack.embedding": 5,
+    "attack.steps": 10,
+    "attack.looks": 2,
+    "attack.bootstrap": 20,
+    "probes.mlp_hidden": 8,
+    "probes.mlp_epochs": 10,
+    "recognition.bootstrap": 20,
+    "recognition.headline.cells": 8,
+    "recognition.headline.steps": 6,
+    "recognition.headline.looks": 1,
 }
 
 

@@ -35,13 +35,14 @@ NIST_COUNT = re.compile(rb"^sample_count -i (\d+)\s*$", re.MULTILINE)
 NIST_HEADER_BYTES = 1024
 
 
-def read_audio(path: Path, utterance_id: str) -> np.ndarray:
+def read_audio(path: Path, name: str, noun: str = "utterance") -> np.ndarray:
     """Read one recording.
 
     Args:
         path: wav, flac, ogg, aiff, NIST sphere or another format with a header that
             libsndfile knows.
-        utterance_id: for messages.
+        name: id of the recording, for messages.
+        noun: what it is a recording of, for messages.
 
     Returns:
         `[sample]` int16 at `SAMPLE_RATE_HZ`.
@@ -54,7 +55,7 @@ def read_audio(path: Path, utterance_id: str) -> np.ndarray:
         waveform, rate_hz = _read_waveform(path)
         return _to_int16(_resample(waveform, rate_hz))
     except CorpusError as error:
-        raise CorpusError(f"utterance {utterance_id}: {path}: {error}") from error
+        raise CorpusError(f"{noun} {name}: {path}: {error}") from error
 
 
 def _read_waveform(path: Path) -> tuple[np.ndarray, int]:

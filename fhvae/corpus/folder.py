@@ -1,4 +1,4 @@
-"""A corpus of your own: a folder with manifest.csv, audio files and, if known, phones.csv.
+"""A corpus of your own: a folder with manifest.csv, audio files and, if known, phones.
 
 The columns and everything that is refused: docs/corpora.md. Tables are checked in full
 before the first file is decoded, so that a slip costs seconds.
@@ -30,6 +30,7 @@ from fhvae.corpus.manifest import (
     in_split,
     read_table,
 )
+from fhvae.corpus.transcripts import read_canonical
 from fhvae.errors import CorpusError
 from fhvae.parallel import map_in_order
 from fhvae.params import CorpusParams
@@ -37,6 +38,7 @@ from fhvae.seeds import generator
 
 DURATION_TOLERANCE_S = 0.1
 GENDERS = ("M", "F", "")
+SYMBOL = re.compile(r"\S+")
 UTTERANCE_ID = re.compile(r"[^\s/\\.][^\s/\\]*")  # also serves as a file name
 
 log = logging.getLogger(__name__)
@@ -54,14 +56,32 @@ def recordings(params: CorpusParams, seed: int) -> Iterator[Recording]:
     folder = Path(params.path)
     utterances = read_manifest(folder, params, seed)
     phones = read_phones(folder / "phones.csv", utterances)
+    transcripts = _given_transcripts(folder / "canonical_phones.txt", utterances)
     ordered = [item for split in SPLITS for item in in_split(utterances, split)]
     # closed on the way out of an error, so that the progress bar ends before the message
     with closing(map_in_order(partial(_decode, folder), ordered, "decode")) as waveforms:
         decoded = (
-            Recording(utterance, samples, phones.get(utterance.utterance_id, ()))
+            Recording(
+                utterance,
+                samples,
+                phones.get(utterance.utterance_id, ()),
+                transcripts.get(utterance.utterance_id),
+            )
             for utterance, samples in zip(ordered, waveforms, strict=True)
         )
         yield from _without_copies(decoded, folder)
+
+
+def _given_transcripts(path: Path, utterances: Sequence[Utterance]) -> dict[str, tuple[str, ...]]:
+    """Read canonical_phones.txt, which then speaks for every utterance; {} without the file.
+
+    Two sources of one corpus's transcripts would be two kinds of truth: what a dictionary
+    says and what somebody heard.
+    """
+    if not path.exists():
+        return {}
+    found = read_canonical(path, utterances)
+    return {item.utterance_id: found.get(item.utterance_id, ()) for item in utterances}
 
 
 def read_manifest(folder: Path, params: CorpusParams, seed: int) -> list[Utterance]:
@@ -172,10 +192,11 @@ def read_phones(path: Path, utterances: Iterable[Utterance]) -> dict[str, tuple[
                 f"{path} row {number}: utterance_id must be one of the manifest, got {name!r}"
             )
         times = Phone(_number(start), _number(end), phone)
-        if not (math.isfinite(times.start_s) and math.isfinite(times.end_s) and phone.strip()):
+        timed = math.isfinite(times.start_s) and math.isfinite(times.end_s)
+        if not (timed and SYMBOL.fullmatch(phone)):
             raise CorpusError(
-                f"{path} row {number}: {name} must have start_s and end_s in seconds and a phone, "
-                f"got {start!r}, {end!r}, {phone!r}"
+                f"{path} row {number}: {name} must have start_s and end_s in seconds and a phone "
+                f"without blanks, got {start!r}, {end!r}, {phone!r}"
             )
         found.setdefault(name, []).append(times)
     return {

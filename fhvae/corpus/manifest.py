@@ -2,7 +2,7 @@
 
 A corpus folder of a user holds `manifest.csv` (utterance_id, path, speaker, gender, text,
 split, duration_s) and, where phone times are known, `phones.csv` (utterance_id, start_s,
-end_s, phone).
+end_s, phone); where only the phones are, `canonical_phones.txt` (`fhvae.corpus.transcripts`).
 """
 
 import csv
@@ -65,11 +65,14 @@ class Recording:
     Attributes:
         samples: `[sample]` int16 at `SAMPLE_RATE_HZ`, one channel.
         phones: in time order, without gap or overlap; empty where unknown.
+        transcript: phones without times, in order; empty where unknown, None where they are
+            those of `phones`.
     """
 
     utterance: Utterance
     samples: np.ndarray
     phones: tuple[Phone, ...] = ()
+    transcript: tuple[str, ...] | None = None
 
 
 def in_split(utterances: Iterable[Utterance], split: str) -> list[Utterance]:

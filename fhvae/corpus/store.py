@@ -2,6 +2,7 @@
 
 manifest.csv          one row per utterance
 phones.csv            alignments; only the header where the corpus has none
+transcripts.csv       phones without times, one row per utterance that has them
 <split>.npy .csv      16 kHz int16 samples, packed
 """
 
@@ -9,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +32,7 @@ from fhvae.corpus.manifest import (
     read_table,
     utterance_table,
 )
+from fhvae.corpus.transcripts import read_transcripts, spoken_phones, transcript_table
 from fhvae.errors import ArtifactError
 
 
@@ -51,6 +54,17 @@ class Corpus:
         found = {utterance.split for utterance in self.utterances}
         return [name for name in (*SPLITS, PARALLEL) if name in found]
 
+    @cached_property
+    def transcripts(self) -> dict[str, tuple[str, ...]]:
+        """Phones of each utterance in order, without times; only of those where they are known.
+
+        Read when first asked for: a stage that does without does not depend on the file.
+
+        Raises:
+            ArtifactError: the local corpus holds no transcripts.csv.
+        """
+        return read_transcripts(self.folder / "transcripts.csv")
+
     def samples(self, split: str) -> Packed:
         """Memory-map the samples of a split, `[sample]` int16 at 16 kHz."""
         return read_packed(self.folder / split)
@@ -63,6 +77,7 @@ def write_corpus(folder: Path, recordings: Iterable[Recording]) -> list[Utteranc
     """
     utterances: list[Utterance] = []
     alignments: list[tuple[str, tuple[Phone, ...]]] = []
+    transcripts: dict[str, tuple[str, ...]] = {}
     with new_folder(folder) as partial:
         with ExitStack() as stack:
             writers: dict[str, PackedWriter] = {}
@@ -78,10 +93,19 @@ def write_corpus(folder: Path, recordings: Iterable[Recording]) -> list[Utteranc
                 utterances.append(utterance)
                 if recording.phones:
                     alignments.append((utterance.utterance_id, recording.phones))
+                if transcript := _transcript(recording):
+                    transcripts[utterance.utterance_id] = transcript
             check_splits(utterances, "corpus")
         write_csv(partial / "manifest.csv", utterance_table(utterances))
         write_csv(partial / "phones.csv", phone_table(alignments))
+        write_csv(partial / "transcripts.csv", transcript_table(transcripts))
     return utterances
+
+
+def _transcript(recording: Recording) -> tuple[str, ...]:
+    if recording.transcript is None:
+        return spoken_phones(recording.phones)
+    return recording.transcript
 
 
 def read_corpus(folder: Path) -> Corpus:

@@ -11,8 +11,9 @@ SECONDS_PER_HOUR = 3600.0
 
 
 def summarize(corpus: Corpus) -> dict[str, dict[str, Any]]:
-    """Count per split: speakers, utterances, hours, labelled phones, speakers per gender.
+    """Count per split: speakers, utterances, hours, phones with times, speakers per gender.
 
+    `transcripts` counts the utterances whose phones are known, with or without times.
     What the corpus does not say (phones, a gender) is absent, never 0.
     """
     return {split: _summarize_split(corpus, corpus.split(split)) for split in corpus.splits}
@@ -28,6 +29,9 @@ def _summarize_split(corpus: Corpus, utterances: Sequence[Utterance]) -> dict[st
     }
     if phones:
         summary["phones"] = phones
+    transcripts = sum(item.utterance_id in corpus.transcripts for item in utterances)
+    if transcripts:
+        summary["transcripts"] = transcripts
     by_gender = Counter(gender for gender in genders.values() if gender)
     if by_gender:
         summary["genders"] = dict(by_gender)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from fhvae.model.gaussian import DiagonalGaussian
 from fhvae.params import ModelParams
+from fhvae.seeds import stream_seed
 
 
 class Recurrent(nn.LSTM):
@@ -118,3 +119,12 @@ class FHVAE(nn.Module):
         """Generate p(x | z1, z2), `[frame, segment, mel]`."""
         x: DiagonalGaussian = self.decoder(torch.cat([z1, z2], dim=-1), frames)
         return x
+
+
+def new_network(mels: int, params: ModelParams, seed: int) -> FHVAE:
+    """Draw the networks that a run with this seed starts from.
+
+    It sets PyTorch's global generator, which whoever draws next goes on with.
+    """
+    torch.manual_seed(stream_seed(seed, "weights"))
+    return FHVAE(mels, params)

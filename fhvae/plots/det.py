@@ -9,10 +9,27 @@ import pandas as pd
 
 from fhvae.plots.drawing import COLOUR_OF, PINK, new_figure
 
+GREY = "#777777"
+COLOURS = {**COLOUR_OF, "ivector": PINK, "untrained": GREY}
+
 POINTS = 200  # of a curve, after thinning
 LOWEST, HIGHEST = 1e-5, 1 - 1e-5  # rates beyond have no place on the axes
 AXIS = (0.0005, 0.8)
 TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
+
+
+@dataclass(frozen=True)
+class DetBand:
+    """A pointwise interval of FNR.
+
+    Attributes:
+        fpr: `[point]`, where it is known.
+        low, high: `[point]`, FNR.
+    """
+
+    fpr: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -23,11 +40,13 @@ class DetCurve:
         fpr: `[threshold]`, falling from 1 to 0.
         fnr: `[threshold]`, rising from 0 to 1.
         eer: equal error rate, the dot on the curve.
+        band: interval of FNR; None where it is not known.
     """
 
     fpr: np.ndarray
     fnr: np.ndarray
     eer: float
+    band: DetBand | None = None
 
 
 def det_table(curves: Mapping[str, DetCurve]) -> pd.DataFrame:
@@ -37,6 +56,16 @@ def det_table(curves: Mapping[str, DetCurve]) -> pd.DataFrame:
         kept = thin(curve)
         rates = {"fpr": curve.fpr[kept].round(6), "fnr": curve.fnr[kept].round(6)}
         tables.append(pd.DataFrame({"system": system, **rates}))
+    return pd.concat(tables[1:] or tables, ignore_index=True)
+
+
+def band_table(curves: Mapping[str, DetCurve]) -> pd.DataFrame:
+    """Lay out the bands of the DET curves as columns system, fpr, fnr_low, fnr_high."""
+    tables = [pd.DataFrame(columns=["system", "fpr", "fnr_low", "fnr_high"])]
+    for system, curve in curves.items():
+        if curve.band is not None:
+            rates = {"fnr_low": curve.band.low.round(6), "fnr_high": curve.band.high.round(6)}
+            tables.append(pd.DataFrame({"system": system, "fpr": curve.band.fpr, **rates}))
     return pd.concat(tables[1:] or tables, ignore_index=True)
 
 
@@ -62,6 +91,8 @@ def deviates(rates: np.ndarray) -> np.ndarray:
 def draw_det(path: Path, curves: Mapping[str, DetCurve], title: str) -> None:
     """Draw the DET curves of several systems, the EER of each marked by a dot.
 
+    Curves of the back-end `cos` have their bands behind them; more bands would hide each other.
+
     Args:
         path: PNG file.
         curves: by system `<vector>.<backend>`; a vector keeps its colour, the
@@ -72,11 +103,15 @@ def draw_det(path: Path, curves: Mapping[str, DetCurve], title: str) -> None:
         axes = figure.subplots()
         for system, curve in curves.items():
             vector, _, backend = system.partition(".")
-            colour = COLOUR_OF.get(vector, PINK)
+            colour = COLOURS.get(vector, PINK)
             x, y = deviates(curve.fpr), deviates(curve.fnr)
             dashes = "-" if backend in ("", "cos") else "--"
             label = f"{system}   EER {100 * curve.eer:.1f} %"
             axes.plot(x, y, dashes, color=colour, linewidth=1.6, label=label)
+            if backend == "cos" and curve.band is not None:
+                edges = deviates(curve.band.low), deviates(curve.band.high)
+                places = deviates(curve.band.fpr)
+                axes.fill_between(places, *edges, color=colour, alpha=0.15, linewidth=0)
             place = deviates(np.array([curve.eer]))
             axes.plot(place, place, "o", color=colour, markersize=5, markeredgecolor="white")
         low, high = deviates(np.array(AXIS))

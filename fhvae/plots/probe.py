@@ -4,13 +4,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fhvae.plots.drawing import COLOUR_OF, new_figure
+from fhvae.plots.drawing import COLOUR_OF, PINK, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 TASKS = ("phone", "speaker")
-INPUTS = {"z1": "z1", "z2": "z2", "fbank": "fbank frame"}
+INPUTS = {
+    "z1": "z1",
+    "z2": "z2",
+    "mu2": "mu2",
+    "fbank": "fbank\nframe",
+    "pca": "PCA",
+    "untrained": "z1, un-\ntrained",
+}
+COLOURS = COLOUR_OF | {"pca": PINK, "untrained": "#999999"}
 
 
 def draw_probes(path: Path, metrics: Mapping[str, Any]) -> None:
@@ -20,7 +28,7 @@ def draw_probes(path: Path, metrics: Mapping[str, Any]) -> None:
         path: PNG file.
         metrics: those of the stage probe; a task in `absent` gets its reason for a panel.
     """
-    with new_figure(path, width=8.4, height=4.2) as figure:
+    with new_figure(path, width=9.6, height=4.2) as figure:
         for axes, task in zip(figure.subplots(1, len(TASKS)), TASKS, strict=True):
             if task in metrics:
                 _draw_task(axes, task, metrics[task])
@@ -34,7 +42,7 @@ def _draw_task(axes: "Axes", task: str, results: Mapping[str, Any]) -> None:
     for place, name in enumerate(names):
         accuracy = 100 * results[name]["accuracy"]
         low, high = 100 * results[name]["accuracy_low"], 100 * results[name]["accuracy_high"]
-        axes.bar(place, accuracy, width=0.62, color=COLOUR_OF[name])
+        axes.bar(place, accuracy, width=0.62, color=COLOURS[name])
         axes.plot([place, place], [low, high], color="#333333", linewidth=1.6)
         top = max(accuracy, high)
         axes.annotate(
@@ -43,7 +51,7 @@ def _draw_task(axes: "Axes", task: str, results: Mapping[str, Any]) -> None:
     chance = 100 * results["chance"]
     axes.axhline(chance, color="#333333", linestyle="--", linewidth=1)
     axes.set_title(f"- - chance {chance:.1f}", loc="right", fontsize=9)
-    axes.set_xticks(range(len(names)), [INPUTS[name] for name in names])
+    axes.set_xticks(range(len(names)), [INPUTS[name] for name in names], fontsize=9)
     axes.set(ylim=(0, 108), xlim=(-0.6, len(names) - 0.4), title=f"{task}, {classes} classes")
     axes.set_ylabel("accuracy, %")
     axes.grid(True, axis="y")

@@ -1,1 +1,1 @@
-"""What a linear classifier can read from frozen latents: the phone, or the speaker."""
+"""What probes read from frozen codes: the phone, the speaker, and what else a corpus knows."""

@@ -1,14 +1,12 @@
 """Multinomial logistic regression, fitted to convergence, its penalty chosen on other data."""
 
-import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from fhvae.errors import ParamsError, TrialError
-
-MAX_ITERATIONS = 20_000
-GRADIENT_TOLERANCE = 1e-5  # of the mean cross-entropy per sample, in each weight
+from fhvae.probes import newton
 
 
 @dataclass(frozen=True)
@@ -36,17 +34,20 @@ class Classifier:
         classes: `[class]` labels, sorted.
         weights: `[class, input]`.
         biases: `[class]`.
+        penalty: it was fitted under.
     """
 
     standardizer: Standardizer
     classes: np.ndarray
     weights: np.ndarray
     biases: np.ndarray
+    penalty: float
 
-    def predict(self, rows: np.ndarray) -> np.ndarray:
-        """Give the most probable label of each row, `[row]`."""
+    def probabilities(self, rows: np.ndarray) -> np.ndarray:
+        """Give the probability of each class, `[row, class]`."""
         logits = self.standardizer(rows) @ self.weights.T + self.biases
-        return np.asarray(self.classes[np.argmax(logits, axis=1)])
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
 def standardize_by(rows: np.ndarray) -> Standardizer:
@@ -56,42 +57,54 @@ def standardize_by(rows: np.ndarray) -> Standardizer:
     return Standardizer(wide.mean(axis=0), np.where(std > 0, std, 1.0))
 
 
-def fit_classifier(rows: np.ndarray, labels: np.ndarray, penalty: float) -> Classifier:
+def label_classes(labels: np.ndarray) -> np.ndarray:
+    """Name the classes among labels, sorted.
+
+    Raises:
+        TrialError: there is only one.
+    """
+    classes = np.unique(labels)
+    if len(classes) < 2:
+        raise TrialError(f"a probe needs at least 2 labels to tell apart, found {len(classes)}")
+    return np.asarray(classes)
+
+
+def fit_classifiers(
+    rows: np.ndarray, labels: np.ndarray, penalties: Sequence[float]
+) -> Iterator[Classifier]:
     """Minimize mean cross-entropy + penalty / 2 * squared weights (biases are free).
+
+    Yields one classifier per penalty, from the strongest to the weakest, each begun where the
+    one before ended.
 
     Args:
         rows: `[row, input]`.
         labels: `[row]`.
-        penalty: L2 weight per training sample; scikit-learn's C is 1 / (penalty * rows).
+        penalties: L2 weights per training row; scikit-learn's C is 1 / (penalty * rows).
 
     Raises:
         TrialError: there is only one label.
-        ParamsError: the minimum was not reached in `MAX_ITERATIONS`.
+        ParamsError: a minimum was not reached in `newton.MAX_STEPS` steps.
     """
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
 
-    classes, targets = np.unique(labels, return_inverse=True)
-    if len(classes) < 2:
-        raise TrialError(f"a probe needs at least 2 labels to tell apart, found {len(classes)}")
+    classes = label_classes(labels)
     standardizer = standardize_by(rows)
-    # For two classes scikit-learn fits w = w1 - w0 alone; the least w0^2 + w1^2 is w^2 / 2.
-    strength = penalty / 2 if len(classes) == 2 else penalty
-    model = LogisticRegression(
-        C=1 / (strength * len(rows)), tol=GRADIENT_TOLERANCE, max_iter=MAX_ITERATIONS
-    )
-    # One thread: sums in another order would change the last digits.
-    with threadpool_limits(1), warnings.catch_warnings():
-        warnings.simplefilter("error", ConvergenceWarning)
+    targets = np.searchsorted(classes, labels)
+    weights = None
+    for penalty in sorted(penalties, reverse=True):
+        problem = newton.softmax_problem(standardizer(rows), targets, penalty)
         try:
-            model.fit(standardizer(rows), targets)
-        except ConvergenceWarning as warning:
+            with threadpool_limits(1):  # sums in another order would change the last digits
+                weights = newton.minimize(problem, weights)
+        except newton.NotConverged as error:
             raise ParamsError(
-                f"probes.penalties: a probe must converge in {MAX_ITERATIONS} iterations and did "
-                f"not at penalty {penalty:g} ({' '.join(str(warning).split())}); take it out"
-            ) from warning
-    weights, biases = model.coef_, model.intercept_
-    if len(classes) == 2:
-        weights, biases = np.vstack([-weights, weights]) / 2, np.append(-biases, biases) / 2
-    return Classifier(standardizer, classes, weights, biases)
+                f"probes.penalties: a probe must converge in {newton.MAX_STEPS} steps and did "
+                f"not at penalty {penalty:g}; take it out"
+            ) from error
+        yield Classifier(standardizer, classes, weights[:, :-1], weights[:, -1], penalty)
+
+
+def fit_classifier(rows: np.ndarray, labels: np.ndarray, penalty: float) -> Classifier:
+    """Fit one classifier; arguments and errors as `fit_classifiers`."""
+    return next(fit_classifiers(rows, labels, [penalty]))

@@ -6,13 +6,35 @@ from dataclasses import dataclass
 import numpy as np
 
 from fhvae.artifacts import Packed
+from fhvae.controls.pca import Pca, apply_pca
+from fhvae.controls.pca import segment_rows as copy_segments
 from fhvae.corpus.manifest import Phone, Utterance
 from fhvae.corpus.store import phone_at
 from fhvae.errors import ArtifactError
 from fhvae.features.fbank import frame_time_s
 from fhvae.latents import Latents
 
-INPUTS = ("z1", "z2", "fbank")
+CHUNK = 4096  # segments projected at a time: memory stays small on any corpus
+
+
+@dataclass(frozen=True)
+class StackedFrames:
+    """All frames of each segment in one row, copied out of the packed frames when taken.
+
+    Attributes:
+        packed: frames of all utterances.
+        starts: `[row]`, first row of each segment in the packed array.
+        segment_frames: frames in a segment.
+    """
+
+    packed: Packed
+    starts: np.ndarray
+    segment_frames: int
+
+    def __getitem__(self, chosen: np.ndarray) -> np.ndarray:
+        """Copy the chosen rows, `[row, frame * mel]`."""
+        segments = copy_segments(self.packed, self.starts[chosen], self.segment_frames)
+        return segments.reshape(len(segments), -1)
 
 
 @dataclass(frozen=True)
@@ -20,13 +42,14 @@ class Rows:
     """Segments of one split, one row each.
 
     Attributes:
-        inputs: by name (`INPUTS`) to `[row, dimension]` float32: the posterior means of z1
-            and z2, and the normalized frame at the centre of the segment.
+        inputs: by name to `[row, dimension]` float32: the posterior means of z1 and z2 and both
+            end to end, mu2 of the utterance, the normalized frame at the centre of the segment,
+            and what else `segment_rows` was given.
         utterance_ids, speakers: `[row]`.
         centre_frames: `[row]`, frame at the centre of the segment.
     """
 
-    inputs: Mapping[str, np.ndarray]
+    inputs: Mapping[str, np.ndarray | StackedFrames]
     utterance_ids: np.ndarray
     speakers: np.ndarray
     centre_frames: np.ndarray
@@ -37,12 +60,27 @@ class Rows:
 
 
 @dataclass(frozen=True)
+class Controls:
+    """What the codes are compared with; None where it is not asked for.
+
+    Attributes:
+        untrained: latents of the same segments from the untrained network.
+        pca: fitted on train segments.
+        stacked: whether to keep all frames of a segment as an input.
+    """
+
+    untrained: Latents | None = None
+    pca: Pca | None = None
+    stacked: bool = False
+
+
+@dataclass(frozen=True)
 class LabelledRows:
     """Rows with what a probe must say about them.
 
     Attributes:
         inputs: by name to `[row, dimension]`.
-        labels: `[row]` text.
+        labels: `[row]` text, or numbers for a regression.
         speakers: `[row]` text.
     """
 
@@ -55,33 +93,80 @@ class LabelledRows:
         return len(self.labels)
 
 
-def segment_rows(latents: Latents, frames: Packed, utterances: Sequence[Utterance]) -> Rows:
+def segment_rows(
+    latents: Latents,
+    frames: Packed,
+    utterances: Sequence[Utterance],
+    controls: Controls | None = None,
+) -> Rows:
     """Lay out the segments of one split.
 
     Raises:
         ArtifactError: an utterance of the latents has no frames, too few of them, or is not
-            in this split of the manifest.
+            in this split of the manifest; or the controls are of other segments.
     """
+    controls = controls or Controls()
     speakers = {utterance.utterance_id: utterance.speaker for utterance in utterances}
     positions = {utterance_id: place for place, utterance_id in enumerate(frames.utterance_ids)}
     _check_same_utterances(latents, positions, speakers)
     centres = latents.centre_frames
-    picked = []
+    offsets = np.zeros(len(centres), np.int64)
     for utterance_id, segments in latents.slices():
-        own = frames[positions[utterance_id]]
-        if centres[segments].max() >= len(own):
+        place = positions[utterance_id]
+        if centres[segments].max() >= frames.lengths[place]:
             raise ArtifactError(
                 f"utterance {utterance_id}: the latents reach frame {centres[segments].max()}, "
-                f"fbank has {len(own)} frames; rerun latents"
+                f"fbank has {frames.lengths[place]} frames; rerun latents"
             )
-        picked.append(own[centres[segments]])
+        offsets[segments] = frames.offsets[place]
+    inputs: dict[str, np.ndarray | StackedFrames] = {
+        "z1": latents.z1_mean,
+        "z2": latents.z2_mean,
+        "mu2": latents.mu2[latents.segment_utterance],
+        "z1z2": np.hstack([latents.z1_mean, latents.z2_mean]),
+        "fbank": np.asarray(frames.rows[offsets + centres], np.float32),
+    }
+    stacked = StackedFrames(frames, offsets + latents.starts, latents.segment_frames)
     ids = np.repeat(np.array(latents.utterance_ids), latents.lengths)
     return Rows(
-        inputs={"z1": latents.z1_mean, "z2": latents.z2_mean, "fbank": np.concatenate(picked)},
+        inputs=inputs | _control_inputs(controls, latents, stacked),
         utterance_ids=ids,
         speakers=np.array([speakers[utterance_id] for utterance_id in ids]),
         centre_frames=centres,
     )
+
+
+def _control_inputs(
+    controls: Controls, latents: Latents, stacked: StackedFrames
+) -> dict[str, np.ndarray | StackedFrames]:
+    found: dict[str, np.ndarray | StackedFrames] = {}
+    if controls.untrained is not None:
+        _check_same_segments(latents, controls.untrained)
+        found["untrained"] = controls.untrained.z1_mean
+    if controls.pca is not None:
+        found["pca"] = project(controls.pca, stacked)
+    if controls.stacked:
+        found["stacked"] = stacked
+    return found
+
+
+def project(pca: Pca, stacked: StackedFrames) -> np.ndarray:
+    """Apply a PCA to segments, `[row, direction]` float32, a few thousand at a time."""
+    frames = stacked.segment_frames
+    parts = [
+        apply_pca(pca, copy_segments(stacked.packed, stacked.starts[place : place + CHUNK], frames))
+        for place in range(0, len(stacked.starts), CHUNK)
+    ]
+    return np.concatenate(parts)
+
+
+def _check_same_segments(latents: Latents, untrained: Latents) -> None:
+    same = latents.utterance_ids == untrained.utterance_ids
+    if not (same and np.array_equal(latents.starts, untrained.starts)):
+        raise ArtifactError(
+            "the latents of the untrained network must be of the same segments as the latents, "
+            f"found {len(untrained.starts)} and {len(latents.starts)}; rerun controls"
+        )
 
 
 def _check_same_utterances(
@@ -101,14 +186,35 @@ def _check_same_utterances(
             )
 
 
-def label(rows: Rows, labels: Sequence[str | None]) -> LabelledRows:
-    """Give rows their labels; rows without one (None) are left out."""
-    kept = np.array([name is not None for name in labels], dtype=bool)
+def label(
+    rows: Rows,
+    labels: Sequence[str | float | None],
+    most: int | None = None,
+    random: np.random.Generator | None = None,
+) -> LabelledRows:
+    """Give rows their labels; rows without one (None) are left out.
+
+    Args:
+        rows: segments.
+        labels: `[row]` text, or numbers.
+        most: rows to keep, at most; more are sampled without replacement, their order kept.
+        random: needed with `most`.
+    """
+    kept = np.array([place for place, name in enumerate(labels) if name is not None], np.int64)
+    if most is not None and random is not None and len(kept) > most:
+        kept = kept[np.sort(random.permutation(len(kept))[:most])]
+    found = [labels[place] for place in kept]
+    numbers = bool(found) and isinstance(found[0], float)
     return LabelledRows(
         inputs={name: values[kept] for name, values in rows.inputs.items()},
-        labels=np.array([name for name in labels if name is not None], dtype=str),
+        labels=np.array(found, dtype=np.float64 if numbers else str),
         speakers=rows.speakers[kept],
     )
+
+
+def by_utterance(rows: Rows, labels: Mapping[str, str | float | None]) -> list[str | float | None]:
+    """Look up the label of each row's utterance; None where it has none."""
+    return [labels.get(utterance_id) for utterance_id in rows.utterance_ids.tolist()]
 
 
 def phones_of(
@@ -129,17 +235,21 @@ def phones_of(
     ]
 
 
-def sample_rows(rows: LabelledRows, most: int, random: np.random.Generator) -> LabelledRows:
-    """Keep at most `most` rows, drawn without replacement, in their order."""
-    if len(rows) <= most:
-        return rows
-    return take(rows, np.sort(random.permutation(len(rows))[:most]))
-
-
 def take(rows: LabelledRows, chosen: np.ndarray) -> LabelledRows:
     """Select rows by position or by a mask."""
     return LabelledRows(
         inputs={name: values[chosen] for name, values in rows.inputs.items()},
         labels=rows.labels[chosen],
         speakers=rows.speakers[chosen],
+    )
+
+
+def join(parts: Sequence[LabelledRows]) -> LabelledRows:
+    """Put rows end to end."""
+    return LabelledRows(
+        inputs={
+            name: np.concatenate([part.inputs[name] for part in parts]) for name in parts[0].inputs
+        },
+        labels=np.concatenate([part.labels for part in parts]),
+        speakers=np.concatenate([part.speakers for part in parts]),
     )

@@ -1,27 +1,43 @@
-"""The stage probe as a whole: which tasks a corpus allows, and their metrics."""
+"""The stage probe as a whole: which questions a corpus allows, and their metrics."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from fhvae.corpus.manifest import Phone
 from fhvae.errors import TrialError
-from fhvae.probes.accuracy import ProbeResult, chance
-from fhvae.probes.rows import LabelledRows, Rows, label, phones_of, sample_rows
-from fhvae.probes.tasks import Task, make_task, speaker_task, split_speakers
-from fhvae.seeds import generator
+from fhvae.intervals import Interval
+from fhvae.probes.accuracy import LINEAR, MLP, ProbeResult, Results
+from fhvae.probes.factors import (
+    CODES,
+    Material,
+    Question,
+    ask_f0,
+    ask_phone,
+    ask_sentence,
+    ask_sex,
+    ask_snr,
+    ask_speaker,
+)
+from fhvae.probes.scores import ClassScores
+from fhvae.probes.tasks import Task
 
 log = logging.getLogger(__name__)
 
-NO_PHONES = "the corpus has no phone times (phones.csv is empty)"
+FACTORS: Mapping[str, Callable[[Material], Question]] = {
+    "phone": ask_phone,
+    "speaker": ask_speaker,
+    "sex": ask_sex,
+    "snr": ask_snr,
+    "f0": ask_f0,
+    "sentence": ask_sentence,
+}
+HEADLINE_MLP = {"phone": ("z1", "fbank", "pca")}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The tasks that a corpus allows.
+    """The questions that a corpus allows.
 
     Attributes:
         tasks: the questions.
@@ -33,98 +49,115 @@ class Plan:
     counts: Mapping[str, Mapping[str, Any]]
     absent: Mapping[str, str]
 
-
-@dataclass(frozen=True)
-class Labelling:
-    """What the phone probe needs beside the rows.
-
-    Attributes:
-        phones: alignments by utterance id.
-        hop_ms: time from frame to frame.
-    """
-
-    phones: Mapping[str, tuple[Phone, ...]]
-    hop_ms: float
+    def inputs_with_mlp(self, everything: bool) -> dict[str, tuple[str, ...]]:
+        """Say which inputs of which task also get a hidden-layer probe."""
+        if not everything:
+            return dict(HEADLINE_MLP)
+        return {task.name: tuple(task.fit.inputs) for task in self.tasks}
 
 
-def plan_tasks(
-    rows: Mapping[str, Rows], labelling: Labelling, max_segments: int, seed: int
-) -> Plan:
-    """Build the phone and the speaker task, or say why one is not possible.
-
-    Args:
-        rows: by split: train, dev, test.
-        labelling: phone times.
-        max_segments: fitting rows, at most; a seeded sample beyond.
-        seed: of the run.
-    """
+def plan_tasks(material: Material) -> Plan:
+    """Build every question, or say why one is not possible."""
     tasks, counts, absent = [], {}, {}
-    for name, build in (("phone", _plan_phone), ("speaker", _plan_speaker)):
+    for name, ask in FACTORS.items():
         try:
-            task, counts[name] = build(rows, labelling, max_segments, seed)
-            tasks.append(task)
+            question = ask(material)
         except TrialError as error:
             log.warning("the %s probe is absent: %s", name, error)
             absent[name] = str(error)
+            continue
+        tasks.append(question.task)
+        counts[name] = question.counts
     return Plan(tasks, counts, absent)
 
 
-def _plan_phone(
-    rows: Mapping[str, Rows], labelling: Labelling, max_segments: int, seed: int
-) -> tuple[Task, dict[str, Any]]:
-    """Fit on train, choose on dev, score on test."""
-    if not labelling.phones:
-        raise TrialError(NO_PHONES)
-    labelled = {
-        split: label(own, phones_of(own, labelling.phones, labelling.hop_ms))
-        for split, own in rows.items()
-    }
-    unlabelled = {split: len(rows[split]) - len(own) for split, own in labelled.items()}
-    random = generator(seed, "probes", "phone-segments")
-    labelled["train"] = sample_rows(labelled["train"], max_segments, random)
-    task = make_task("phone", labelled["train"], labelled["dev"], labelled["test"])
-    counts = {
-        "chance": chance(task),
-        "classes": _classes(task.fit),
-        "segments": {split: len(own) for split, own in labelled.items()},
-        "unlabelled": unlabelled,
-    }
-    return task, counts
-
-
-def _plan_speaker(
-    rows: Mapping[str, Rows], labelling: Labelling, max_segments: int, seed: int
-) -> tuple[Task, dict[str, Any]]:
-    """Fit, choose and score on different utterances of the test speakers."""
-    split = split_speakers(rows["test"], generator(seed, "speaker-probe"))
-    if split.left_out:
-        log.warning("left out of the speaker probe, too few utterances: %s", split.left_out)
-    task = speaker_task(rows["test"], split)
-    random = generator(seed, "probes", "speaker-segments")
-    task = Task("speaker", sample_rows(task.fit, max_segments, random), task.choose, task.score)
-    counts = {
-        "chance": chance(task),
-        "speakers": _classes(task.fit),
-        "left_out": len(split.left_out),
-        "segments": {
-            "fit": len(task.fit),
-            "choose": len(task.choose),
-            "score": len(task.score),
-        },
-    }
-    return task, counts
-
-
-def _classes(rows: LabelledRows) -> int:
-    return len(np.unique(rows.labels))
-
-
-def summarize(plan: Plan, results: Mapping[str, Mapping[str, ProbeResult]]) -> dict[str, Any]:
-    """Lay out the metrics of the stage probe, nested by task and input."""
+def summarize(plan: Plan, results: Results) -> dict[str, Any]:
+    """Lay out the metrics of all probes, nested by task and input, and the two purities."""
     metrics: dict[str, Any] = {"absent": dict(plan.absent)}
     for task in plan.tasks:
         metrics[task.name] = dict(plan.counts[task.name])
-        for name, result in results[task.name].items():
-            metrics[task.name][name] = asdict(result)
-            log.info("%s from %s: accuracy %.4f", task.name, name, result.accuracy)
-    return metrics
+        for name, kinds in results[task.name].items():
+            found = result_metrics(kinds[LINEAR], "penalty")
+            if MLP in kinds:
+                found[MLP] = result_metrics(kinds[MLP], "epochs")
+            metrics[task.name][name] = found
+            kind = "r2" if task.is_regression else "accuracy"
+            log.info("%s from %s: %s %.4f", task.name, name, kind, found[kind])
+    return metrics | {"purity": purities(metrics)}
+
+
+def result_metrics(result: ProbeResult, chosen: str) -> dict[str, Any]:
+    """Lay out the result of one probe.
+
+    Args:
+        result: of the probe.
+        chosen: what its setting is called.
+    """
+    if isinstance(result.scores, Interval):
+        return {**_interval("r2", result.scores), chosen: result.chosen}
+    found = {**_class_metrics(result.scores), chosen: result.chosen}
+    if result.no_silence is not None:
+        found["no_silence"] = _class_metrics(result.no_silence)
+    if result.control is not None and result.selectivity is not None:
+        found["control_accuracy"] = result.control
+        found |= _interval("selectivity", result.selectivity)
+    return found
+
+
+def _class_metrics(scores: ClassScores) -> dict[str, Any]:
+    return {
+        **_interval("accuracy", scores.accuracy),
+        "macro_f1": scores.macro_f1,
+        "cross_entropy_bits": scores.cross_entropy_bits,
+        **_interval("information", scores.information),
+    }
+
+
+def _interval(name: str, interval: Interval) -> dict[str, float]:
+    return {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
+
+
+def purities(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Put in two numbers what the matrix says: content in z1 only, speaker in mu2 only.
+
+    `content` is info(phone | z1) - info(speaker | z1), `speaker` is info(speaker | mu2) -
+    info(phone | z2); their parts stand beside them, as a difference can hide a row.
+    """
+    if not ("phone" in metrics and "speaker" in metrics):
+        return {}
+    parts = {
+        f"{factor}_{code}": metrics[factor][code]["information"]
+        for factor, code in (
+            ("phone", "z1"),
+            ("speaker", "z1"),
+            ("speaker", "mu2"),
+            ("phone", "z2"),
+        )
+    }
+    return {
+        "content": parts["phone_z1"] - parts["speaker_z1"],
+        "speaker": parts["speaker_mu2"] - parts["phone_z2"],
+        "parts": parts,
+    }
+
+
+def matrix_cells(metrics: Mapping[str, Any]) -> dict[str, dict[str, dict[str, float]]]:
+    """Take the code x factor matrix out of the metrics of the stage.
+
+    Returns:
+        By code and factor: `information` (R2 for a regression), with `low` and `high`, and
+        `accuracy` where there is one. Factors that are absent are left out.
+    """
+    cells: dict[str, dict[str, dict[str, float]]] = {code: {} for code in CODES}
+    for factor in FACTORS:
+        for code in CODES:
+            found = metrics.get(factor, {}).get(code)
+            if found is None:
+                continue
+            name = "information" if "information" in found else "r2"
+            cell = {"information": found[name], "low": found[f"{name}_low"]}
+            cell["high"] = found[f"{name}_high"]
+            if "accuracy" in found:
+                cell["accuracy"] = found["accuracy"]
+            cells[code][factor] = cell
+    return {code: row for code, row in cells.items() if row}

@@ -1,8 +1,8 @@
-"""The two questions put to probes: which phone, and which speaker."""
+"""Questions put to probes, and who is fitted, chosen and scored on."""
 
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -14,20 +14,43 @@ MIN_UTTERANCES = 3  # of a test speaker: one to fit, one to choose, one to score
 
 
 @dataclass(frozen=True)
+class ControlLabels:
+    """Labels that depend on the frame alone and mean nothing (Hewitt and Liang, 2019).
+
+    Attributes:
+        fit, score: `[row]`, in place of the labels of a task.
+    """
+
+    fit: np.ndarray
+    score: np.ndarray
+
+
+@dataclass(frozen=True)
 class Task:
     """A question with the data to answer it.
 
     Attributes:
-        name: "phone" or "speaker".
-        fit: rows the classifiers are fitted on.
+        name: such as "phone" or "speaker".
+        fit: rows the probes are fitted on.
         choose: rows the penalty is chosen on.
-        score: rows the accuracy is of.
+        score: rows the result is of.
+        folding: from a label fitted on to the class that is scored; the others are their own.
+        silence: scored classes that are pauses.
+        control: labels without meaning, where selectivity is asked for.
     """
 
     name: str
     fit: LabelledRows
     choose: LabelledRows
     score: LabelledRows
+    folding: Mapping[str, str] = field(default_factory=dict)
+    silence: frozenset[str] = frozenset()
+    control: ControlLabels | None = None
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether the labels are numbers."""
+        return self.fit.labels.dtype.kind == "f"
 
 
 @dataclass(frozen=True)
@@ -43,19 +66,28 @@ class SpeakerSplit:
     left_out: tuple[str, ...]
 
 
-def make_task(name: str, fit: LabelledRows, choose: LabelledRows, score: LabelledRows) -> Task:
-    """Check the rows of a task and put them together.
+def check_task(task: Task) -> Task:
+    """Give back a task that can be answered.
 
     Raises:
-        TrialError: a part has no row, or the fitting rows have one label only.
+        TrialError: a part has no row, or the fitting or the scored rows have one label only.
     """
-    for part, rows in (("fit", fit), ("choose", choose), ("score", score)):
+    parts = {"fit": task.fit, "choose": task.choose, "score": task.score}
+    for part, rows in parts.items():
         if len(rows) == 0:
-            raise TrialError(f"the {name} probe needs labelled segments to {part} on, found 0")
-    classes = len(np.unique(fit.labels))
-    if classes < 2:
-        raise TrialError(f"the {name} probe needs at least 2 labels to fit, found {classes}")
-    return Task(name, fit, choose, score)
+            raise TrialError(f"the {task.name} probe needs labelled segments to {part} on, found 0")
+    for part in ("fit", "score"):
+        labels = len(np.unique(fold_labels(parts[part].labels, task.folding)))
+        if labels < 2:
+            raise TrialError(f"the {task.name} probe needs at least 2 labels to {part}, found 1")
+    return task
+
+
+def fold_labels(labels: np.ndarray, folding: Mapping[str, str]) -> np.ndarray:
+    """Replace labels by the classes they count as, `[row]`."""
+    if not folding:
+        return labels
+    return np.array([folding.get(name, name) for name in labels.tolist()], dtype=str)
 
 
 def split_speakers(rows: Rows, random: np.random.Generator) -> SpeakerSplit:
@@ -82,8 +114,18 @@ def _parts(utterances: int) -> list[str]:
     return ["fit"] * fit + ["choose"] * choose + ["score"] * (utterances - fit - choose)
 
 
-def speaker_task(rows: Rows, split: SpeakerSplit) -> Task:
+def speaker_task(
+    rows: Rows,
+    split: SpeakerSplit,
+    most: int | None = None,
+    random: np.random.Generator | None = None,
+) -> Task:
     """Ask which of the test speakers speaks a segment of an utterance not fitted on.
+
+    Args:
+        rows: of the test split.
+        split: of its utterances.
+        most, random: fitting rows to sample, as in `label`.
 
     Raises:
         TrialError: fewer than two speakers have three utterances.
@@ -94,7 +136,34 @@ def speaker_task(rows: Rows, split: SpeakerSplit) -> Task:
             f"the speaker probe needs at least 2 test speakers with {MIN_UTTERANCES} utterances "
             f"each, found {len(usable)}; {len(split.left_out)} speakers have fewer"
         )
-    labelled = label(rows, rows.speakers.tolist())
-    parts = np.array([split.part.get(name, "") for name in rows.utterance_ids.tolist()])
-    fit, choose, score = (take(labelled, parts == part) for part in ("fit", "choose", "score"))
-    return make_task("speaker", fit, choose, score)
+    pairs = zip(rows.utterance_ids.tolist(), rows.speakers.tolist(), strict=True)
+    whose = [(split.part.get(utterance_id), speaker) for utterance_id, speaker in pairs]
+    fit, choose, score = (
+        label(rows, [name if part == wanted else None for part, name in whose])
+        for wanted in ("fit", "choose", "score")
+    )
+    if most is not None and random is not None and len(fit) > most:
+        fit = take(fit, np.sort(random.permutation(len(fit))[:most]))
+    return check_task(Task("speaker", fit, choose, score))
+
+
+def deal_speakers(
+    genders: Mapping[str, str], parts: Sequence[str], random: np.random.Generator
+) -> dict[str, str]:
+    """Deal speakers out to parts, each gender in turn, so that parts are balanced by sex.
+
+    Args:
+        genders: by speaker.
+        parts: names of the parts, in the order in which speakers go to them; a name that stands
+            there twice gets two of each round.
+        random: who goes where.
+
+    Returns:
+        Part by speaker.
+    """
+    dealt: dict[str, str] = {}
+    for gender in sorted(set(genders.values())):
+        own = sorted(name for name, found in genders.items() if found == gender)
+        for place in random.permutation(len(own)):
+            dealt[own[place]] = parts[len(dealt) % len(parts)]
+    return dealt

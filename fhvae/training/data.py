@@ -1,5 +1,6 @@
 """The frames of a split on the device, and which mu2 each utterance belongs to."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,12 +48,13 @@ class SequenceData:
 
 
 def load_sequences(
-    packed: Packed, speakers: dict[str, str], sequence: str, device: torch.device
+    copies: Sequence[Packed], speakers: Mapping[str, str], sequence: str, device: torch.device
 ) -> SequenceData:
     """Load a split whole onto the device.
 
     Args:
-        packed: normalized frames.
+        copies: normalized frames of the split as it is and, perhaps, of the same utterances in
+            noise or another room; each copy of an utterance is an utterance of its own.
         speakers: speaker of each utterance_id.
         sequence: "utterance": each has its own mu2; "speaker": utterances of one share it.
         device: where the frames live from now on.
@@ -60,20 +62,27 @@ def load_sequences(
     Raises:
         ArtifactError: an utterance has no speaker.
     """
-    unknown = [name for name in packed.utterance_ids if name not in speakers]
+    ids = [name for packed in copies for name in packed.utterance_ids]
+    unknown = [name for name in ids if name not in speakers]
     if unknown:
         raise ArtifactError(
             f"every utterance with frames must stand in the manifest, {unknown[0]} does not; "
             "rerun the stage fbank"
         )
-    names = tuple(speakers[utterance_id] for utterance_id in packed.utterance_ids)
-    labels = names if sequence == "speaker" else packed.utterance_ids
-    _, rows = np.unique(np.array(labels), return_inverse=True)
-    frames = torch.from_numpy(np.array(packed.rows, dtype=np.float32))
+    names = tuple(speakers[utterance_id] for utterance_id in ids)
+    number = np.repeat(np.arange(len(copies)), [len(packed) for packed in copies])
+    own = zip(ids, number.tolist(), strict=True)
+    labels = [(name, 0) for name in names] if sequence == "speaker" else list(own)
+    rows = {label: row for row, label in enumerate(sorted(set(labels)))}
+    lengths = np.concatenate([packed.lengths for packed in copies])
+    frames = np.concatenate([np.asarray(packed.rows, np.float32) for packed in copies])
+    firsts = np.cumsum([0, *(len(packed.rows) for packed in copies[:-1])])
     return SequenceData(
-        frames=frames.to(device),
-        offsets=packed.offsets,
-        lengths=packed.lengths,
-        sequence=rows.astype(np.int64),
+        frames=torch.from_numpy(frames).to(device),
+        offsets=np.concatenate(
+            [packed.offsets + first for packed, first in zip(copies, firsts, strict=True)]
+        ),
+        lengths=lengths,
+        sequence=np.array([rows[label] for label in labels], np.int64),
         speakers=names,
     )

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from fhvae.errors import TrainingError
-from fhvae.model.network import FHVAE
+from fhvae.model.network import new_network
 from fhvae.model.objective import SegmentTerms, log_q_sequence, segment_terms
 from fhvae.params import ModelParams, SegmentsParams, TrainingParams
 from fhvae.progress import progress_bar
@@ -84,8 +84,7 @@ class Trainer:
         self.checkpoint, self.monitor = checkpoint, monitor
         device = train.frames.device
         # The one use of PyTorch's global generator: initial weights, then the table.
-        torch.manual_seed(stream_seed(setting.seed, "weights"))
-        self.network = FHVAE(train.frames.shape[1], setting.model).to(device)
+        self.network = new_network(train.frames.shape[1], setting.model, setting.seed).to(device)
         self.table = new_table(train.sequences, setting.model, device)
         self.noise = torch.Generator(device).manual_seed(stream_seed(setting.seed, "noise"))
         trained = [weight for weight in self.network.parameters() if weight.requires_grad]

@@ -35,8 +35,18 @@ def cosine_scores(vectors: Vectors, trials: Trials) -> np.ndarray:
     """
     if vectors.utterance_ids != trials.utterance_ids:
         raise ValueError("vectors and trials must be of the same utterances, sorted")
-    unit = normalize_length(vectors)
-    return np.asarray((unit @ unit.T)[trials.enrol, trials.test])
+    return np.asarray(cosines(vectors, vectors)[trials.enrol, trials.test])
+
+
+def cosines(left: Vectors, right: Vectors) -> np.ndarray:
+    """Compare every vector of the left with every one of the right, `[left, right]`.
+
+    Raises:
+        TrialError: a vector is zero or not finite; the message names the utterance.
+    """
+    unit = normalize_length(left)
+    other = unit if right is left else normalize_length(right)
+    return np.asarray(unit @ other.T)
 
 
 def normalize_length(vectors: Vectors) -> np.ndarray:
@@ -64,7 +74,8 @@ def fit_lda(vectors: Vectors, speakers: Sequence[str], dimensions: int) -> Lda:
         dimensions: directions to keep, at most; fewer speakers or a smaller vector give fewer.
 
     Raises:
-        TrialError: fewer than two train speakers have two utterances.
+        TrialError: fewer than two train speakers have two utterances, or the utterances of
+            each are all alike.
     """
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
@@ -78,7 +89,10 @@ def fit_lda(vectors: Vectors, speakers: Sequence[str], dimensions: int) -> Lda:
     values = vectors.values[chosen]
     kept = min(dimensions, len(usable) - 1, values.shape[1])
     lda = LinearDiscriminantAnalysis(solver="eigen", shrinkage="auto", n_components=kept)
-    lda.fit(values, np.asarray(speakers)[chosen])
+    try:
+        lda.fit(values, np.asarray(speakers)[chosen])
+    except np.linalg.LinAlgError as error:
+        raise TrialError(f"LDA needs train vectors that vary within a speaker ({error})") from error
     return Lda(mean=values.mean(axis=0), directions=lda.scalings_[:, :kept])
 
 

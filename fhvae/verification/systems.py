@@ -1,124 +1,183 @@
-"""Every vector with every back-end: the scores, error rates and intervals of each system."""
+"""One system, a vector with a back-end: its scores, error rates and intervals."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
-from fhvae.artifacts import new_folder
-from fhvae.corpus.manifest import Utterance
-from fhvae.errors import ArtifactError, TrialError
-from fhvae.verification.backends import cosine_scores, fit_lda, lda_speakers, project
-from fhvae.verification.error_rates import eer_legacy, equal_error_rate, min_dcf
-from fhvae.verification.intervals import SpeakerDraws, metric_interval
+from fhvae.intervals import percentile_interval
+from fhvae.verification.bands import Band, det_band
+from fhvae.verification.calibration import Calibration, actual_detection_cost, cllr, fit_calibration
+from fhvae.verification.conditions import ALL_PAIRS, TrialList
+from fhvae.verification.crossing import resample_eer
+from fhvae.verification.error_rates import (
+    ErrorCurve,
+    RankedTrials,
+    det_points,
+    eer,
+    equal_error_rate,
+    error_curve,
+    legacy_equal_error_rate,
+    minimum_detection_cost,
+    rank_trials,
+)
+from fhvae.verification.hull import hull_equal_error_rate, minimum_cllr
+from fhvae.verification.intervals import SpeakerDraws, jackknife_eer
+from fhvae.verification.scoring import Backend, DevVectors, score_trials
 from fhvae.verification.trials import Trials, as_written, write_scores
 from fhvae.verification.vectors import Vectors
 
-log = logging.getLogger(__name__)
-
-BACKENDS = ("cos", "lda")
-PRIOR = 0.01  # of mindcf_p01
-
-
-@dataclass(frozen=True)
-class TrainVectors:
-    """What LDA is fitted on.
-
-    Attributes:
-        vectors: by name, one per train utterance.
-        speakers: of the train utterances, in the same order.
-    """
-
-    vectors: Mapping[str, Vectors]
-    speakers: Sequence[str]
+PRIORS = {"p01": 0.01, "p05": 0.05}  # of the detection costs
+FEW_ERRORS = 30  # the rule of 30: below so many errors an error rate is hardly known
+Metrics = dict[str, float | int | str]
 
 
 @dataclass(frozen=True)
-class Systems:
-    """The scores of every system, and why a system has none.
+class Setting:
+    """What all systems are evaluated with.
 
     Attributes:
-        scores: `<vector>.<backend>` to `[trial]`, rounded as they are written.
-        absent: `<vector>.<backend>` to the reason.
+        lists: lists of test trials by name, `all_pairs` among them.
+        draws: of speakers, for each list.
+        dimensions: of the rows `lda<k>`.
+        protocol: headline: conditions and files of scores for `cos` and the best only.
+        jackknife: whether to bound the EER by the jackknife too.
     """
 
-    scores: Mapping[str, np.ndarray]
-    absent: Mapping[str, str]
+    lists: Mapping[str, TrialList]
+    draws: Mapping[str, SpeakerDraws]
+    dimensions: Sequence[int]
+    protocol: Literal["headline", "full"]
+    jackknife: bool
+
+    @property
+    def trials(self) -> Trials:
+        """The list of all pairs."""
+        return self.lists[ALL_PAIRS].trials
 
 
-def speakers_of(utterance_ids: Sequence[str], utterances: Sequence[Utterance]) -> list[str]:
-    """Look up who speaks each utterance.
+@dataclass(frozen=True)
+class System:
+    """A fitted back-end, what it says, and how right it is.
+
+    Attributes:
+        backend: fitted.
+        scores: `[trial]` of all pairs, rounded as they are written.
+        dev_scores: `[trial]` of the dev split, rounded; None where dev has no trials.
+        calibration: of the scores, on dev; None where dev has no trials.
+        draws: EER of all pairs under each draw of speakers.
+        metrics: by name.
+    """
+
+    backend: Backend
+    scores: np.ndarray
+    dev_scores: np.ndarray | None
+    calibration: Calibration | None
+    draws: np.ndarray
+    metrics: Metrics
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A DET curve with its band."""
+
+    points: ErrorCurve
+    eer: float
+    band: Band
+
+
+def make_system(
+    backend: Backend, test: Vectors, dev: DevVectors | None, setting: Setting
+) -> System:
+    """Score all pairs of test and of dev, and compute every metric.
 
     Raises:
-        ArtifactError: an utterance is not in this split of the manifest.
+        TrialError: a vector has no direction; the message names the utterance.
     """
-    known = {utterance.utterance_id: utterance.speaker for utterance in utterances}
-    for utterance_id in utterance_ids:
-        if utterance_id not in known:
-            raise ArtifactError(
-                f"utterance {utterance_id} of the latents must be in the same split of the "
-                "manifest and is not; rerun fbank and latents"
-            )
-    return [known[utterance_id] for utterance_id in utterance_ids]
+    trials = setting.trials
+    scores = as_written(score_trials(backend, test, trials))
+    ranked = rank_trials(scores, trials.is_target)
+    curve = error_curve(ranked)
+    draws = resample_eer(trials, ranked, setting.draws[ALL_PAIRS].counts)
+    metrics: Metrics = {**error_rates(curve, draws), **diagnostics(curve, trials)}
+    if setting.jackknife:
+        metrics |= jackknife_rates(trials, ranked, curve)
+    dev_scores, calibration = None, None
+    if dev is not None:
+        dev_scores = as_written(score_trials(backend, dev.vectors, dev.trials))
+        calibration = fit_calibration(dev_scores, dev.trials.is_target)
+        metrics |= calibrated_costs(calibration.apply(scores), trials.is_target)
+        metrics["dev_eer"] = eer(dev_scores, dev.trials.is_target)
+    return System(backend, scores, dev_scores, calibration, draws, metrics)
 
 
-def score_systems(
-    test: Mapping[str, Vectors], trials: Trials, train: TrainVectors, lda_dimensions: int
-) -> Systems:
-    """Score the trials with every vector, by cosine and by LDA and cosine.
+def error_rates(curve: ErrorCurve, draws: np.ndarray) -> dict[str, float]:
+    """Compute the EER with its interval, and the least detection costs.
 
     Args:
-        test: vectors by name, one per test utterance.
-        trials: pairs of test utterances.
-        train: vectors of the same names.
-        lda_dimensions: directions kept, at most.
+        curve: of the trials.
+        draws: EER under each draw of speakers.
     """
-    scores, absent = {}, {}
-    for name, vectors in test.items():
-        for backend in BACKENDS:
-            try:
-                if backend == "lda":
-                    lda = fit_lda(train.vectors[name], train.speakers, lda_dimensions)
-                    vectors = project(lda, vectors)
-                scores[f"{name}.{backend}"] = as_written(cosine_scores(vectors, trials))
-            except TrialError as error:
-                log.warning("%s.%s is absent: %s", name, backend, error)
-                absent[f"{name}.{backend}"] = str(error)
-    return Systems(scores, absent)
-
-
-def write_system_scores(folder: Path, systems: Systems, trials: Trials) -> None:
-    """Write `<vector>.<backend>.tsv` for every system, all or none."""
-    with new_folder(folder) as partial:
-        for system, scores in systems.scores.items():
-            write_scores(partial / f"{system}.tsv", trials, scores)
-
-
-def summarize(
-    systems: Systems, trials: Trials, draws: SpeakerDraws, train: TrainVectors
-) -> dict[str, Any]:
-    """Lay out the metrics of the stage verify, nested by vector and back-end."""
-    targets = int(trials.is_target.sum())
-    usable = len(lda_speakers(train.speakers))
-    metrics: dict[str, Any] = {
-        "trials": {"target": targets, "nontarget": len(trials) - targets},
-        "speakers": len(trials.speaker_names),
-        "redrawn": draws.redrawn,
-        "lda_train": {"speakers": usable, "left_out": len(set(train.speakers)) - usable},
-        "absent": dict(systems.absent),
-    }
-    for system, scores in systems.scores.items():
-        vector, backend = system.split(".")
-        interval = metric_interval(trials, scores, draws, equal_error_rate)
-        log.info("%s: EER %.4f [%.4f, %.4f]", system, interval.value, interval.low, interval.high)
-        metrics.setdefault(vector, {})[backend] = {
-            "eer": interval.value,
-            "eer_low": interval.low,
-            "eer_high": interval.high,
-            "eer_legacy": eer_legacy(scores, trials.is_target),
-            "mindcf_p01": min_dcf(scores, trials.is_target, PRIOR),
-        }
+    interval = percentile_interval(float(equal_error_rate(curve)), draws)
+    metrics = {"eer": interval.value, "eer_low": interval.low, "eer_high": interval.high}
+    for name, prior in PRIORS.items():
+        metrics[f"mindcf_{name}"] = float(minimum_detection_cost(curve, prior))
     return metrics
+
+
+def diagnostics(curve: ErrorCurve, trials: Trials) -> dict[str, float | int]:
+    """Compute other readings of the curve, and how many errors the EER rests on."""
+    targets = np.count_nonzero(trials.is_target)
+    errors = round(float(equal_error_rate(curve)) * targets)
+    return {
+        "eer_legacy": float(legacy_equal_error_rate(curve)),
+        "eer_rocch": hull_equal_error_rate(curve),
+        "cllr_min": minimum_cllr(curve),
+        "n_err_eer": errors,
+        "rule_of_30": int(errors >= FEW_ERRORS),
+    }
+
+
+def jackknife_rates(trials: Trials, ranked: RankedTrials, curve: ErrorCurve) -> dict[str, float]:
+    """Bound the EER by leaving out one speaker at a time."""
+    interval = jackknife_eer(trials, ranked, float(equal_error_rate(curve)))
+    return {"eer_jackknife_low": interval.low, "eer_jackknife_high": interval.high}
+
+
+def calibrated_costs(ratios: np.ndarray, is_target: np.ndarray) -> dict[str, float]:
+    """Compute what it costs to trust calibrated scores, `[trial]`."""
+    costs = {"cllr": cllr(ratios, is_target)}
+    for name, prior in PRIORS.items():
+        costs[f"actdcf_{name}"] = actual_detection_cost(ratios, is_target, prior)
+    return costs
+
+
+def condition_rates(backend: Backend, test: Vectors, name: str, setting: Setting) -> Metrics:
+    """Score another list of trials: the EER with its interval, and the detection costs.
+
+    Raises:
+        TrialError: a vector, of an utterance or a model, has no direction.
+    """
+    listed = setting.lists[name]
+    scores = as_written(score_trials(backend, listed.vectors(test), listed.trials))
+    ranked = rank_trials(scores, listed.trials.is_target)
+    draws = resample_eer(listed.trials, ranked, setting.draws[name].counts)
+    return dict(error_rates(error_curve(ranked), draws))
+
+
+def det_curve(system: System, setting: Setting) -> Curve:
+    """Follow the DET curve of all pairs, with its band."""
+    points = det_points(system.scores, setting.trials.is_target)
+    band = det_band(setting.trials, system.scores, setting.draws[ALL_PAIRS])
+    return Curve(points, float(equal_error_rate(points)), band)
+
+
+def write_system(
+    folder: Path, name: str, system: System, dev: DevVectors | None, setting: Setting
+) -> None:
+    """Write the scores of one system: `<name>.tsv` of test and `dev/<name>.tsv`."""
+    write_scores(folder / f"{name}.tsv", setting.trials, system.scores)
+    if dev is not None and system.dev_scores is not None:
+        write_scores(folder / "dev" / f"{name}.tsv", dev.trials, system.dev_scores)

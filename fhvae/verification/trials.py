@@ -1,7 +1,8 @@
 """Which utterances are compared, and the files of their scores."""
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,16 @@ class Trials:
         """Whether both utterances are of one speaker, `[trial]`."""
         return np.asarray(self.enrol_speakers == self.test_speakers)
 
+    def take(self, chosen: np.ndarray) -> "Trials":
+        """Keep the chosen trials, `[trial]` bool or positions.
+
+        Raises:
+            TrialError: one kind of trial is not among them.
+        """
+        kept = replace(self, enrol=self.enrol[chosen], test=self.test[chosen])
+        check_both_kinds(kept.is_target)
+        return kept
+
 
 @dataclass(frozen=True)
 class ScoreFile:
@@ -101,21 +112,48 @@ def as_written(scores: np.ndarray) -> np.ndarray:
 
     Metrics are computed from these, so the file gives every metric back to the last bit.
     """
-    return np.array([float(SCORE_FORMAT % score) for score in scores])
+    return np.array([float(SCORE_FORMAT % score) for score in scores.tolist()])
 
 
-def write_scores(path: Path, trials: Trials, scores: np.ndarray) -> None:
-    """Write one line per trial: enrol, test, label, score; separated by tabs."""
+def trial_lines(trials: Trials) -> list[str]:
+    """Write each trial as text: enrol, test, label; separated by tabs."""
     ids = np.array(trials.utterance_ids, dtype=object)
     columns = (
         ids[trials.enrol],
         ids[trials.test],
         np.array(LABELS, dtype=object)[trials.is_target.astype(int)],
-        scores,
     )
-    table = pd.DataFrame(dict(zip(SCORE_COLUMNS, columns, strict=True)))
+    table = pd.DataFrame(dict(zip(SCORE_COLUMNS, columns, strict=False)))
+    text: str = table.to_csv(None, sep="\t", index=False, header=False, lineterminator="\n")
+    return text.split("\n")[:-1]
+
+
+def write_trials(path: Path, trials: Trials) -> str:
+    """Write one line per trial without scores: enrol, test, label; give the file's sha256."""
+    text = "\n".join(["\t".join(SCORE_COLUMNS[:-1]), *trial_lines(trials)]) + "\n"
     with new_file(path) as partial:
-        table.to_csv(partial, sep="\t", index=False, float_format=SCORE_FORMAT, lineterminator="\n")
+        partial.write_bytes(text.encode())
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_scores(
+    path: Path, trials: Trials, scores: np.ndarray, lines: Sequence[str] | None = None
+) -> None:
+    """Write one line per trial: enrol, test, label, score; separated by tabs.
+
+    Args:
+        path: of the file.
+        trials: the pairs.
+        scores: `[trial]`.
+        lines: `trial_lines(trials)`, if many systems scored the same trials.
+    """
+    lines = trial_lines(trials) if lines is None else lines
+    rows = [
+        f"{line}\t{SCORE_FORMAT % score}\n"
+        for line, score in zip(lines, scores.tolist(), strict=True)
+    ]
+    with new_file(path) as partial:
+        partial.write_bytes(("\t".join(SCORE_COLUMNS) + "\n" + "".join(rows)).encode())
 
 
 def read_scores(path: Path) -> ScoreFile:

@@ -52,6 +52,7 @@ def test_params_cannot_be_changed_later(values):
         ("corpus.path", "some/folder", "some/folder"),
         ("corpus.path", None, None),
         ("probes.penalties", [1, "1e-2"], (1.0, 0.01)),
+        ("domains.train", [], ()),
     ],
 )
 def test_values_that_mean_the_same_are_taken(values, key, value, expected):
@@ -119,6 +120,26 @@ def test_an_unknown_key_is_named_with_a_guess(values, key, message):
         ("corpus.espeak.accents", "en", r"corpus\.espeak\.accents must be a list, got 'en'"),
         ("corpus.espeak.accents", [1], r"corpus\.espeak\.accents\[0\] must be text, got 1"),
         ("probes.penalties", [0.1, "x"], r"probes\.penalties\[1\] must be a number, got 'x'"),
+        ("domains.test", ["noise7"], r"domains\.test\[0\] must be one of noise20, .*got 'noise7'"),
+        ("domains.test", ["room", "room"], r"domains\.test must name each once, got room, room"),
+        (
+            "domains.train_noises",
+            ["pink"],
+            r"domains\.train_noises and .* share no kind, .* have pink",
+        ),
+        (
+            "domains.train_noises",
+            [],
+            r"domains\.train_noises must name a kind of noise for noise10",
+        ),
+        ("domains.test_noises", ["folder"], r"domains\.noise_path must name a folder .*None"),
+        ("domains.noise_path", "noises", r"domains\.noise_path must name a folder if .*noises"),
+        ("domains.room_rt60_s", [0.7, 0.3], r"domains\.room_rt60_s must list a smallest"),
+        (
+            "domains.room_rt60_s",
+            [0.3],
+            r"domains\.room_rt60_s must list .*got \[0\.3\]",
+        ),
         (
             "training.mu2_table",
             "fixed",

@@ -12,9 +12,15 @@ PARAMS = Path(__file__).resolve().parents[2] / "params.yaml"
 
 
 def run_stage(
-    monkeypatch: Any, main: Callable[[], None], inputs: Path, out: Path, outputs: tuple[str, ...]
+    monkeypatch: Any,
+    main: Callable[[], None],
+    inputs: Path,
+    out: Path,
+    outputs: tuple[str, ...],
+    given: tuple[str, ...] = ("corpus", "fbank", "latents"),
+    protocol: str = "headline",
 ) -> dict[str, Any]:
-    """Run a stage on `inputs/corpus`, `fbank` and `latents`; give its metrics.
+    """Run a stage on `inputs/corpus`, `fbank`, `latents` and the like; give its metrics.
 
     Args:
         monkeypatch: of pytest.
@@ -22,12 +28,15 @@ def run_stage(
         inputs: folder of what earlier stages left.
         out: folder for metrics.json and `outputs`.
         outputs: options that name what the stage writes.
+        given: options that name what it reads, folders of `inputs`.
+        protocol: params.protocol.
     """
     out.mkdir(exist_ok=True)
     values = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
     values["verification"]["bootstrap"] = values["probes"]["bootstrap"] = 12
+    values["protocol"] = protocol
     (out / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
-    paths = {name: inputs / name for name in ("corpus", "fbank", "latents")}
+    paths = {name: inputs / name for name in given}
     paths |= {name: out / name for name in outputs} | {"metrics": out / "metrics.json"}
     arguments = [part for name, path in paths.items() for part in (f"--{name}", str(path))]
     monkeypatch.setattr(sys, "argv", [main.__module__, *arguments])

@@ -33,6 +33,7 @@ def set_params(folder, **changes):
     """Write params.yaml with dotted keys (`fbank__mels=7`) changed."""
     values = yaml.safe_load((ROOT / "params.yaml").read_text())
     values["corpus"] |= {"name": "manifest", "path": "tones"}
+    values["segments"]["frames"] = 20
     for key, value in changes.items():
         section, name = key.split("__")
         values[section][name] = value
@@ -197,6 +198,7 @@ def test_download_copies_the_corpus_and_counts_it(tones):
     phones = pd.read_csv(tones / "tones/phones.csv")
     metrics = json.loads((tones / "metrics/download.json").read_text())
     assert list(metrics) == ["dev", "test", "train"]
+    assert corpus.transcripts["spk00-0"] == tuple(table.text["spk00-0"].split())
     for split, rows in table.groupby("split"):
         for name, samples in corpus.samples(split).items():
             expected, _ = soundfile.read(tones / "tones" / rows.path[name], dtype="int16")
@@ -206,6 +208,7 @@ def test_download_copies_the_corpus_and_counts_it(tones):
             "utterances": 2,
             "hours": pytest.approx(rows.duration_s.sum() / 3600, abs=1e-6),
             "phones": int(phones.utterance_id.isin(rows.index).sum()),
+            "transcripts": 2,
             "genders": {"F": 1, "M": 1},
         }
 

@@ -1,29 +1,79 @@
 """The stage probe, whole, on made-up latents with known phones and speakers."""
 
+import csv
+import json
+import sys
+
 import pytest
+import yaml
 
 from stages.probe import main
 from tests.latent_factory import write_fake_run
-from tests.stages.stage_runner import run_stage, written
+from tests.probe_factory import EACH, SPEAKERS, write_controls
+from tests.stages.stage_runner import PARAMS, written
 
-SPEAKERS = {"train": 4, "dev": 2, "test": 3}
+INPUTS = ("corpus", "fbank", "latents", "model", "controls", "domains")
 
 
 @pytest.fixture(scope="module")
 def fake_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    write_fake_run(folder, SPEAKERS, each=4)
+    write_fake_run(folder, SPEAKERS, each=EACH)
+    write_controls(folder)
     return folder
 
 
+def run_probe(monkeypatch, inputs, out, protocol="headline"):
+    """Run the stage with few draws, small networks and the latents' own grid."""
+    out.mkdir()
+    values = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
+    values["protocol"] = protocol
+    values["probes"] |= {"bootstrap": 12, "mlp_hidden": 8, "mlp_epochs": 30}
+    values["latents"]["shift"] = 4
+    (out / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    paths = {name: inputs / name for name in INPUTS}
+    paths |= {"plots": out / "plots", "metrics": out / "metrics.json"}
+    arguments = [part for name, path in paths.items() for part in (f"--{name}", str(path))]
+    monkeypatch.setattr(sys, "argv", [main.__module__, *arguments])
+    monkeypatch.chdir(out)
+    main()
+    return json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+
+
 def test_z1_is_read_as_phone_and_z2_as_speaker(monkeypatch, fake_run, tmp_path):
-    metrics = run_stage(monkeypatch, main, fake_run, tmp_path / "out", ("plots",))
-    assert metrics["phone"]["z1"]["accuracy"] == 1.0
-    assert metrics["speaker"]["z2"]["accuracy"] == 1.0
-    assert metrics["phone"]["z2"]["accuracy"] < 0.6
-    assert metrics["speaker"]["z1"]["accuracy"] < 0.7
-    assert metrics["phone"]["unlabelled"] == {"train": 0, "dev": 0, "test": 0}
-    assert metrics["phone"]["segments"] == {"train": 96, "dev": 48, "test": 72}
+    metrics = run_probe(monkeypatch, fake_run, tmp_path / "out")
+    phone, speaker = metrics["phone"], metrics["speaker"]
+    assert phone["z1"]["accuracy"] == speaker["z2"]["accuracy"] == speaker["mu2"]["accuracy"] == 1
+    assert phone["z2"]["accuracy"] < 0.6
+    assert speaker["z1"]["accuracy"] < 0.7
+    assert phone["unlabelled"] == {"train": 0, "dev": 0, "test": 0}
+    assert phone["segments"] == {"train": 144, "dev": 48, "test": 96}
+    assert {"chance", "untrained", "pca", "fbank", "z1z2"} <= set(phone)
+    assert {name for name, found in phone.items() if "mlp" in str(found)} == {"z1", "fbank", "pca"}
+    assert metrics["snr"]["levels_db"] == [0, 20]
+    assert metrics["purity"]["content"] > 0.8
+    assert metrics["geometry"]["z1z2"]["phone_variance_kept"] > 0.5
+    assert (metrics["usage"]["z1"]["active"], metrics["usage"]["z2"]["active"]) == (3, 4)
+    assert set(metrics["absent"]) == {"f0", "sentence", "abx", "stacked"}
+    assert metrics["absent"]["abx"] == "left out by protocol: headline"
+    for name, lines in (("geometry.csv", 1 + 2 * 4), ("usage.csv", 1 + 3 + 4 + 4)):
+        with (tmp_path / "out" / "plots" / name).open(newline="") as file:
+            assert len(list(csv.reader(file))) == lines
+    for name in ("probe.png", "matrix.png"):
+        assert (tmp_path / "out" / "plots" / name).stat().st_size > 0
+
+
+def test_the_full_protocol_adds_stacked_frames_and_a_hidden_layer_everywhere(
+    monkeypatch, fake_run, tmp_path
+):
+    monkeypatch.setattr("fhvae.probes.extras.is_available", lambda: False)
+    metrics = run_probe(monkeypatch, fake_run, tmp_path / "out", protocol="full")
+    assert metrics["phone"]["stacked"]["accuracy"] > 0.5
+    for factor in ("phone", "speaker", "sex"):
+        assert 0 <= metrics[factor]["mu2"]["mlp"]["accuracy"] <= 1
+    assert "r2" in metrics["snr"]["z1"]["mlp"]
+    assert set(metrics["absent"]) == {"f0", "sentence", "abx"}
+    assert "install the extra abx" in metrics["absent"]["abx"]
 
 
 def test_a_second_run_writes_the_same_bytes_with_any_number_of_workers(
@@ -31,14 +81,19 @@ def test_a_second_run_writes_the_same_bytes_with_any_number_of_workers(
 ):
     for workers in ("1", "2"):
         monkeypatch.setenv("FHVAE_WORKERS", workers)
-        run_stage(monkeypatch, main, fake_run, tmp_path / workers, ("plots",))
+        run_probe(monkeypatch, fake_run, tmp_path / workers)
     assert written(tmp_path / "1") == written(tmp_path / "2")
 
 
-def test_a_corpus_without_phone_times(monkeypatch, tmp_path):
-    write_fake_run(tmp_path / "run", SPEAKERS, each=4, with_phones=False)
-    metrics = run_stage(monkeypatch, main, tmp_path / "run", tmp_path / "out", ("plots",))
+def test_a_corpus_without_phone_times_or_noise(monkeypatch, tmp_path):
+    write_fake_run(tmp_path / "run", SPEAKERS, each=EACH, with_phones=False)
+    write_controls(tmp_path / "run")
+    for name in ("noise20", "noise0"):
+        (tmp_path / "run" / "domains" / name).rename(tmp_path / name)
+    metrics = run_probe(monkeypatch, tmp_path / "run", tmp_path / "out")
     assert "phone" not in metrics
     assert metrics["absent"]["phone"].startswith("the corpus has no phone times")
+    assert metrics["absent"]["geometry"] == "the corpus has no phone times"
+    assert "found 0; see domains.test" in metrics["absent"]["snr"]
     assert metrics["speaker"]["z2"]["accuracy"] == 1.0
     assert (tmp_path / "out" / "plots" / "probe.png").stat().st_size > 0

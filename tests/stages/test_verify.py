@@ -2,23 +2,35 @@
 
 import shutil
 
+import pandas as pd
 import pytest
 
+from fhvae.artifacts import read_json
 from fhvae.errors import ArtifactError, TrialError
 from fhvae.latents import write_latents
+from fhvae.verification.error_rates import eer
+from fhvae.verification.trials import read_scores
 from stages.verify import main
 from tests.latent_factory import (
+    CONTROL_NOISE,
     make_frames,
     make_latents,
     make_utterances,
     write_fake_run,
     write_frames,
+    write_ivectors,
 )
 from tests.stages.stage_runner import run_stage, written
 
-SPEAKERS = {"train": 4, "dev": 2, "test": 3}
+SPEAKERS = {"train": 5, "dev": 2, "test": 3}
 EACH = 4
+INPUTS = ("corpus", "fbank", "latents", "ivectors", "controls")
 OUTPUTS = ("scores", "plots")
+
+
+@pytest.fixture(autouse=True)
+def _one_worker(monkeypatch):
+    monkeypatch.setenv("FHVAE_WORKERS", "1")
 
 
 @pytest.fixture(scope="module")
@@ -28,50 +40,98 @@ def fake_run(tmp_path_factory):
     return folder
 
 
+def verify(monkeypatch, inputs, out, protocol="headline"):
+    return run_stage(monkeypatch, main, inputs, out, OUTPUTS, INPUTS, protocol)
+
+
 def test_metrics_and_files(monkeypatch, fake_run, tmp_path):
-    metrics = run_stage(monkeypatch, main, fake_run, tmp_path / "out", OUTPUTS)
-    assert metrics["trials"] == {"target": 3 * 6, "nontarget": 66 - 18}
+    metrics = verify(monkeypatch, fake_run, tmp_path / "out")
+    assert metrics["trials"]["target"] == 3 * 6
+    assert metrics["trials"]["nontarget"] == 66 - 18
     assert metrics["speakers"] == 3
     assert metrics["mu2"]["cos"]["eer"] == 0.0
     assert metrics["mu1"]["cos"]["eer"] > 0.3
-    assert metrics["absent"] == {}
-    assert {"scores/mu2.cos.tsv", "plots/det.csv", "plots/det.png"} <= set(
-        written(tmp_path / "out")
-    )
+    assert metrics["conditions"]["multi3"]["mu2"]["cos"]["eer"] == 0.0
+    assert metrics["difference"]["cos"]["mu2-mu1"]["eer"] == -metrics["mu1"]["cos"]["eer"]
+    assert metrics["absent"]["conditions.cross_session"] == "the corpus has no sessions"
+    files = set(written(tmp_path / "out"))
+    assert files > {
+        "scores/mu2.cos.tsv",
+        "scores/dev/mu2.cos.tsv",
+        "scores/trials/all_pairs.tsv",
+        "scores/trials/multi3.tsv",
+        "scores/calibration.csv",
+        "plots/det.csv",
+        "plots/det_bands.csv",
+        "plots/det.png",
+    }
+    read = read_scores(tmp_path / "out" / "scores" / "mu1.cos.tsv")
+    found = read_json(tmp_path / "out" / "metrics.json")["mu1"]["cos"]["eer"]
+    assert found == round(eer(read.scores, read.is_target), 6)
+    systems = set(pd.read_csv(tmp_path / "out" / "plots" / "det.csv")["system"])
+    assert {"mu2.cos", "mu1.cos", "ivector.cos", "fbank.cos", "untrained.cos"} <= systems
 
 
-def test_a_second_run_writes_the_same_bytes(monkeypatch, fake_run, tmp_path):
-    run_stage(monkeypatch, main, fake_run, tmp_path / "first", OUTPUTS)
-    run_stage(monkeypatch, main, fake_run, tmp_path / "again", OUTPUTS)
-    assert written(tmp_path / "first") == written(tmp_path / "again")
+def test_a_second_run_writes_the_same_bytes_with_any_number_of_workers(
+    monkeypatch, fake_run, tmp_path
+):
+    for workers in ("1", "2"):
+        monkeypatch.setenv("FHVAE_WORKERS", workers)
+        verify(monkeypatch, fake_run, tmp_path / workers)
+    assert written(tmp_path / "1") == written(tmp_path / "2")
+
+
+def test_the_full_protocol_says_the_same_and_more(monkeypatch, fake_run, tmp_path):
+    short = verify(monkeypatch, fake_run, tmp_path / "short")
+    full = verify(monkeypatch, fake_run, tmp_path / "full", protocol="full")
+    conditions, more = short.pop("conditions"), full.pop("conditions")
+    assert full == short
+    assert set(conditions["multi3"]["mu2"]) == {"cos", "best"}
+    assert set(more["multi3"]["mu2"]) > {"cos", "best", "lda12", "cos_asn"}
+    assert (tmp_path / "full" / "scores" / "level.lda12.tsv").exists()
 
 
 def replace_test_split(fake_run, folder, utterances, frames_of=None):
-    """Copy a run with other utterances in the test split of latents (and fbank)."""
+    """Copy a run with other utterances in the test split of all that verify reads."""
     shutil.copytree(fake_run, folder)
     latents = make_latents(utterances)
     write_latents(folder / "latents" / "test.safetensors", latents)
+    write_ivectors(folder / "ivectors" / "test", latents)
+    for control in CONTROL_NOISE:
+        write_latents(folder / "controls" / control / "test.safetensors", latents)
     write_frames(folder / "fbank" / "test", make_frames(make_latents(frames_of or utterances)))
 
 
 def test_utterances_that_fbank_dropped_are_in_no_trial(monkeypatch, fake_run, tmp_path):
     kept = make_utterances("test", 3, EACH)[1:]
     replace_test_split(fake_run, tmp_path / "run", kept)
-    metrics = run_stage(monkeypatch, main, tmp_path / "run", tmp_path / "out", OUTPUTS)
-    assert metrics["trials"] == {"target": 6 + 6 + 3, "nontarget": 55 - 15}
+    metrics = verify(monkeypatch, tmp_path / "run", tmp_path / "out")
+    assert metrics["trials"]["target"] == 6 + 6 + 3
+    assert metrics["trials"]["nontarget"] == 55 - 15
+
+
+def assert_refused(monkeypatch, run, out, error, message):
+    with pytest.raises(error, match=message):
+        verify(monkeypatch, run, out)
+    assert set(written(out)) == {"params.yaml"}
 
 
 def test_latents_of_other_utterances_than_fbank_stop_the_stage(monkeypatch, fake_run, tmp_path):
     every = make_utterances("test", 3, EACH)
     replace_test_split(fake_run, tmp_path / "run", every[:-1], frames_of=every)
-    with pytest.raises(ArtifactError, match="test02_03 is in fbank and not in latents"):
-        run_stage(monkeypatch, main, tmp_path / "run", tmp_path / "out", OUTPUTS)
-    assert set(written(tmp_path / "out")) == {"params.yaml"}
+    message = "test02_03 is in fbank and not in latents"
+    assert_refused(monkeypatch, tmp_path / "run", tmp_path / "out", ArtifactError, message)
+
+
+def test_a_missing_control_stops_the_stage(monkeypatch, fake_run, tmp_path):
+    shutil.copytree(fake_run, tmp_path / "run")
+    (tmp_path / "run" / "controls" / "level" / "dev.safetensors").unlink()
+    message = "level/dev.safetensors must exist"
+    assert_refused(monkeypatch, tmp_path / "run", tmp_path / "out", ArtifactError, message)
 
 
 def test_no_target_trial_stops_the_stage(monkeypatch, fake_run, tmp_path):
     one_each = make_utterances("test", 3, EACH)[::EACH]
     replace_test_split(fake_run, tmp_path / "run", one_each)
-    with pytest.raises(TrialError, match="got 0 target and 3 non-target"):
-        run_stage(monkeypatch, main, tmp_path / "run", tmp_path / "out", OUTPUTS)
-    assert set(written(tmp_path / "out")) == {"params.yaml"}
+    message = "got 0 target and 3 non-target"
+    assert_refused(monkeypatch, tmp_path / "run", tmp_path / "out", TrialError, message)

@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fhvae.corpus.espeak.conditions import multi, resample, studio, to_int16
+from fhvae.corpus.espeak.conditions import multi, resample, studio
 from fhvae.corpus.espeak.phones import align
 from fhvae.corpus.espeak.speakers import Speaker, draw_speakers
 from fhvae.corpus.espeak.synthesizer import RATE_HZ, SpeechRequest, synthesize
 from fhvae.corpus.espeak.text import COMMON, draw_sentence
 from fhvae.corpus.manifest import PARALLEL, SAMPLE_RATE_HZ, SPLITS, Recording, Utterance
+from fhvae.corpus.signals import to_int16
 from fhvae.errors import CorpusError
 from fhvae.parallel import map_in_order
 from fhvae.params import EspeakParams

@@ -3,18 +3,8 @@
 import numpy as np
 import pytest
 
-from fhvae.corpus.espeak.conditions import (
-    coloured_noise,
-    equalize,
-    hum,
-    mix,
-    multi,
-    resample,
-    reverberate,
-    studio,
-    to_int16,
-)
-from fhvae.corpus.manifest import SAMPLE_RATE_HZ
+from fhvae.corpus.espeak.conditions import equalize, multi, resample, reverberate, studio
+from fhvae.corpus.signals import to_int16
 from fhvae.seeds import generator
 
 LENGTH = 15_013  # a prime: an FFT of this very length would be slow
@@ -38,32 +28,6 @@ def test_resampling_keeps_a_tone_where_it_was():
     heard = resample(tone.astype(np.int16), 22_050)
     assert len(heard) == 16_000
     assert heard[200:-200] == pytest.approx(expected[200:-200], abs=1e-3)
-
-
-@pytest.mark.parametrize("snr_db", [-3.0, 0.0, 12.0])
-def test_mix_gives_the_ratio_asked_for(speech, snr_db):
-    noise = mix(speech, np.sin(np.arange(LENGTH)), snr_db) - speech
-    assert _level_db(speech) - _level_db(noise) == pytest.approx(snr_db)
-
-
-@pytest.mark.parametrize(
-    ("colour", "slope_db"), [("white", 0.0), ("pink", -3.01), ("brown", -6.02)]
-)
-def test_noise_falls_as_its_colour_says(colour, slope_db):
-    power = np.abs(np.fft.rfft(coloured_noise(2**18, colour, generator(0, colour)))) ** 2
-    hz = np.fft.rfftfreq(2**18, 1 / SAMPLE_RATE_HZ)
-    octaves = [
-        10 * np.log10(power[(hz >= low) & (hz < 2 * low)].mean()) for low in (250, 500, 1000, 2000)
-    ]
-    assert np.diff(octaves).mean() == pytest.approx(slope_db, abs=0.3)
-
-
-def test_hum_lies_on_the_harmonics_of_the_mains():
-    power = np.abs(np.fft.rfft(hum(SAMPLE_RATE_HZ, generator(0, "hum")))) ** 2
-    strongest = int(power.argmax())
-    assert strongest in (50, 60)
-    harmonics = [number * strongest for number in range(1, 9)]
-    assert power[harmonics].sum() / power.sum() > 0.95
 
 
 def test_the_studio_is_one_room_at_one_level(speech):
@@ -103,15 +67,3 @@ def test_every_multi_channel_is_another(speech):
     assert len({to_int16(take).tobytes() for take in takes}) == 6
     again = multi(speech, babble, generator(0, "room", 0))
     assert np.array_equal(takes[0], again)
-
-
-def test_a_peak_beyond_full_scale_lowers_the_signal_and_keeps_its_shape():
-    signal = np.array([0.5, -2.0, 1.0])
-    samples = to_int16(signal)
-    assert samples.dtype == np.int16
-    assert np.abs(samples).max() < 32_767
-    assert samples / samples[1] == pytest.approx(signal / signal[1], abs=1e-4)
-
-
-def test_int16_rounds_to_the_nearest_step():
-    assert to_int16(np.array([0.0, 0.5, -0.5, 1.4 / 32_767])).tolist() == [0, 16_384, -16_384, 1]

@@ -215,6 +215,7 @@ def test_two_copies_of_one_speaker_are_warned_of(corpus, caplog):
         ({"end_s": ""}, "row 3: spk00-0 must have start_s and end_s in seconds"),
         ({"end_s": "nan"}, "row 3: spk00-0 must have start_s and end_s in seconds"),
         ({"phone": " "}, "row 3: spk00-0 must have .* and a phone"),
+        ({"phone": "t s"}, "row 3: spk00-0 must have .* a phone without blanks, .*'t s'"),
         ({"end_s": "0.001"}, "utterance spk00-0: phone"),
         ({"end_s": "9"}, "utterance spk00-0: "),
     ],
@@ -222,6 +223,30 @@ def test_two_copies_of_one_speaker_are_warned_of(corpus, caplog):
 def test_bad_phones_are_named(corpus, cells, message):
     edit(corpus, 3, name="phones.csv", **cells)
     with pytest.raises(CorpusError, match=rf"phones\.csv:? {message}"):
+        read(corpus)
+
+
+def test_without_a_file_of_transcripts_they_are_those_of_the_times(corpus):
+    assert all(item.transcript is None for item in read(corpus))
+
+
+def test_a_file_of_transcripts_speaks_for_every_utterance(corpus, caplog):
+    """What a dictionary says and what somebody heard are not mixed within a corpus."""
+    (corpus / "canonical_phones.txt").write_text("spk06-1 AH0_B T_E\nspk00-0 OW1\n")
+    with caplog.at_level(logging.WARNING):
+        found = {item.utterance.utterance_id: item for item in read(corpus)}
+    assert found["spk00-0"].transcript == ("ow",)
+    assert found["spk06-1"].transcript == ("ah", "t")
+    assert found["spk03-0"].transcript == ()
+    assert found["spk03-0"].phones
+    assert "no line for 12 of 14 utterances, the first is spk00-1" in caplog.text
+
+
+def test_a_bad_file_of_transcripts_is_refused_before_audio_is_read(corpus):
+    for path in (corpus / "wav").iterdir():
+        path.write_bytes(b"no audio")
+    (corpus / "canonical_phones.txt").write_text("nobody AH0\n")
+    with pytest.raises(CorpusError, match="utterances must be those of the manifest, nobody"):
         read(corpus)
 
 

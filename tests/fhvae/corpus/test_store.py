@@ -11,10 +11,10 @@ from fhvae.corpus.summary import summarize
 from fhvae.errors import ArtifactError, CorpusError, TrialError
 
 
-def recording(name, speaker, split, length, phones=(), gender="F", twin=""):
+def recording(name, speaker, split, length, phones=(), gender="F", twin="", transcript=None):
     samples = np.arange(length, dtype=np.int16) - length // 2
     utterance = Utterance(name, "", speaker, gender, "text, quoted", split, 99.0, twin)
-    return Recording(utterance, samples, phones)
+    return Recording(utterance, samples, phones, transcript)
 
 
 PHONES = (Phone(0.0, 0.25, "a"), Phone(0.25, 0.5, "b"))
@@ -27,7 +27,7 @@ def recordings():
         recording("t2", "A", "train", 9000),
         recording("d1", "C", "dev", 1600, gender=""),
         recording("t1", "B", "train", 8000, PHONES, gender="M"),
-        recording("e1", "E", "test", 16000),
+        recording("e1", "E", "test", 16000, transcript=("t", "iy")),
         recording("d2", "D", "dev", 1601, gender=""),
         recording("e2", "F", "test", 16001, gender="M"),
         recording("e1-noise", "E", PARALLEL, 16000, twin="e1"),
@@ -42,6 +42,7 @@ def test_what_is_written_is_read(tmp_path, recordings):
     assert corpus.splits == ["train", "dev", "test", PARALLEL]
     assert [item.utterance_id for item in corpus.split("train")] == ["t1", "t2"]
     assert corpus.phones == {"t1": PHONES}
+    assert corpus.transcripts == {"t1": ("a", "b"), "e1": ("t", "iy")}
     assert corpus.split(PARALLEL)[0].twin == "e1"
     for item in recordings:
         packed = corpus.samples(item.utterance.split)
@@ -58,10 +59,31 @@ def test_the_summary_counts_what_is_there_and_leaves_out_what_is_not(tmp_path, r
         "utterances": 2,
         "hours": pytest.approx(17000 / 16000 / 3600),
         "phones": 2,
+        "transcripts": 1,
         "genders": {"F": 1, "M": 1},
     }
+    assert summary["test"]["transcripts"] == 1
+    assert "phones" not in summary["test"]
     assert set(summary["dev"]) == {"speakers", "utterances", "hours"}
     assert summary[PARALLEL]["utterances"] == 1
+
+
+def test_a_transcript_that_is_given_wins_over_times_even_when_empty(tmp_path, recordings):
+    recordings[0] = recording("t2", "A", "train", 9000, PHONES, transcript=("x",))
+    recordings[2] = recording("t1", "B", "train", 8000, PHONES, transcript=())
+    write_corpus(tmp_path / "corpus", recordings)
+    corpus = read_corpus(tmp_path / "corpus")
+    assert corpus.transcripts == {"t2": ("x",), "e1": ("t", "iy")}
+    assert corpus.phones == {"t1": PHONES, "t2": PHONES}
+
+
+def test_a_corpus_of_before_lacks_transcripts_alone(tmp_path, recordings):
+    write_corpus(tmp_path / "corpus", recordings)
+    (tmp_path / "corpus/transcripts.csv").unlink()
+    corpus = read_corpus(tmp_path / "corpus")
+    assert len(corpus.utterances) == 7
+    with pytest.raises(ArtifactError, match=r"transcripts\.csv must exist; rerun the stage"):
+        corpus.transcripts  # noqa: B018
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from fhvae.plots.det import POINTS, DetCurve, det_table, deviates, draw_det, thin
+from fhvae.plots.det import (
+    POINTS,
+    DetBand,
+    DetCurve,
+    band_table,
+    det_table,
+    deviates,
+    draw_det,
+    thin,
+)
 
 
 def gaussian_curve(distance: float, count: int = 5000) -> DetCurve:
@@ -46,6 +55,34 @@ def test_every_point_of_the_table_is_a_point_of_its_curve():
         own = table[table["system"] == system]
         assert set(zip(own["fpr"], own["fnr"], strict=True)) <= points
         assert len(own) > 50
+
+
+def banded(curve: DetCurve) -> DetCurve:
+    fpr = np.array([0.01, 0.1, 0.5])
+    band = DetBand(fpr, np.array([0.2, 0.0512345678, 0.0]), np.array([0.4, 0.1, 0.03]))
+    return DetCurve(curve.fpr, curve.fnr, curve.eer, band)
+
+
+def test_bands_are_laid_out_by_system():
+    curves = {"mu2.cos": banded(gaussian_curve(3.0)), "mu2.lda": gaussian_curve(3.5)}
+    table = band_table(curves)
+    assert table.columns.tolist() == ["system", "fpr", "fnr_low", "fnr_high"]
+    assert table["system"].tolist() == ["mu2.cos"] * 3
+    assert table["fnr_low"].tolist() == [0.2, 0.051235, 0.0]
+    assert table["fnr_high"].tolist() == [0.4, 0.1, 0.03]
+    assert band_table({}).columns.tolist() == table.columns.tolist()
+
+
+def test_a_band_is_drawn_behind_the_cosine_and_no_other_back_end(tmp_path):
+    """The picture is that without a band, or it is not."""
+    plain = gaussian_curve(2.0)
+    pictures = {}
+    for system in ("mu2.cos", "mu2.lda"):
+        for name, curve in (("plain", plain), ("band", banded(plain))):
+            draw_det(tmp_path / "det.png", {system: curve}, "test")
+            pictures[system, name] = (tmp_path / "det.png").read_bytes()
+    assert pictures["mu2.cos", "plain"] != pictures["mu2.cos", "band"]
+    assert pictures["mu2.lda", "plain"] == pictures["mu2.lda", "band"]
 
 
 def test_no_system_gives_an_empty_table_and_a_figure(tmp_path):

@@ -1,11 +1,23 @@
-"""Accuracies known by construction, chance, penalties, and intervals of resampled speakers."""
+"""Probes of tasks with a known answer: accuracy, choice of the penalty, selectivity, regression."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from fhvae.probes.accuracy import chance, choose_penalty, resample_accuracy, run_probes
+from fhvae.probes.accuracy import (
+    LINEAR,
+    MLP,
+    ProbeSetting,
+    chance,
+    choose_classifier,
+    run_probes,
+)
+from fhvae.probes.logistic import fit_classifiers
 from fhvae.probes.rows import LabelledRows
-from fhvae.probes.tasks import Task
+from fhvae.probes.tasks import ControlLabels, Task
+
+SETTING = ProbeSetting(penalties=(1e-3, 1e-1), draws=50, seed=0, hidden=16, epochs=400, patience=20)
 
 
 def rows(labels, values, speakers=None):
@@ -26,16 +38,33 @@ def random_task(seed: int, signal: float) -> Task:
     return Task("phone", *parts)
 
 
-def test_separate_labels_give_accuracy_1():
-    result = run_probes([random_task(1, signal=40.0)], [1e-3, 1e-1], draws=50, seed=0)
-    found = result["phone"]["z1"]
-    assert (found.accuracy, found.accuracy_low, found.accuracy_high) == (1.0, 1.0, 1.0)
-    assert found.penalty == 1e-1  # all penalties are right: the largest
+def regression_task(seed: int, noise: float) -> Task:
+    """A number that is a line in the code, plus noise."""
+    random = np.random.default_rng(seed)
+    parts = []
+    for _ in range(3):
+        values = random.normal(size=(150, 4))
+        numbers = 300 + values @ np.array([20.0, -10, 5, 0]) + noise * random.normal(size=150)
+        parts.append(rows(numbers, values, [f"s{place // 25}" for place in range(150)]))
+    return Task("f0", *parts)
 
 
-def test_inputs_that_say_nothing_stay_at_chance():
-    found = run_probes([random_task(2, signal=0.0)], [1e-3, 1e-1], draws=300, seed=0)["phone"]["z1"]
-    assert found.accuracy_low < 1 / 3 < found.accuracy_high
+@pytest.mark.parametrize("kind", [LINEAR, MLP])
+def test_separate_labels_are_told_without_error(kind):
+    found = run_probes([random_task(1, signal=40.0)], SETTING, {"phone": ["z1"]})["phone"]["z1"]
+    accuracy = found[kind].scores.accuracy
+    assert (accuracy.value, accuracy.low, accuracy.high) == (1.0, 1.0, 1.0)
+    assert found[kind].scores.information.value > 0.95
+
+
+@pytest.mark.parametrize("kind", [LINEAR, MLP])
+def test_codes_that_say_nothing_stay_at_chance_and_below_zero_information(kind):
+    setting = replace(SETTING, penalties=(1e-3, 1e-1, 10.0), draws=300)
+    found = run_probes([random_task(2, signal=0.0)], setting, {"phone": ["z1"]})["phone"]["z1"]
+    scores = found[kind].scores
+    assert scores.accuracy.low < 1 / 3 < scores.accuracy.high
+    assert scores.information.value < 0.01
+    assert scores.information.low < 0
 
 
 def test_every_task_and_input_has_its_result_and_equal_seeds_agree(monkeypatch):
@@ -47,30 +76,103 @@ def test_every_task_and_input_has_its_result_and_equal_seeds_agree(monkeypatch):
     results = []
     for workers in ("1", "2"):
         monkeypatch.setenv("FHVAE_WORKERS", workers)
-        results.append(run_probes([task, other], [1e-2, 1.0], draws=20, seed=4))
+        results.append(run_probes([task, other], SETTING, {"speaker": ["z2"]}))
     assert results[0] == results[1]
-    assert {name: set(inputs) for name, inputs in results[0].items()} == {
-        "phone": {"z1"},
-        "speaker": {"z1", "z2"},
+    kinds = {
+        name: {code: set(one) for code, one in found.items()} for name, found in results[0].items()
     }
-    assert results[0]["speaker"]["z1"].accuracy > results[0]["speaker"]["z2"].accuracy
+    assert kinds == {"phone": {"z1": {LINEAR}}, "speaker": {"z1": {LINEAR}, "z2": {LINEAR, MLP}}}
+    scores = {name: one[LINEAR].scores for name, one in results[0]["speaker"].items()}
+    assert scores["z1"].accuracy.value > scores["z2"].accuracy.value
 
 
 def test_the_penalty_is_chosen_on_the_rows_to_choose():
     """At the penalty 1e4 a probe knows only that "a" is frequent: right on the scored rows."""
     values = np.array([[-1.0], [-1.1], [-0.9], [1.0]] * 10)
     clear = rows(["a", "a", "a", "b"] * 10, values)
-    task = Task("phone", clear, clear, rows(["a"] * 40, values, clear.labels))
-    found = run_probes([task], [1e-3, 1e4], draws=10, seed=0)["phone"]["z1"]
-    assert found.penalty == 1e-3
-    assert found.accuracy == 0.75
+    turned = rows(["a", "a", "b", "a"] * 10, values, clear.labels)
+    setting = replace(SETTING, penalties=(1e-3, 1e4))
+    found = run_probes([Task("phone", clear, clear, turned)], setting)["phone"]["z1"][LINEAR]
+    assert found.chosen == 1e-3
+    assert found.scores.accuracy.value == 0.5
+    found = run_probes([Task("phone", clear, turned, turned)], setting)["phone"]["z1"][LINEAR]
+    assert found.chosen == 1e4
+    assert found.scores.accuracy.value == 0.75
 
 
-@pytest.mark.parametrize(
-    ("right", "expected"), [({0.1: 5, 0.2: 7, 0.3: 6}, 0.2), ({0.1: 7, 0.2: 7, 0.3: 6}, 0.2)]
-)
-def test_the_most_right_and_then_the_largest_penalty_wins(right, expected):
-    assert choose_penalty(right) == expected
+def test_of_equal_classifiers_the_strongest_penalty_wins():
+    task = random_task(4, signal=1.0)
+    path = list(fit_classifiers(task.fit.inputs["z1"], task.fit.labels, [1e-1, 1e-3]))
+    same = [path[0], replace(path[0], penalty=1e-3)]
+    chosen = choose_classifier(same, task.choose.inputs["z1"], task.choose.labels)
+    assert chosen.penalty == 1e-1
+
+
+def test_classes_are_fitted_apart_and_scored_folded():
+    task = random_task(5, signal=40.0)
+    swapped = np.where(task.score.labels == "p0", "p1", task.score.labels)
+    wrong = replace(task, score=replace(task.score, labels=swapped))
+    plain = run_probes([wrong], SETTING)["phone"]["z1"][LINEAR].scores.accuracy
+    folded = replace(wrong, folding={"p0": "p01", "p1": "p01"})
+    found = run_probes([folded], SETTING)["phone"]["z1"][LINEAR].scores.accuracy
+    assert (plain.value, found.value) == (pytest.approx(2 / 3), 1.0)
+    assert chance(folded) == pytest.approx(2 / 3)
+
+
+def test_rows_of_pauses_are_scored_apart():
+    """Pauses are told without error, the two other labels not at all."""
+    task = random_task(6, signal=0.0)
+    parts = {
+        part: replace(own, inputs={"z1": own.inputs["z1"] + 60 * (own.labels == "p0")[:, None]})
+        for part, own in (("fit", task.fit), ("choose", task.choose), ("score", task.score))
+    }
+    quiet = replace(task, **parts, silence=frozenset({"p0"}))
+    found = run_probes([quiet], replace(SETTING, penalties=(1.0,)))["phone"]["z1"][LINEAR]
+    assert found.no_silence is not None
+    whole = (1 + 2 * found.no_silence.accuracy.value) / 3
+    assert found.scores.accuracy.value == pytest.approx(whole)
+    assert found.no_silence.accuracy.value == pytest.approx(0.5, abs=0.15)
+    assert found.no_silence.information.value < found.scores.information.value
+
+
+def test_selectivity_is_what_labels_without_meaning_do_not_reach():
+    task = random_task(7, signal=40.0)
+    random = np.random.default_rng(8)
+    noise = ControlLabels(*(random.choice(["p0", "p1", "p2"], 150) for _ in range(2)))
+    found = run_probes([replace(task, control=noise)], SETTING)["phone"]["z1"][LINEAR]
+    assert found.control == pytest.approx(1 / 3, abs=0.15)
+    assert found.selectivity.value == pytest.approx(1 - found.control)
+    assert found.selectivity.low < found.selectivity.value < found.selectivity.high
+
+    def moved(labels):  # told as easily as the labels, by a probe that was fitted to it
+        return np.char.replace(np.char.replace(labels, "p0", "x"), "p1", "p0")
+
+    other = ControlLabels(moved(task.fit.labels), moved(task.score.labels))
+    found = run_probes([replace(task, control=other)], SETTING)["phone"]["z1"][LINEAR]
+    assert (found.control, found.selectivity.value, found.selectivity.high) == (1.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("kind", [LINEAR, MLP])
+def test_a_line_in_the_code_is_explained(kind):
+    """Noise of variance 175 beside a line of variance 525: R2 of 3/4 at best."""
+    setting = replace(SETTING, epochs=200)
+    found = run_probes([regression_task(9, noise=175**0.5)], setting, {"f0": ["z1"]})["f0"]["z1"]
+    assert found[kind].scores.value == pytest.approx(0.75, abs=0.12)
+    assert found[kind].scores.low < found[kind].scores.value < found[kind].scores.high
+    assert chance(regression_task(9, noise=1)) == 0.0
+
+
+def test_a_number_that_is_not_in_the_code_is_not_explained():
+    task = regression_task(10, noise=1.0)
+    random = np.random.default_rng(11)
+    parts = {
+        part: replace(own, inputs={"z1": random.normal(size=(150, 4)).astype(np.float32)})
+        for part, own in (("fit", task.fit), ("choose", task.choose), ("score", task.score))
+    }
+    setting = replace(SETTING, penalties=(1e-3, 10.0))
+    found = run_probes([replace(task, **parts)], setting)["f0"]["z1"][LINEAR].scores
+    assert found.value < 0.05
+    assert found.low < 0
 
 
 def test_chance_always_says_the_label_most_frequent_in_the_fitting_rows():
@@ -78,14 +180,3 @@ def test_chance_always_says_the_label_most_frequent_in_the_fitting_rows():
     fit = rows(["a", "b", "b", "b", "a"], values)
     score = rows(["a", "a", "a", "b", "c"], values)
     assert chance(Task("phone", fit, fit, score)) == 0.2
-
-
-def test_resampled_accuracies_are_those_of_drawn_speakers():
-    # Speaker x: 4 of 4 right; speaker y: 0 of 1. Draws: xx 1, yy 0, xy 4/5.
-    is_right = np.array([True, True, True, True, False])
-    speakers = np.array(["x", "x", "x", "x", "y"])
-    values = resample_accuracy(is_right, speakers, 400, np.random.default_rng(1))
-    found, counts = np.unique(values, return_counts=True)
-    assert found.tolist() == [0.0, 0.8, 1.0]
-    assert 60 < counts[0] < 140  # a quarter
-    assert 150 < counts[1] < 250  # a half

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fhvae.errors import ParamsError, TrialError
-from fhvae.probes.logistic import fit_classifier, standardize_by
+from fhvae.probes.logistic import fit_classifier, fit_classifiers, standardize_by
 
 
 def blobs(classes: int, each: int, inputs: int, spread: float, seed: int):
@@ -51,6 +51,7 @@ def test_any_step_away_raises_the_objective():
             classifier.classes,
             classifier.weights + step,
             classifier.biases,
+            classifier.penalty,
         )
         assert objective_and_gradient(moved, rows, labels, 0.01)[0] > best
 
@@ -60,7 +61,9 @@ def test_separate_classes_are_told_apart_without_error(classes):
     rows, labels = blobs(classes, each=20, inputs=6, spread=0.1, seed=4)
     unseen, expected = blobs(classes, each=9, inputs=6, spread=0.1, seed=5)
     classifier = fit_classifier(rows, labels, 1e-3)
-    assert (classifier.predict(unseen) == expected).all()
+    probabilities = classifier.probabilities(unseen)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    assert (classifier.classes[probabilities.argmax(axis=1)] == expected).all()
 
 
 def test_a_large_penalty_leaves_only_how_frequent_a_label_is():
@@ -93,7 +96,44 @@ def test_one_label_is_refused():
 
 
 def test_a_fit_that_did_not_converge_is_never_used(monkeypatch):
-    monkeypatch.setattr("fhvae.probes.logistic.MAX_ITERATIONS", 2)
+    monkeypatch.setattr("fhvae.probes.newton.MAX_STEPS", 2)
     rows, labels = blobs(4, each=20, inputs=6, spread=5.0, seed=8)
-    with pytest.raises(ParamsError, match=r"must converge in 2 iterations .* penalty 1e-05"):
+    with pytest.raises(ParamsError, match=r"must converge in 2 steps .* penalty 1e-05; take it"):
         fit_classifier(rows, labels, 1e-5)
+
+
+def test_a_path_goes_from_the_strongest_penalty_and_ends_where_single_fits_end():
+    rows, labels = blobs(4, each=25, inputs=6, spread=6.0, seed=9)
+    path = list(fit_classifiers(rows, labels, [1e-4, 1e-1, 1e-2]))
+    assert [one.penalty for one in path] == [1e-1, 1e-2, 1e-4]
+    for one in path:
+        alone = fit_classifier(rows, labels, one.penalty)
+        # the minimum is one point: a slope below 1e-5 leaves weights within 1e-5 / penalty
+        np.testing.assert_allclose(one.weights, alone.weights, atol=2e-5 / one.penalty)
+        ours, theirs = (
+            objective_and_gradient(c, rows, labels, one.penalty)[0] for c in (one, alone)
+        )
+        assert ours == pytest.approx(theirs, abs=1e-6)
+
+
+def test_many_inputs_take_the_shared_preconditioner_to_the_same_minimum(monkeypatch):
+    rows, labels = blobs(4, each=25, inputs=6, spread=6.0, seed=10)
+    own = fit_classifier(rows, labels, 1e-2)
+    monkeypatch.setattr("fhvae.probes.newton.BLOCK_INPUTS", 0)
+    shared = fit_classifier(rows, labels, 1e-2)
+    np.testing.assert_allclose(shared.weights, own.weights, atol=2e-3)
+    _, weight_slope, _ = objective_and_gradient(shared, rows, labels, 1e-2)
+    assert np.abs(weight_slope).max() < 2e-5
+
+
+def test_scikit_learn_finds_the_same_minimum():
+    from sklearn.linear_model import LogisticRegression
+
+    rows, labels = blobs(3, each=30, inputs=5, spread=6.0, seed=11)
+    ours = fit_classifier(rows, labels, 1e-2)
+    theirs = LogisticRegression(C=1 / (1e-2 * len(rows)), tol=1e-8, max_iter=5000)
+    theirs.fit(ours.standardizer(rows), labels)
+    np.testing.assert_allclose(ours.weights, theirs.coef_, atol=2e-3)
+    np.testing.assert_allclose(
+        ours.probabilities(rows), theirs.predict_proba(ours.standardizer(rows)), atol=2e-3
+    )

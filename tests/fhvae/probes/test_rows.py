@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from fhvae.artifacts import Packed
+from fhvae.controls.pca import Pca
 from fhvae.corpus.manifest import Phone
 from fhvae.errors import ArtifactError
-from fhvae.probes.rows import label, phones_of, sample_rows, segment_rows
+from fhvae.probes.rows import Controls, by_utterance, join, label, phones_of, segment_rows, take
 from tests.latent_factory import (
     HOP_S,
     SEGMENT_FRAMES,
@@ -74,16 +75,65 @@ def test_rows_without_a_label_are_left_out():
     assert len(label(rows, [None] * 24)) == 0
 
 
+def test_mu2_is_repeated_for_each_segment_of_its_utterance():
+    inputs = segment_rows(LATENTS, FRAMES, UTTERANCES).inputs
+    np.testing.assert_array_equal(inputs["mu2"], np.repeat(LATENTS.mu2, 4, axis=0))
+    np.testing.assert_array_equal(inputs["z1z2"][:, : LATENTS.z1_mean.shape[1]], LATENTS.z1_mean)
+    np.testing.assert_array_equal(inputs["z1z2"][:, LATENTS.z1_mean.shape[1] :], LATENTS.z2_mean)
+
+
+def test_controls_stand_beside_the_codes_of_the_same_segment(monkeypatch):
+    monkeypatch.setattr("fhvae.probes.rows.CHUNK", 5)  # the 24 segments go in five parts
+    random = np.random.default_rng(1)
+    mels = FRAMES.rows.shape[1]
+    mean, directions = (random.normal(size=size) for size in (SEGMENT_FRAMES * mels, (35, 2)))
+    untrained = make_latents(UTTERANCES, segments=4, seed=9)
+    controls = Controls(untrained, Pca(mean, directions), stacked=True)
+    rows = segment_rows(LATENTS, FRAMES, UTTERANCES, controls)
+    place = 4 * 4 + 2  # third segment of the fifth utterance
+    frames = FRAMES[4][2 * SHIFT : 2 * SHIFT + SEGMENT_FRAMES].ravel()
+    labelled = label(rows, [None] * place + ["aa"] + [None] * (24 - place - 1))
+    np.testing.assert_array_equal(labelled.inputs["stacked"], frames[None])
+    np.testing.assert_allclose(
+        labelled.inputs["pca"], ((frames - mean) @ directions)[None], rtol=1e-5
+    )
+    np.testing.assert_array_equal(labelled.inputs["untrained"], untrained.z1_mean[[place]])
+
+
+def test_controls_of_other_segments_are_refused():
+    other = make_latents(UTTERANCES, segments=3)
+    with pytest.raises(ArtifactError, match="same segments as the latents, found 18 and 24"):
+        segment_rows(LATENTS, FRAMES, UTTERANCES, Controls(other))
+
+
 def test_a_sample_is_seeded_without_repeats_and_in_order():
     rows = segment_rows(LATENTS, FRAMES, UTTERANCES)
-    labelled = label(rows, [f"{place:02d}" for place in range(24)])
+    names = [f"{place:02d}" if place else None for place in range(24)]
     drawn = [
-        sample_rows(labelled, 9, np.random.default_rng(seed)).labels.tolist() for seed in (1, 1, 2)
+        label(rows, names, 9, np.random.default_rng(seed)).labels.tolist() for seed in (1, 1, 2)
     ]
     assert drawn[0] == drawn[1] != drawn[2]
     assert drawn[0] == sorted(set(drawn[0]))
     assert len(drawn[0]) == 9
-    assert sample_rows(labelled, 24, np.random.default_rng(1)) is labelled
+    assert len(label(rows, names, 23, np.random.default_rng(1))) == 23
+
+
+def test_a_label_of_the_utterance_goes_to_all_its_segments():
+    rows = segment_rows(LATENTS, FRAMES, UTTERANCES)
+    found = by_utterance(rows, {"test00_01": 5.25, "test01_02": None})
+    assert found == [None] * 4 + [5.25] * 4 + [None] * 16
+    labelled = label(rows, found)
+    assert labelled.labels.dtype == np.float64
+    assert labelled.labels.tolist() == [5.25] * 4
+
+
+def test_joined_rows_stand_end_to_end():
+    labelled = label(segment_rows(LATENTS, FRAMES, UTTERANCES), [str(n) for n in range(24)])
+    parts = take(labelled, np.array([3, 1])), take(labelled, labelled.labels == "7")
+    joined = join(parts)
+    assert joined.labels.tolist() == ["3", "1", "7"]
+    np.testing.assert_array_equal(joined.inputs["z2"], LATENTS.z2_mean[[3, 1, 7]])
+    assert joined.speakers.tolist() == ["test00"] * 3
 
 
 def test_an_utterance_on_one_side_only_is_named():

@@ -1,93 +1,231 @@
-"""The stage as a whole on latents with a known answer, and tasks that a corpus does not allow."""
+"""All questions on codes with a known answer: perfect, swapped on purpose, and random."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from fhvae.probes.accuracy import run_probes
-from fhvae.probes.rows import segment_rows
-from fhvae.probes.summary import Labelling, plan_tasks, summarize
-from tests.latent_factory import HOP_S, alignment, make_frames, make_latents, make_utterances
+from fhvae.corpus.manifest import Phone
+from fhvae.errors import TrialError
+from fhvae.probes.accuracy import LINEAR, ProbeSetting, run_probes
+from fhvae.probes.factors import ask_f0, ask_phone, ask_sentence, ask_sex, ask_snr, ask_speaker
+from fhvae.probes.summary import matrix_cells, plan_tasks, purities, summarize
+from tests.latent_factory import make_latents, make_utterances, segment_phones
+from tests.probe_factory import (
+    SEGMENTS_EACH,
+    SPEAKERS,
+    make_material,
+    randomize,
+    split_latents,
+    split_utterances,
+    swap,
+)
 
-SPEAKERS = {"train": 5, "dev": 2, "test": 4}
-EACH = 4
-SEGMENTS = 6
+SETTING = ProbeSetting(penalties=(1e-4, 1e-2, 1.0), draws=60, seed=0)
+UTTERANCES = split_utterances()
+LATENTS = split_latents(UTTERANCES, noise=0.1)
+MATERIAL = make_material(LATENTS, UTTERANCES)
 
 
-def utterances_of(split):
-    return make_utterances(split, SPEAKERS[split], EACH)
+def metrics_of(latents, utterances=UTTERANCES, **more):
+    plan = plan_tasks(make_material(latents, utterances, **more))
+    return summarize(plan, run_probes(plan.tasks, SETTING))
 
 
 @pytest.fixture(scope="module")
-def rows():
-    found = {}
-    for place, split in enumerate(SPEAKERS):
-        latents = make_latents(utterances_of(split), noise=0.1, segments=SEGMENTS, seed=place)
-        found[split] = segment_rows(latents, make_frames(latents), utterances_of(split))
-    return found
+def perfect():
+    return metrics_of(LATENTS)
 
 
-@pytest.fixture(scope="module")
-def labelling():
+def test_z1_tells_the_phone_and_z2_and_mu2_the_speaker(perfect):
+    phone, speaker = perfect["phone"], perfect["speaker"]
+    assert phone["z1"]["accuracy"] == speaker["z2"]["accuracy"] == speaker["mu2"]["accuracy"] == 1
+    assert phone["z1"]["information"] > 0.9
+    assert speaker["mu2"]["information"] > 0.9
+    for nothing in (phone["z2"], phone["mu2"], speaker["z1"]):
+        assert nothing["information"] < 0.05
+    assert phone["classes"] == 4
+    assert phone["segments"] == {"train": 144, "dev": 48, "test": 96}
+    assert speaker["speakers"] == 4
+    assert speaker["segments"] == {"fit": 48, "choose": 24, "score": 24}
+    assert speaker["chance"] == 0.25
+
+
+def test_both_purities_are_high_and_have_their_parts_beside_them(perfect):
+    purity = perfect["purity"]
+    assert purity["content"] > 0.8
+    assert purity["speaker"] > 0.8
+    parts = purity["parts"]
+    assert parts["phone_z1"] == perfect["phone"]["z1"]["information"]
+    assert purity["content"] == parts["phone_z1"] - parts["speaker_z1"]
+    assert purity["speaker"] == parts["speaker_mu2"] - parts["phone_z2"]
+
+
+def test_swapped_codes_flip_the_sign_of_every_purity(perfect):
+    swapped = metrics_of({split: swap(one) for split, one in LATENTS.items()})
+    assert set(swapped["purity"]) == {"content", "speaker", "parts"}
+    for name in ("content", "speaker"):
+        assert perfect["purity"][name] > 0.8
+        assert swapped["purity"][name] < -0.8
+    assert swapped["speaker"]["z1"]["accuracy"] == 1
+    assert swapped["phone"]["z2"]["accuracy"] == 1
+
+
+def test_random_codes_have_no_information_within_noise():
+    utterances = {
+        split: make_utterances(split, count, each=20) for split, count in SPEAKERS.items()
+    }
+    made = split_latents(utterances, noise=0.1)
+    latents = {split: randomize(one, seed) for seed, (split, one) in enumerate(made.items())}
+    found = metrics_of(latents, utterances)
+    for code in ("z1", "z2", "mu2"):
+        phone, speaker = found["phone"][code], found["speaker"][code]
+        assert phone["information"] < 0.01
+        assert phone["information_low"] < 0
+        assert speaker["information"] < 0.05  # 96 rows of 16 utterances: coarser
+    assert abs(found["purity"]["content"]) < 0.05
+
+
+def test_the_frame_shows_both_and_the_matrix_has_every_cell(perfect):
+    cells = matrix_cells(perfect)
+    assert set(cells) == {"fbank", "z1", "z2", "mu2"}
+    assert {factor for row in cells.values() for factor in row} == {"phone", "speaker", "sex"}
+    z1 = cells["z1"]["phone"]
+    assert z1["information"] == perfect["phone"]["z1"]["information"]
+    assert z1["low"] <= z1["information"] <= z1["high"]
+    assert z1["accuracy"] == 1
+    assert "z1z2" in perfect["phone"]  # a probe, but not a row of the matrix
+
+
+def test_what_a_corpus_does_not_allow_is_absent_with_its_reason(perfect):
+    assert set(perfect["absent"]) == {"snr", "f0", "sentence"}
+    assert "2 levels at least, found 0; see domains.test" in perfect["absent"]["snr"]
+    assert "voiced frame" in perfect["absent"]["f0"]
+    assert "spoken in each of train, dev and test, found 0" in perfect["absent"]["sentence"]
+    unknown = {
+        split: [replace(item, gender="") for item in own] for split, own in UTTERANCES.items()
+    }
+    found = metrics_of(LATENTS, unknown, phones={})
+    assert found["absent"]["phone"] == "the corpus has no phone times (phones.csv is empty)"
+    assert "women or men" in found["absent"]["sex"]
+    assert found["purity"] == {}
+    assert set(matrix_cells(found)["z1"]) == {"speaker"}
+
+
+def test_selectivity_stands_beside_the_accuracy_on_phones(perfect):
+    z1 = perfect["phone"]["z1"]
+    assert z1["selectivity"] == pytest.approx(z1["accuracy"] - z1["control_accuracy"])
+    assert z1["control_accuracy"] < 0.7
+    assert perfect["phone"]["control_clusters"] == 144 // 16
+    assert "selectivity" not in perfect["speaker"]["z1"]
+
+
+def test_timit_is_fitted_as_48_classes_and_scored_as_39():
+    """aa and ao are two classes to fit and one to score; q is dropped; kcl is a pause."""
+    names = {"aa": "aa", "iy": "ao", "s": "kcl", "t": "q"}
     phones = {
-        item.utterance_id: alignment(item, SEGMENTS)
-        for split in SPEAKERS
-        for item in utterances_of(split)
+        name: tuple(Phone(one.start_s, one.end_s, names[one.phone]) for one in own)
+        for name, own in MATERIAL.phones.items()
     }
-    return Labelling(phones, 1000 * HOP_S)
+    task = ask_phone(replace(MATERIAL, phones=phones)).task
+    assert set(task.fit.labels.tolist()) == {"aa", "ao", "cl"}
+    assert task.folding["ao"] == "aa"
+    assert task.folding["cl"] == "sil"
+    assert task.silence == {"sil"}
+    counts = ask_phone(replace(MATERIAL, phones=phones)).counts
+    assert (counts["classes"], counts["fitted_classes"]) == (2, 3)
+    said = [name for item in UTTERANCES["test"] for name in segment_phones(item, SEGMENTS_EACH)]
+    assert counts["unlabelled"]["test"] == said.count("t")
+    assert counts["silence"] == said.count("s")
 
 
-def test_z1_tells_the_phone_and_z2_the_speaker(rows, labelling):
-    plan = plan_tasks(rows, labelling, max_segments=1000, seed=0)
-    metrics = summarize(plan, run_probes(plan.tasks, [1e-3, 1e-1], draws=50, seed=0))
-    assert metrics["phone"]["z1"]["accuracy"] > 0.95
-    assert metrics["phone"]["z2"]["accuracy"] < 0.5
-    assert metrics["speaker"]["z2"]["accuracy"] > 0.95
-    assert metrics["speaker"]["z1"]["accuracy"] < 0.5
-    assert metrics["absent"] == {}
-    assert metrics["phone"]["classes"] == 4
-    assert metrics["phone"]["segments"] == {"train": 120, "dev": 48, "test": 96}
-    assert metrics["speaker"]["speakers"] == 4
-    assert metrics["speaker"]["segments"] == {"fit": 48, "choose": 24, "score": 24}
-    assert metrics["speaker"]["chance"] == 0.25
-    assert set(metrics["phone"]["fbank"]) == {
-        "accuracy",
-        "accuracy_low",
-        "accuracy_high",
-        "penalty",
+def test_other_inventories_keep_their_phones(perfect):
+    task = ask_phone(MATERIAL).task
+    assert task.folding == {}
+    assert perfect["phone"]["fitted_classes"] == perfect["phone"]["classes"] == 4
+
+
+def test_segments_outside_the_alignments_are_counted():
+    fewer = {name: items for name, items in MATERIAL.phones.items() if name != "dev00_01"}
+    counts = ask_phone(replace(MATERIAL, phones=fewer)).counts
+    assert counts["unlabelled"] == {"train": 0, "dev": SEGMENTS_EACH, "test": 0}
+    assert counts["segments"]["dev"] == 48 - SEGMENTS_EACH
+
+
+def test_more_fitting_segments_than_allowed_are_sampled():
+    few = replace(MATERIAL, max_segments=30)
+    assert [len(ask(few).task.fit) for ask in (ask_phone, ask_speaker, ask_sex)] == [30, 30, 30]
+    again, other = (ask_phone(replace(few, seed=seed)).task.fit.inputs["z1"] for seed in (0, 1))
+    first = ask_phone(few).task.fit.inputs["z1"]
+    np.testing.assert_array_equal(again, first)
+    assert (other != first).any()
+
+
+def test_sex_is_asked_of_speakers_never_fitted_on():
+    task = ask_sex(MATERIAL).task
+    assert set(task.fit.speakers).isdisjoint(task.score.speakers)
+    genders = {item.speaker: item.gender for own in UTTERANCES.values() for item in own}
+    for part in (task.fit, task.choose, task.score):
+        assert part.labels.tolist() == [genders[name] for name in part.speakers.tolist()]
+
+
+def test_sentences_are_those_of_all_splits_without_case_and_points():
+    utterances = split_utterances(["Come here.", "come HERE", "Go, now!", "Only once."])
+    own = utterances["train"]
+    utterances["train"] = [replace(item, text=item.text.replace("Only", "Train")) for item in own]
+    material = make_material(split_latents(utterances, 0.1), utterances)
+    question = ask_sentence(material)
+    assert set(question.task.fit.labels.tolist()) == {"come here", "go now"}
+    assert question.counts["segments"]["fit"] == 6 * 3 * SEGMENTS_EACH
+    assert question.counts["classes"] == 2
+
+
+def test_f0_is_that_of_the_utterance_and_is_read_where_it_is():
+    """The first dimension of z2 stands for the mean log F0; nothing of z1 does."""
+    values = {
+        utterance_id: float(one.mu2[place, 0]) / 10 + 5
+        for one in LATENTS.values()
+        for place, utterance_id in enumerate(one.utterance_ids)
     }
+    values["train00_00"] = None
+    question = ask_f0(replace(MATERIAL, log_f0=values))
+    assert question.counts["unvoiced_utterances"] == 1
+    assert question.counts["segments"] == {"fit": 138, "choose": 48, "score": 96}
+    found = run_probes([question.task], SETTING)["f0"]
+    assert found["mu2"][LINEAR].scores.value > 0.99
+    assert found["z1"][LINEAR].scores.value < 0.1
 
 
-def test_a_corpus_without_phone_times_has_no_phone_probe_and_says_why(rows):
-    plan = plan_tasks(rows, Labelling({}, 10.0), max_segments=1000, seed=0)
-    assert [task.name for task in plan.tasks] == ["speaker"]
-    assert plan.absent == {"phone": "the corpus has no phone times (phones.csv is empty)"}
+def test_snr_is_asked_of_speakers_never_fitted_on():
+    noisy = {
+        level: replace(
+            MATERIAL.rows["test"],
+            inputs={name: one + level for name, one in MATERIAL.rows["test"].inputs.items()},
+        )
+        for level in (0.0, 20.0)
+    }
+    question = ask_snr(replace(MATERIAL, noisy=noisy))
+    task = question.task
+    assert question.counts["levels_db"] == [0, 20]
+    assert question.counts["segments"] == {"fit": 96, "choose": 48, "score": 48}
+    parts = [set(part.speakers.tolist()) for part in (task.fit, task.choose, task.score)]
+    assert len(set.union(*parts)) == sum(map(len, parts)) == 4
+    assert run_probes([task], SETTING)["snr"]["z1"][LINEAR].scores.value > 0.9
+    few = [item for own in UTTERANCES.values() for item in own if item.speaker != "test03"]
+    with pytest.raises(TrialError, match="snr probe needs 4 test speakers, found 3"):
+        ask_snr(replace(MATERIAL, noisy=noisy, utterances=few))
 
 
-def test_segments_outside_the_alignments_are_counted(rows, labelling):
-    fewer = {name: items for name, items in labelling.phones.items() if name != "dev00_01"}
-    plan = plan_tasks(rows, Labelling(fewer, labelling.hop_ms), max_segments=1000, seed=0)
-    assert plan.counts["phone"]["unlabelled"] == {"train": 0, "dev": SEGMENTS, "test": 0}
-    assert plan.counts["phone"]["segments"]["dev"] == 48 - SEGMENTS
+def test_speakers_with_few_utterances_are_counted_or_make_the_task_absent():
+    def material(kept):
+        return make_material({"test": make_latents(kept, segments=SEGMENTS_EACH)}, {"test": kept})
+
+    utterances = make_utterances("test", 4, 4)
+    question = ask_speaker(material(utterances[:-2]))
+    assert (question.counts["left_out"], question.counts["speakers"]) == (1, 3)
+    with pytest.raises(TrialError, match="found 0; 4 speakers have fewer"):
+        ask_speaker(material(utterances[::2]))
 
 
-def test_more_train_segments_than_allowed_are_sampled(rows, labelling):
-    plan = plan_tasks(rows, labelling, max_segments=30, seed=0)
-    assert {task.name: len(task.fit) for task in plan.tasks} == {"phone": 30, "speaker": 30}
-    assert plan.counts["phone"]["segments"] == {"train": 30, "dev": 48, "test": 96}
-    again, other = (plan_tasks(rows, labelling, max_segments=30, seed=seed) for seed in (0, 1))
-    first = plan.tasks[0].fit.inputs["z1"]
-    np.testing.assert_array_equal(again.tasks[0].fit.inputs["z1"], first)
-    assert (other.tasks[0].fit.inputs["z1"] != first).any()
-
-
-def test_speakers_with_few_utterances_are_counted_or_make_the_task_absent(rows, labelling):
-    def test_rows(kept):
-        latents = make_latents(kept, segments=SEGMENTS)
-        return {**rows, "test": segment_rows(latents, make_frames(latents), kept)}
-
-    utterances = utterances_of("test")
-    plan = plan_tasks(test_rows(utterances[:-2]), labelling, max_segments=1000, seed=0)
-    assert plan.counts["speaker"]["left_out"] == 1
-    assert plan.counts["speaker"]["speakers"] == 3
-    plan = plan_tasks(test_rows(utterances[::2]), labelling, max_segments=1000, seed=0)
-    assert "found 0; 4 speakers have fewer" in plan.absent["speaker"]
+def test_purities_need_both_factors():
+    assert purities({"phone": {}}) == {}

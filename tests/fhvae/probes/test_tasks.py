@@ -7,7 +7,14 @@ import pytest
 
 from fhvae.errors import TrialError
 from fhvae.probes.rows import label, segment_rows
-from fhvae.probes.tasks import make_task, speaker_task, split_speakers
+from fhvae.probes.tasks import (
+    Task,
+    check_task,
+    deal_speakers,
+    fold_labels,
+    speaker_task,
+    split_speakers,
+)
 from tests.latent_factory import make_frames, make_latents, make_utterances
 
 
@@ -71,6 +78,42 @@ def test_a_part_without_rows_and_a_single_label_are_refused():
     with pytest.raises(
         TrialError, match="phone probe needs labelled segments to choose on, found 0"
     ):
-        make_task("phone", full, empty, full)
+        check_task(Task("phone", full, empty, full))
     with pytest.raises(TrialError, match="phone probe needs at least 2 labels to fit, found 1"):
-        make_task("phone", single, full, full)
+        check_task(Task("phone", single, full, full))
+    with pytest.raises(TrialError, match="phone probe needs at least 2 labels to score, found 1"):
+        check_task(Task("phone", full, full, single))
+    with pytest.raises(TrialError, match="at least 2 labels to fit, found 1"):
+        check_task(Task("phone", full, full, full, folding={"0": "x", "1": "x"}))
+
+
+def test_folded_labels():
+    labels = np.array(["cl", "iy", "vcl"])
+    assert fold_labels(labels, {"cl": "sil", "vcl": "sil"}).tolist() == ["sil", "iy", "sil"]
+    numbers = np.array([1.5, 2.5])
+    assert fold_labels(numbers, {}) is numbers
+
+
+def test_fitting_rows_of_the_speaker_task_are_sampled_and_the_others_kept():
+    rows = rows_of(make_utterances("test", 3, 5))
+    split = split_speakers(rows, np.random.default_rng(1))
+    task = speaker_task(rows, split, 7, np.random.default_rng(2))
+    assert [len(part) for part in (task.fit, task.choose, task.score)] == [7, 12, 12]
+
+
+def test_parts_are_balanced_by_sex():
+    genders = {f"{sex}{place}": sex for sex in "FM" for place in range(6)}
+    folds = ("a", "b", "c")
+    dealt = deal_speakers(genders, folds, np.random.default_rng(1))
+    assert dealt.keys() == genders.keys()
+    for fold in folds:
+        own = [genders[name] for name, part in dealt.items() if part == fold]
+        assert sorted(own) == ["F", "F", "M", "M"]
+    again, other = (deal_speakers(genders, folds, np.random.default_rng(seed)) for seed in (1, 2))
+    assert again == dealt != other
+
+
+def test_a_part_named_twice_gets_twice_as_many():
+    genders = dict.fromkeys([f"s{place}" for place in range(8)], "")
+    dealt = deal_speakers(genders, ("fit", "score", "fit"), np.random.default_rng(1))
+    assert Counter(dealt.values()) == {"fit": 5, "score": 3}

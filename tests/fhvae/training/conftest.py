@@ -48,6 +48,7 @@ def dev_data() -> SequenceData:
 def setting() -> Callable[..., Setting]:
     def make(alpha: float = 10.0, seed: int = 0, **training: object) -> Setting:
         values: dict[str, object] = {
+            "domains": "clean",
             "mu2_table": "closed_form",
             "sequence": "utterance",
             "batch": 8,

@@ -30,22 +30,42 @@ SPEAKERS = {"b_1": "b", "a_1": "a", "b_2": "b"}
 
 
 def test_each_utterance_has_its_own_mu2_by_default():
-    data = load_sequences(packed(), SPEAKERS, "utterance", torch.device("cpu"))
+    data = load_sequences([packed()], SPEAKERS, "utterance", torch.device("cpu"))
     assert data.sequences == 3
     assert len(set(data.sequence.tolist())) == 3
     assert data.segments_in_sequence(5, 2).sort().values.tolist() == [2, 2, 3]
 
 
 def test_utterances_of_a_speaker_share_one_where_asked():
-    data = load_sequences(packed(), SPEAKERS, "speaker", torch.device("cpu"))
+    data = load_sequences([packed()], SPEAKERS, "speaker", torch.device("cpu"))
     assert data.sequences == 2
     assert data.sequence[0] == data.sequence[2] != data.sequence[1]
     assert data.segments_in_sequence(5, 2)[data.sequence[0]] == 3 + 2
 
 
+def test_a_copy_in_another_domain_is_a_sequence_of_its_own_with_its_own_frames():
+    noisy = Packed(packed().rows + 1000, packed().utterance_ids, packed().offsets, packed().lengths)
+    data = load_sequences([packed(), noisy], SPEAKERS, "utterance", torch.device("cpu"))
+    assert data.sequences == 6
+    assert len(set(data.sequence.tolist())) == 6
+    assert data.speakers == ("b", "a", "b") * 2
+    for utterance in range(3):
+        clean, copy = (
+            data.frames[data.offsets[place] : data.offsets[place] + data.lengths[place]]
+            for place in (utterance, utterance + 3)
+        )
+        np.testing.assert_array_equal(copy, clean + 1000)
+
+
+def test_copies_of_a_speaker_share_one_where_asked():
+    data = load_sequences([packed(), packed()], SPEAKERS, "speaker", torch.device("cpu"))
+    assert data.sequences == 2
+    assert data.sequence.tolist() == [1, 0, 1, 1, 0, 1]
+
+
 def test_an_utterance_without_speaker_is_named():
     with pytest.raises(ArtifactError, match="must stand in the manifest, b_2 does not"):
-        load_sequences(packed(), {"b_1": "b", "a_1": "a"}, "utterance", torch.device("cpu"))
+        load_sequences([packed()], {"b_1": "b", "a_1": "a"}, "utterance", torch.device("cpu"))
 
 
 def test_other_speakers_other_digest():

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from fhvae.errors import TrialError
-from fhvae.verification.backends import cosine_scores, fit_lda, lda_speakers, project
+from fhvae.verification.backends import (
+    cosine_scores,
+    cosines,
+    fit_lda,
+    lda_speakers,
+    project,
+)
 from fhvae.verification.error_rates import eer
 from fhvae.verification.trials import pairs_of
 from fhvae.verification.vectors import Vectors
@@ -105,6 +111,19 @@ def test_train_speakers_with_one_utterance_are_not_used():
     without = fit_lda(vectors, names, dimensions=2)
     np.testing.assert_array_equal(with_lonely.directions, without.directions)
     assert lda_speakers([*names, "alone"]) == {"s00", "s01", "s02", "s03"}
+
+
+def test_utterances_that_do_not_differ_are_refused():
+    values = np.repeat(np.random.default_rng(9).normal(size=(4, 3)), 3, axis=0)
+    vectors = Vectors(tuple(f"u{place:02d}" for place in range(12)), values)
+    with pytest.raises(TrialError, match="LDA needs train vectors that vary within a speaker"):
+        fit_lda(vectors, list("aaabbbcccddd"), dimensions=2)
+
+
+def test_cosines_of_two_sets():
+    left = Vectors(("u1", "u2"), np.array([[1.0, 0], [3, 4]]))
+    right = Vectors(("a", "b", "c"), np.array([[0, 2.0], [5, 0], [-3, -4]]))
+    np.testing.assert_allclose(cosines(left, right), [[0, 1, -0.6], [0.8, 0.6, -1]], atol=1e-15)
 
 
 def test_too_few_train_speakers_are_refused():

@@ -1,10 +1,8 @@
 """The definitions of EER and minimum detection cost, against by-hand, brute-force and sklearn."""
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_curve
 
@@ -19,6 +17,11 @@ from fhvae.verification.error_rates import (
     minimum_detection_cost,
     rank_trials,
 )
+from tests.fhvae.verification.score_lists import (
+    brute_force_eer,
+    brute_force_rates,
+    scored_trials,
+)
 
 # Four targets .2 .3 .6 .9 and four non-targets .1 .5 .6 .8, worked out on paper:
 # threshold  .1   .2   .3   .5   .6   .8   .9   inf
@@ -26,45 +29,6 @@ from fhvae.verification.error_rates import (
 # FPR         1   3/4  3/4  3/4  2/4  1/4   0    0
 SCORES = np.array([0.2, 0.5, 0.6, 0.9, 0.1, 0.3, 0.6, 0.8])
 LABELS = np.array([1, 0, 1, 1, 0, 1, 0, 0], dtype=bool)
-
-
-@st.composite
-def trials(draw, weights=False):
-    """Scores on a coarse grid (many ties), with at least one trial of each kind."""
-    count = draw(st.integers(2, 24))
-    scores = draw(st.lists(st.integers(-6, 6), min_size=count, max_size=count))
-    labels = draw(st.lists(st.booleans(), min_size=count, max_size=count))
-    assume(any(labels) and not all(labels))
-    parts = [np.array(scores) / 4, np.array(labels)]
-    if weights:
-        counts = np.array(draw(st.lists(st.integers(0, 3), min_size=count, max_size=count)))
-        assume(counts[parts[1]].sum() > 0)
-        assume(counts[~parts[1]].sum() > 0)
-        parts.append(counts.astype(float))
-    return parts
-
-
-def brute_force_rates(scores, is_target, weights):
-    """FNR and FPR at every threshold, each counted trial by trial."""
-    rates = []
-    for threshold in [*sorted(set(scores.tolist())), np.inf]:
-        missed = accepted = targets = nontargets = 0.0
-        for score, target, weight in zip(scores, is_target, weights, strict=True):
-            targets += weight * target
-            nontargets += weight * (not target)
-            missed += weight * (target and score < threshold)
-            accepted += weight * (not target and score >= threshold)
-        rates.append((missed / targets, accepted / nontargets))
-    return rates
-
-
-def brute_force_eer(rates):
-    for (fnr_0, fpr_0), (fnr_1, fpr_1) in pairwise(rates):
-        d_0, d_1 = fnr_0 - fpr_0, fnr_1 - fpr_1
-        if d_1 >= 0:
-            a = d_1 / (d_1 - d_0)
-            return fnr_1 - a * (fnr_1 - fnr_0)
-    raise AssertionError("FNR never reaches FPR")
 
 
 @pytest.mark.parametrize(
@@ -125,7 +89,7 @@ def test_legacy_eer_knows_distinct_scores_only():
     assert eer_legacy(np.array([2.0, 2.0]), np.array([True, False])) == 0.0
 
 
-@given(trials(weights=True))
+@given(scored_trials(weights=True))
 def test_agrees_with_brute_force(parts):
     scores, labels, weights = parts
     rates = brute_force_rates(scores, labels, weights)
@@ -138,7 +102,7 @@ def test_agrees_with_brute_force(parts):
     assert eer_legacy(scores, labels, weights) == rates[distances.index(min(distances))][0]
 
 
-@given(trials(weights=True))
+@given(scored_trials(weights=True))
 def test_agrees_with_sklearn_roc_curve(parts):
     scores, labels, weights = parts
     fpr, tpr, thresholds = roc_curve(labels, scores, sample_weight=weights, drop_intermediate=False)
@@ -149,7 +113,7 @@ def test_agrees_with_sklearn_roc_curve(parts):
     np.testing.assert_allclose(curve.fnr[order], 1 - tpr, rtol=0, atol=1e-12)
 
 
-@given(trials())
+@given(scored_trials())
 def test_any_rising_map_of_the_scores_changes_nothing(parts):
     scores, labels = parts
     mapped = np.exp(scores) + 3 * scores - 7
@@ -157,7 +121,7 @@ def test_any_rising_map_of_the_scores_changes_nothing(parts):
         assert metric(mapped, labels) == metric(scores, labels)
 
 
-@given(trials(), st.randoms(use_true_random=False))
+@given(scored_trials(), st.randoms(use_true_random=False))
 def test_the_order_of_trials_changes_nothing(parts, random):
     scores, labels = parts
     places = list(range(len(scores)))
@@ -166,13 +130,13 @@ def test_the_order_of_trials_changes_nothing(parts, random):
         assert metric(scores[places], labels[places]) == metric(scores, labels)
 
 
-@given(trials())
+@given(scored_trials())
 def test_turning_scores_and_labels_around_keeps_the_eer(parts):
     scores, labels = parts
     assert eer(-scores, ~labels) == pytest.approx(eer(scores, labels), abs=1e-12)
 
 
-@given(trials(weights=True))
+@given(scored_trials(weights=True))
 def test_integer_weights_equal_physical_repetition(parts):
     scores, labels, weights = parts
     times = weights.astype(int)
@@ -182,12 +146,12 @@ def test_integer_weights_equal_physical_repetition(parts):
     assert min_dcf(scores, labels, 0.01, weights) == min_dcf(repeated, relabelled, 0.01)
 
 
-@given(trials(), st.sampled_from([0.01, 0.05, 0.5, 0.9]))
+@given(scored_trials(), st.sampled_from([0.01, 0.05, 0.5, 0.9]))
 def test_detection_cost_is_between_0_and_1(parts, prior):
     assert 0 <= min_dcf(*parts, prior) <= 1
 
 
-@given(trials(weights=True))
+@given(scored_trials(weights=True))
 def test_many_weightings_at_once_equal_one_by_one(parts):
     scores, labels, weights = parts
     rows = np.stack([weights, np.ones_like(weights), weights + 1])
@@ -219,3 +183,20 @@ def test_weights_that_leave_nothing_are_refused():
         eer(np.array([1.0, 0.0]), labels, weights=np.array([0.0, 1.0]))
     with pytest.raises(TrialError, match="at least 0"):
         eer(np.array([1.0, 0.0]), labels, weights=np.array([1.0, -1.0]))
+
+
+def test_agrees_with_speechbrain():
+    """A second public implementation: its EER is the mean of the rates at one threshold."""
+    metrics = pytest.importorskip(
+        "speechbrain.utils.metric_stats", reason="the package speechbrain is not installed"
+    )
+    torch = pytest.importorskip("torch")
+    random = np.random.default_rng(12)
+    labels = random.random(4000) < 0.3
+    scores = random.normal(size=4000) + 1.5 * labels
+    positive, negative = torch.tensor(scores[labels]), torch.tensor(scores[~labels])
+    found, _ = metrics.EER(positive, negative)
+    # Two thresholds next to each other lie at most a trial of each kind apart.
+    assert found == pytest.approx(eer(scores, labels), abs=1 / labels.sum())
+    cost, _ = metrics.minDCF(positive, negative, c_miss=1.0, c_fa=1.0, p_target=0.05)
+    assert cost / 0.05 == pytest.approx(min_dcf(scores, labels, 0.05), abs=1e-3)

@@ -1,8 +1,11 @@
-"""Speaker bootstrap: weights by hand, the limits of percentiles, and coverage."""
+"""Speaker bootstrap and jackknife: weights by hand, known spreads, and coverage."""
 
 import numpy as np
 import pytest
 
+from fhvae.errors import TrialError
+from fhvae.intervals import Interval, percentile_interval
+from fhvae.verification.crossing import resample_eer
 from fhvae.verification.error_rates import (
     eer,
     equal_error_rate,
@@ -11,24 +14,18 @@ from fhvae.verification.error_rates import (
     rank_trials,
 )
 from fhvae.verification.intervals import (
-    Interval,
     SpeakerDraws,
+    check_jackknife,
     difference_interval,
     draw_speakers,
+    has_both_kinds,
+    jackknife_eer,
     metric_interval,
-    percentile_interval,
     resample,
 )
 from fhvae.verification.trials import Trials, all_pairs, pairs_of
+from tests.fhvae.verification.score_lists import noisy_scores
 from tests.latent_factory import make_utterances
-
-
-def noisy_scores(trials: Trials, seed: int, noise: float = 1.0) -> np.ndarray:
-    """Score by closeness to the speaker's place on a line, with noise of the utterance."""
-    random = np.random.default_rng(seed)
-    places = 2 * random.normal(size=len(trials.speaker_names))
-    vectors = places[trials.speakers] + noise * random.normal(size=len(trials.utterance_ids))
-    return -np.abs(vectors[trials.enrol] - vectors[trials.test])
 
 
 def repeated(trials: Trials, scores: np.ndarray, counts: np.ndarray) -> float:
@@ -80,6 +77,12 @@ def test_every_draw_has_as_many_speakers_and_both_kinds_of_trial():
     assert 40 < draws.redrawn < 160
 
 
+def test_draws_that_leave_one_kind_of_trial_are_told():
+    trials = pairs_of(["u1", "u2", "u3", "u4"], ["a", "a", "b", "c"])
+    counts = np.array([[1, 1, 1], [3, 0, 0], [0, 1, 2], [1, 2, 0], [2, 0, 1]])
+    assert has_both_kinds(trials, counts).tolist() == [True, False, False, True, True]
+
+
 def test_equal_seeds_equal_draws_other_seeds_other_draws():
     trials = all_pairs(make_utterances("test", 6, 2))
     first, again, other = (
@@ -87,25 +90,6 @@ def test_equal_seeds_equal_draws_other_seeds_other_draws():
     )
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
-
-
-def test_percentiles_of_a_known_list():
-    # 0, 1, ..., 1000: 2.5 % and 97.5 % lie at 25 and 975.
-    interval = percentile_interval(500.0, np.arange(1001.0))
-    assert (interval.value, interval.low, interval.high) == pytest.approx((500.0, 25.0, 975.0))
-
-
-@pytest.mark.parametrize(
-    ("interval", "answer"),
-    [
-        (Interval(0.1, 0.02, 0.2), True),
-        (Interval(-0.1, -0.2, -0.02), True),
-        (Interval(0.1, -0.02, 0.2), False),
-        (Interval(0.1, 0.0, 0.2), False),
-    ],
-)
-def test_a_system_is_better_only_if_the_interval_excludes_zero(interval, answer):
-    assert interval.excludes_zero is answer
 
 
 def test_perfect_scores_have_no_spread():
@@ -140,10 +124,46 @@ def test_difference_is_first_minus_second_and_turns_around():
     assert backward.excludes_zero
 
 
+def test_jackknife_by_hand():
+    # Speaker a: targets 5 (u1 u2); b: targets 1 (u3 u4); c: targets 5 (u5 u6); all non-targets 3.
+    trials = pairs_of([f"u{place}" for place in range(1, 7)], list("aabbcc"))
+    scores = np.where(trials.is_target, np.where(trials.enrol_speakers == 1, 1.0, 5.0), 3.0)
+    # Thresholds 1, 3, 5: FNR 0, m, m and FPR 1, 1, 0, where m is the share of targets that
+    # are b's: the line from gap m - 1 to gap m is at FNR = m: 1/3 of all; 1/2, 0, 1/2 without
+    # a, b, c. Their mean is 1/3, their squares sum to 2 (1/6)^2 + (1/3)^2 = 1/6, the standard
+    # error is sqrt(2/3 / 6) = 1/3, and Student's t with 2 degrees of freedom 4.302653.
+    ranked = rank_trials(scores, trials.is_target)
+    value = float(equal_error_rate(error_curve(ranked)))
+    interval = jackknife_eer(trials, ranked, value)
+    assert interval.value == pytest.approx(1 / 3, abs=1e-12)
+    assert (interval.low, interval.high) == (0.0, 1.0)  # 1/3 -+ 1.434, cut to what a rate can be
+
+
+def test_jackknife_of_many_alike_speakers_is_narrow_and_holds_the_value():
+    trials = all_pairs(make_utterances("test", 12, 4))
+    ranked = rank_trials(noisy_scores(trials, seed=13), trials.is_target)
+    value = float(equal_error_rate(error_curve(ranked)))
+    left_out = []
+    for speaker in range(12):  # the long way: the trials of the others, written down
+        kept = (trials.enrol_speakers != speaker) & (trials.test_speakers != speaker)
+        scores = noisy_scores(trials, seed=13)
+        left_out.append(eer(scores[kept], trials.is_target[kept]))
+    error = np.sqrt(11 / 12 * np.sum((np.array(left_out) - np.mean(left_out)) ** 2))
+    interval = jackknife_eer(trials, ranked, value)
+    assert interval.high - value == pytest.approx(2.200985 * error, rel=1e-6)  # t, 11 degrees
+    assert value - interval.low == pytest.approx(2.200985 * error, rel=1e-6)
+
+
+def test_the_jackknife_names_the_speaker_without_whom_it_cannot_be():
+    trials = pairs_of(["u1", "u2", "u3", "u4"], ["a", "a", "b", "c"])
+    with pytest.raises(TrialError, match="without speaker a of 3 one kind is gone"):
+        check_jackknife(trials)
+
+
 @pytest.mark.slow
 def test_speaker_bootstrap_covers_the_true_eer():
     """The reason to resample speakers: trials of a list share them (nominal 95 %)."""
-    utterances = make_utterances("test", 24, 6)
+    utterances = make_utterances("test", 24, 8)
     trials = all_pairs(utterances)
 
     def simulated_scores(random):
@@ -159,8 +179,9 @@ def test_speaker_bootstrap_covers_the_true_eer():
     covered = []
     for repeat in range(120):
         random = np.random.default_rng([2, repeat])
-        draws = draw_speakers(trials, 300, random)
+        draws = draw_speakers(trials, 500, random)
         scores = simulated_scores(random)
-        interval = metric_interval(trials, scores, draws, equal_error_rate)
+        resampled = resample_eer(trials, rank_trials(scores, trials.is_target), draws.counts)
+        interval = percentile_interval(eer(scores, trials.is_target), resampled)
         covered.append(interval.low <= truth <= interval.high)
     assert np.mean(covered) > 0.85

@@ -1,5 +1,7 @@
 """Counts of all pairs, and score files that give every metric back to the last bit."""
 
+import hashlib
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,7 +15,9 @@ from fhvae.verification.trials import (
     as_written,
     pairs_of,
     read_scores,
+    trial_lines,
     write_scores,
+    write_trials,
 )
 from tests.latent_factory import make_utterances
 
@@ -108,6 +112,34 @@ def test_the_score_file_is_four_columns_of_text(tmp_path):
         "u1\tu3\tnontarget\t-2e-12\n"
         "u2\tu3\tnontarget\t1\n"
     )
+
+
+def test_the_trial_file_is_named_by_its_content(tmp_path):
+    trials = pairs_of(["u1", "u2", "u3"], ["a", "a", "b"])
+    digest = write_trials(tmp_path / "trials.tsv", trials)
+    content = (tmp_path / "trials.tsv").read_bytes()
+    assert content == (
+        b"enrol\ttest\tlabel\nu1\tu2\ttarget\nu1\tu3\tnontarget\nu2\tu3\tnontarget\n"
+    )
+    assert digest == hashlib.sha256(content).hexdigest()
+    other = write_trials(tmp_path / "other.tsv", pairs_of(["u1", "u2", "u3"], ["a", "b", "b"]))
+    assert other != digest
+
+
+def test_an_odd_id_is_quoted_and_comes_back(tmp_path):
+    trials = pairs_of(['say "hi"', "u\u2028v", "w"], ["a", "a", "b"])
+    assert len(trial_lines(trials)) == 3
+    write_scores(tmp_path / "scores.tsv", trials, np.array([1.0, 2.0, 3.0]))
+    assert read_scores(tmp_path / "scores.tsv").enrol == ('say "hi"', 'say "hi"', "u\u2028v")
+
+
+def test_some_trials_can_be_taken():
+    trials = pairs_of(["u1", "u2", "u3", "u4"], ["a", "a", "b", "b"])
+    taken = trials.take(np.array([True, True, False, False, False, False]))
+    assert (taken.enrol.tolist(), taken.test.tolist()) == ([0, 0], [1, 2])
+    assert taken.speaker_names == ("a", "b")
+    with pytest.raises(TrialError, match="got 1 target and 0 non-target"):
+        trials.take(np.arange(6) == 0)
 
 
 def test_utterances_named_like_missing_values_survive(tmp_path):

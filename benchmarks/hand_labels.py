@@ -1,0 +1,145 @@
+"""Phones that a person has labelled, read from frozen codes of a model trained elsewhere.
+
+    python -m benchmarks.hand_labels ../shared/data/timit_sample
+
+takes the model and the controls of the working tree and writes metrics as the stage probe
+does. `phone_accuracy` is the quick look of `benchmarks.levers`: one penalty for all, each
+speaker scored by a probe fitted on the others; `half` is the accuracy within half of the
+speakers, and may choose between trainings; `all` is over all.
+"""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from fhvae.artifacts import Packed, write_metrics
+from fhvae.controls.pca import apply_pca, fit_pca, read_pca, segment_rows
+from fhvae.corpus.folder import recordings
+from fhvae.corpus.manifest import Phone
+from fhvae.corpus.phone_classes import folding_for
+from fhvae.corpus.store import phone_at
+from fhvae.features.fbank import frame_time_s, log_mel
+from fhvae.features.normalize import read_normalizer
+from fhvae.inference import infer_latents
+from fhvae.model.weights import NORMALIZER, TrainedModel, read_model
+from fhvae.params import CorpusParams, Params, load_params
+from fhvae.probes.accuracy import ProbeSetting
+from fhvae.probes.logistic import fit_classifier
+from fhvae.probes.transfer import Encoders, leave_speakers_out
+from fhvae.seeds import generator
+
+SHIFT = 2  # frames between segments
+PENALTY = 1e-3  # the same for every code
+
+
+@dataclass(frozen=True)
+class HandLabels:
+    """A corpus with phone times.
+
+    Attributes:
+        frames: normalized by the train statistics of the model's corpus.
+        speakers: of each utterance.
+        phones: alignment of each utterance.
+    """
+
+    frames: Packed
+    speakers: Mapping[str, str]
+    phones: Mapping[str, tuple[Phone, ...]]
+
+
+def read_hand_labels(corpus: CorpusParams, params: Params, normalizer: Path) -> HandLabels:
+    """Decode a corpus folder with phones.csv and compute its frames."""
+    scale = read_normalizer(normalizer)
+    found = list(recordings(corpus, params.seed))
+    rows = [scale.apply(log_mel(item.samples, params.fbank)) for item in found]
+    lengths = np.array([len(one) for one in rows])
+    names = tuple(item.utterance.utterance_id for item in found)
+    return HandLabels(
+        frames=Packed(np.concatenate(rows), names, np.cumsum(lengths) - lengths, lengths),
+        speakers={item.utterance.utterance_id: item.utterance.speaker for item in found},
+        phones={item.utterance.utterance_id: item.phones for item in found},
+    )
+
+
+def phone_accuracy(
+    model: TrainedModel, train: Packed, hand: HandLabels, params: Params
+) -> dict[str, dict[str, float]]:
+    """Read the phone at the centre of a segment from z1, z2 and PCA of the size of z1."""
+    frames = params.segments.frames
+    latents = infer_latents(model, hand.frames, SHIFT)
+    fold = folding_for({phone.phone for alignment in hand.phones.values() for phone in alignment})
+    names = np.repeat(np.array(latents.utterance_ids), latents.lengths)
+    said = [
+        phone_at(hand.phones[name], frame_time_s(int(centre), params.fbank.hop_ms))
+        for name, centre in zip(names, latents.centre_frames, strict=True)
+    ]
+    labels = np.array([(fold(phone) or "") if phone else "" for phone in said])
+    offsets = dict(zip(hand.frames.utterance_ids, hand.frames.offsets, strict=True))
+    starts = latents.starts + np.array([offsets[name] for name in names])
+    random = generator(params.seed, "pca")
+    pca = fit_pca(train, frames, params.latents.shift, params.model.z1, random)
+    kept = labels != ""
+    codes = {
+        "z1": latents.z1_mean,
+        "z2": latents.z2_mean,
+        "pca": apply_pca(pca, segment_rows(hand.frames, starts, frames)),
+    }
+    who = np.array([hand.speakers[name] for name in names])[kept]
+    people = sorted(set(who.tolist()))
+    quarter = len(people) // 4  # names of TIMIT begin with the sex: two of each
+    half = people[:quarter] + people[2 * quarter : 3 * quarter]
+    return {
+        name: {
+            "half": leave_one_out(code[kept], labels[kept], who, half),
+            "all": leave_one_out(code[kept], labels[kept], who, people),
+        }
+        for name, code in codes.items()
+    }
+
+
+def leave_one_out(
+    codes: np.ndarray, labels: np.ndarray, speakers: np.ndarray, people: Sequence[str]
+) -> float:
+    """Score each of these speakers by a probe fitted on the others of them."""
+    right, rows = 0, 0
+    for person in people:
+        others = np.isin(speakers, [name for name in people if name != person])
+        own = speakers == person
+        probe = fit_classifier(codes[others], labels[others], PENALTY)
+        guesses = probe.classes[probe.probabilities(codes[own]).argmax(axis=1)]
+        right += int((guesses == labels[own]).sum())
+        rows += int(own.sum())
+    return right / rows
+
+
+def main() -> None:
+    """Score the model of the working tree on a corpus with hand labels."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("corpus", type=Path, help="folder with manifest.csv and phones.csv")
+    parser.add_argument("--model", type=Path, default=Path("models/fhvae"))
+    parser.add_argument("--controls", type=Path, default=Path("data/controls"))
+    parser.add_argument("--metrics", type=Path, default=Path("hand_labels.json"))
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    params, cpu = load_params(), torch.device("cpu")
+    encoders = Encoders(
+        trained=read_model(options.model, cpu),
+        normalizer=read_normalizer(options.model / NORMALIZER),
+        untrained=read_model(options.controls / "untrained", cpu),
+        pca=read_pca(options.controls / "pca.safetensors"),
+    )
+    corpus = replace(params.corpus, name="manifest", path=str(options.corpus))
+    probes = params.probes
+    setting = ProbeSetting(probes.penalties, probes.bootstrap, params.seed)
+    found = leave_speakers_out(list(recordings(corpus, params.seed)), encoders, setting)
+    write_metrics(options.metrics, {"phone": found})
+
+
+if __name__ == "__main__":
+    main()

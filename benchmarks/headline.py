@@ -1,0 +1,241 @@
+"""The headline table: every system beside its controls, and what is weak, named.
+
+    python -m benchmarks.headline          # of the working tree, after `dvc repro`
+
+Percentages, costs and Cllr apart. Cells are means over seeds (standard deviation over seeds)
+[the lowest and the highest end of the seeds' 95 % intervals]; one seed has no standard
+deviation.
+"""
+
+import json
+import statistics
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Metrics = Mapping[str, Any]
+BySeed = Mapping[int, Metrics]
+Runs = Mapping[str, BySeed]  # setting -> seed -> metrics
+FHVAE_TEN, FHVAE_ZERO = "alpha10", "alpha0"
+
+
+@dataclass(frozen=True)
+class System:
+    """A row.
+
+    Attributes:
+        title: as printed.
+        setting: whose runs hold it; baselines come from the runs with alpha 10.
+        vector: in the metrics of verify.
+        content: the vector that should not know the speaker; "" if there is none.
+        source: input of recognition and of the phone probe; "" if there is none.
+    """
+
+    title: str
+    setting: str
+    vector: str
+    content: str = ""
+    source: str = ""
+
+
+SYSTEMS = (
+    System("FBANK mean + std", FHVAE_TEN, "fbank", source="fbank"),
+    System("PCA of equal size", FHVAE_TEN, "pca", "pca", "pca"),
+    System("untrained FHVAE", FHVAE_TEN, "untrained", source="untrained"),
+    System("random", FHVAE_TEN, "random"),
+    System("i-vector", FHVAE_TEN, "ivector"),
+    System("FHVAE, alpha 0", FHVAE_ZERO, "mu2", "mu1", "z1"),
+    System("FHVAE, alpha 10", FHVAE_TEN, "mu2", "mu1", "z1"),
+)
+VERIFICATION = ["system", "EER cos", "EER best supervised", "minDCF 0.01", "Cllr", "content EER"]
+CONTENT = [
+    "system",
+    "PER clean",
+    "PER male to female",
+    "recovered",
+    "PER clean to noise 10 dB",
+    "recovered",
+    "phone accuracy, frame",
+]
+CONTROLS = {
+    "mu2": "mu2",
+    "mean of z2": "z2",
+    "mu2, mean spectrum removed from the input": "mean_removed",
+    "mu2, level of the input normalized": "level",
+    "mu2 of the untrained networks": "untrained",
+    "PCA of equal size": "pca",
+    "random vectors": "random",
+}
+
+
+def look_up(metrics: Metrics, key: str) -> Any:
+    """Find `verify.mu2.cos.eer` in nested metrics; None where it is absent."""
+    value: Any = metrics
+    for part in key.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            return None
+        value = value[part]
+    return value
+
+
+def cell(runs: BySeed, key: str, scale: float = 100, digits: int = 1) -> str:
+    """Lay out one quantity over seeds; "-" where no run has it."""
+    found = [run for run in runs.values() if look_up(run, key) is not None]
+    if not found:
+        return "-"
+    values = [scale * look_up(run, key) for run in found]
+    text = f"{statistics.mean(values):.{digits}f}"
+    if len(values) > 1:
+        text += f" ({statistics.stdev(values):.{digits}f})"
+    ends = [[look_up(run, key + end) for run in found] for end in ("_low", "_high")]
+    if None in ends[0]:
+        return text
+    low, high = scale * min(ends[0]), scale * max(ends[1])
+    return f"{text} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def per_key(source: str, train: str, test: str) -> str:
+    """Name the error rate of an input in the metrics of its stage."""
+    stage = "recognize_baselines" if source in ("fbank", "stacked", "pca") else "recognize"
+    return f"{stage}.per.{source}.{train}.{test}.per"
+
+
+def gap_key(source: str, train: str, test: str) -> str:
+    """Name what an input recovers of FBANK's loss."""
+    stage = "recognize_baselines" if source in ("fbank", "stacked", "pca") else "recognize"
+    return f"{stage}.gap.{source}.{train}.{test}.recovered"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Lay out a Markdown table; empty text if it has no row."""
+    body = [f"| {' | '.join(row)} |" for row in rows]
+    if not body:
+        return ""
+    head = [f"| {' | '.join(header)} |", "|" + " --- |" * len(header)]
+    return "\n".join([*head, *body]) + "\n"
+
+
+def verification_rows(runs: Runs) -> Iterator[list[str]]:
+    """Yield the speaker half of the headline table."""
+    for system in SYSTEMS:
+        own = runs.get(system.setting, {})
+        vector = f"verify.{system.vector}"
+        best = cell(own, f"{vector}.best.eer")
+        chosen = {look_up(run, f"{vector}.best.backend") for run in own.values()} - {None}
+        yield [
+            system.title,
+            cell(own, f"{vector}.cos.eer"),
+            f"{best} {', '.join(sorted(chosen))}".strip(),
+            cell(own, f"{vector}.cos.mindcf_p01", 1, 2),
+            cell(own, f"{vector}.cos.cllr", 1, 2),
+            cell(own, f"verify.{system.content}.cos.eer") if system.content else "-",
+        ]
+
+
+def content_rows(runs: Runs) -> Iterator[list[str]]:
+    """Yield the content half of the headline table."""
+    for system in SYSTEMS:
+        own = runs.get(system.setting, {})
+        if not system.source or not own:
+            continue
+        source = system.source
+        yield [
+            system.title,
+            cell(own, per_key(source, "clean", "clean")),
+            cell(own, per_key(source, "male", "female")),
+            cell(own, gap_key(source, "male", "female")),
+            cell(own, per_key(source, "clean", "noise10")),
+            cell(own, gap_key(source, "clean", "noise10")),
+            cell(own, f"probe.phone.{source}.accuracy"),
+        ]
+
+
+def control_rows(runs: Runs) -> Iterator[list[str]]:
+    """Yield mu2 under its controls: all pairs, and pairs of one sex."""
+    own = runs.get(FHVAE_TEN, {})
+    for title, vector in CONTROLS.items():
+        yield [
+            title,
+            cell(own, f"verify.{vector}.cos.eer"),
+            cell(own, f"verify.conditions.same_sex.{vector}.cos.eer"),
+            cell(own, f"verify.conditions.multi3.{vector}.cos.eer"),
+            cell(own, f"verify.{vector}.best.eer"),
+        ]
+
+
+def difference_rows(runs: Runs) -> Iterator[list[str]]:
+    """Yield the paired differences from mu2, and in how many seeds one is better."""
+    own = runs.get(FHVAE_TEN, {})
+    for backend in ("cos", "best"):
+        first: Metrics = next(iter(own.values()), {})
+        for pair in look_up(first, f"verify.difference.{backend}") or {}:
+            key = f"verify.difference.{backend}.{pair}"
+            verdicts = [look_up(run, f"{key}.better") for run in own.values()]
+            counted = ", ".join(
+                f"{verdicts.count(name)} {name}" for name in sorted({str(v) for v in verdicts})
+            )
+            yield [backend, pair.replace("-", " minus "), cell(own, f"{key}.eer"), counted]
+
+
+def weak_points(runs: Runs) -> list[str]:
+    """Name what does not go the model's way, from the numbers themselves."""
+    ten = runs.get(FHVAE_TEN, {})
+    found = []
+    for backend, other in (("cos", "ivector"), ("best", "ivector"), ("best", "fbank")):
+        key = f"verify.difference.{backend}.mu2-{other}.better"
+        verdicts = [look_up(run, key) for run in ten.values()]
+        known = [verdict for verdict in verdicts if verdict is not None]
+        wins = known.count("mu2")
+        if known and wins < len(known):
+            found.append(
+                f"{backend}: mu2 is better than {other} beyond the interval in {wins} of "
+                f"{len(known)} seeds ({other} better in {known.count(other)})"
+            )
+    found += _behind(
+        ten,
+        "phone accuracy of z1 at least that of PCA of equal size",
+        "probe.phone.z1.accuracy",
+        "probe.phone.pca.accuracy",
+        larger=True,
+    )
+    found += _behind(ten, "clean PER of z1 at most that of FBANK",
+                     per_key("z1", "clean", "clean"), per_key("fbank", "clean", "clean"),
+                     larger=False)  # fmt: skip
+    for train, test in (("male", "female"), ("female", "male"), ("clean", "noise10")):
+        key = f"recognize.gap.z1.{train}.{test}"
+        known = [run for run in ten.values() if look_up(run, f"{key}.defined") is not None]
+        lows = [look_up(run, f"{key}.recovered_low") for run in known]
+        wins = sum(low is not None and low > 0 for low in lows)
+        if known and wins < len(known):
+            found.append(
+                f"z1 recovers a part of FBANK's loss from {train} to {test} beyond the interval "
+                f"in {wins} of {len(known)} seeds"
+            )
+    return found
+
+
+def _behind(runs: BySeed, claim: str, key: str, other: str, *, larger: bool) -> Sequence[str]:
+    """Count the seeds in which a claim between two quantities holds; nothing if in all."""
+    pairs = [(look_up(run, key), look_up(run, other)) for run in runs.values()]
+    known = [(a, b) for a, b in pairs if a is not None and b is not None]
+    held = sum((a >= b) if larger else (a <= b) for a, b in known)
+    return [] if held == len(known) else [f"{claim}: in {held} of {len(known)} seeds"]
+
+
+def main() -> None:
+    """Print the table of metrics/*.json, columns aligned."""
+    found = {path.stem: json.loads(path.read_text()) for path in Path("metrics").glob("*.json")}
+    runs = {FHVAE_TEN: {0: found}}
+    for header, rows in ((VERIFICATION, verification_rows(runs)), (CONTENT, content_rows(runs))):
+        shown = [list(header), *(row for row in rows if set(row[1:]) - {"-"})]
+        shown = [[cell.replace("FHVAE, alpha 10", "FHVAE") for cell in row] for row in shown]
+        widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+        for row in shown:
+            print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)))
+        print()
+    print("All of it: metrics/*.json, `dvc metrics show`; pictures: plots/.")
+
+
+if __name__ == "__main__":
+    main()

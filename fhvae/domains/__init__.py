@@ -1,0 +1,1 @@
+"""Degraded copies of utterances: the target side of the mismatch matrix."""

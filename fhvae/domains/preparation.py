@@ -1,0 +1,110 @@
+"""From a corpus and params to the copies that are wanted and what they are made with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fhvae.corpus.store import Corpus
+from fhvae.domains.copies import Workshop
+from fhvae.domains.noises import speech_spectrum
+from fhvae.domains.plan import (
+    SPEECH_SHAPED,
+    Copy,
+    NoisePool,
+    group_voices,
+    plan_copies,
+    read_clips,
+)
+from fhvae.domains.recordings import NoiseFolder, read_noise_folder
+from fhvae.errors import ArtifactError
+from fhvae.features.extraction import Clip
+from fhvae.features.normalize import read_normalizer
+from fhvae.params import DomainsParams, FbankParams
+
+TRAIN_SPLITS, TEST_SPLITS = ("train", "dev"), ("test",)
+
+
+@dataclass(frozen=True)
+class DomainSplit:
+    """The copies of one split in one domain, in the order of its frames."""
+
+    domain: str
+    split: str
+    copies: tuple[Copy, ...]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All copies that are wanted, and what they are made with.
+
+    Attributes:
+        train: of the splits train and dev, by domain.
+        test: of the split test.
+        noises: recorded noise, where the kind folder is asked for.
+    """
+
+    workshop: Workshop
+    train: tuple[DomainSplit, ...]
+    test: tuple[DomainSplit, ...]
+    noises: NoiseFolder | None
+
+
+def prepare(
+    corpus: Corpus, frames: Path, domains: DomainsParams, fbank: FbankParams, seed: int
+) -> Prepared:
+    """Plan the copies of exactly the utterances that have frames.
+
+    Args:
+        corpus: gives samples and speakers.
+        frames: folder of the stage fbank.
+        domains, fbank: sections of the params.
+        seed: of the run.
+
+    Raises:
+        ArtifactError: corpus and frames do not belong together.
+        CorpusError: recorded noise or a voice cannot be used.
+    """
+    clips = {
+        split: read_clips(corpus.folder / split, frames / split, fbank.hop_ms)
+        for split in (*TRAIN_SPLITS, *TEST_SPLITS)
+    }
+    noises = _recorded(domains)
+    speaker_of = {item.utterance_id: item.speaker for item in corpus.utterances}
+
+    def plan(
+        names: Sequence[str], splits: Sequence[str], kinds: tuple[str, ...]
+    ) -> tuple[DomainSplit, ...]:
+        voices = group_voices(clips["train"], corpus.utterances)
+        recordings = noises.kept if noises else ()
+        pool = NoisePool(kinds, voices, domains.babble_voices, recordings)
+        return tuple(
+            DomainSplit(name, split, tuple(plan_copies(name, clips[split], speaker_of, pool, seed)))
+            for name in names
+            for split in splits
+        )
+
+    return Prepared(
+        workshop=_workshop(clips["train"], frames, domains, fbank, seed),
+        train=plan(domains.train, TRAIN_SPLITS, domains.train_noises),
+        test=plan(domains.test, TEST_SPLITS, domains.test_noises),
+        noises=noises,
+    )
+
+
+def _recorded(domains: DomainsParams) -> NoiseFolder | None:
+    if domains.noise_path is None:
+        return None
+    return read_noise_folder(Path(domains.noise_path), domains.active_range_db)
+
+
+def _workshop(
+    clips: Sequence[Clip], frames: Path, domains: DomainsParams, fbank: FbankParams, seed: int
+) -> Workshop:
+    normalizer = read_normalizer(frames / "normalizer.json")
+    if len(normalizer.mean) != fbank.mels:
+        raise ArtifactError(
+            f"{frames / 'normalizer.json'} must hold fbank.mels={fbank.mels} bands, it holds "
+            f"{len(normalizer.mean)}; rerun the stage fbank"
+        )
+    shaped = SPEECH_SHAPED in (*domains.train_noises, *domains.test_noises)
+    return Workshop(domains, fbank, normalizer, speech_spectrum(clips, seed) if shaped else None)

@@ -1,0 +1,164 @@
+"""ABX: is a triphone nearer to another of its kind than to one that differs in the middle phone?
+
+Within a speaker, and with X from another speaker; a code that does not know who speaks loses
+little from the one to the other (Schatz et al., 2013). The distances are those of fastabx (Poli
+et al., 2025): angle between frames, averaged along the best time alignment.
+"""
+
+import importlib.util
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fhvae.corpus.manifest import Phone
+from fhvae.corpus.phone_classes import is_silence
+
+NO_LIBRARY = (
+    "ABX needs the library fastabx (Python 3.12 or later); install the extra abx: "
+    "pip install '.[abx]'"
+)
+MOST_PER_CELL = 10  # A, B and X of one pair of phones in one context
+MOST_SPEAKERS_X = 5  # other speakers that X comes from
+LIBRILIGHT_BUG = "FASTABX_WITH_LIBRILIGHT_BUG"  # drops the last frame of each item; ours: off
+COLUMNS = ("#file", "onset", "offset", "#phone", "prev-phone", "next-phone", "speaker")
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Which moment each vector of a code describes.
+
+    Attributes:
+        hop_ms: from vector to vector.
+        first_frame: frame that the first vector is centred on.
+    """
+
+    hop_ms: float
+    first_frame: int
+
+
+@dataclass(frozen=True)
+class AbxErrors:
+    """Error rates in [0, 1], chance 0.5."""
+
+    within: float
+    across: float
+
+
+def is_available() -> bool:
+    """Tell whether fastabx is installed."""
+    return importlib.util.find_spec("fastabx") is not None
+
+
+def triphones(phones: Mapping[str, Sequence[Phone]], speakers: Mapping[str, str]) -> pd.DataFrame:
+    """List every run of three phones without a pause, from the first's start to the last's end.
+
+    Args:
+        phones: alignments by utterance id.
+        speakers: by utterance id; others are left out.
+
+    Returns:
+        The columns of an item file (`COLUMNS`), times in seconds.
+    """
+    rows = [
+        (name, before.start_s, after.end_s, middle.phone, before.phone, after.phone, speakers[name])
+        for name in sorted(phones.keys() & speakers.keys())
+        for before, middle, after in zip(
+            phones[name], phones[name][1:], phones[name][2:], strict=False
+        )
+        if not any(is_silence(one.phone) for one in (before, middle, after))
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def fit_items(items: pd.DataFrame, timing: Timing, lengths: Mapping[str, int]) -> pd.DataFrame:
+    """Bring item times to those of a code, and leave out items that reach beyond it.
+
+    fastabx takes vector i to describe the moment (i + 1/2) hops. Ours is centred on frame
+    `first_frame + i`, which is that many hops from the start.
+
+    Args:
+        items: of `triphones`.
+        timing: of the code.
+        lengths: vectors by utterance id.
+    """
+    hop_s = timing.hop_ms / 1000
+    moved = (0.5 - timing.first_frame) * hop_s
+    fitted = items.assign(
+        onset=(items["onset"] + moved).round(6), offset=(items["offset"] + moved).round(6)
+    )
+    ends = fitted["#file"].map(lengths).fillna(0) * hop_s
+    inside = (fitted["onset"] >= 0) & (fitted["offset"] <= ends)
+    long_enough = fitted["offset"] - fitted["onset"] >= 2 * hop_s
+    return fitted[inside & long_enough].reset_index(drop=True)
+
+
+def abx_errors(
+    codes: Mapping[str, np.ndarray], items: pd.DataFrame, hop_ms: float, seed: int
+) -> AbxErrors:
+    """Compute the error within and across speakers with fastabx.
+
+    Args:
+        codes: `[vector, dimension]` by utterance id.
+        items: of `fit_items`, for these codes.
+        hop_ms: from vector to vector.
+        seed: which items are taken where a cell has more than `MOST_PER_CELL`.
+    """
+    context = ["prev-phone", "next-phone"]
+    with tempfile.TemporaryDirectory() as folder:
+        item_file = Path(folder) / "triphones.item"
+        items.to_csv(item_file, sep=" ", index=False)
+        for name in sorted(set(items["#file"])):
+            np.save(Path(folder) / f"{name}.npy", codes[name].astype(np.float32))
+        errors = [
+            _error(item_file, hop_ms, by, across, seed)
+            for by, across in (([*context, "speaker"], None), (context, ["speaker"]))
+        ]
+    return AbxErrors(*errors)
+
+
+def _error(
+    item_file: Path, hop_ms: float, by: list[str], across: list[str] | None, seed: int
+) -> float:
+    """Average over contexts first, then over speakers, then over pairs of phones."""
+    from fastabx import Dataset, Score, Subsampler, Task
+
+    per_second = Decimal(1000) / Decimal(str(hop_ms))
+    rate = int(per_second) if per_second == int(per_second) else str(per_second)
+    dataset = Dataset.from_item(
+        item_file, item_file.parent, rate, feature_maker=_load, extension=".npy"
+    )
+    subsampler = Subsampler(MOST_PER_CELL, MOST_SPEAKERS_X if across else None, seed)
+    task = Task(dataset, on="#phone", by=by, across=across, subsampler=subsampler)
+    score = Score(task, "angular")
+    return float(score.collapse(levels=[("next-phone", "prev-phone"), "speaker"]))
+
+
+def _load(path: Path) -> object:
+    import torch
+
+    return torch.from_numpy(np.load(path))
+
+
+def abx_metrics(errors: Mapping[str, AbxErrors], items: Mapping[str, int]) -> dict[str, object]:
+    """Lay out errors by code, with the gap between speakers.
+
+    Args:
+        errors: by code.
+        items: triphones compared, by code.
+    """
+    found: dict[str, object] = {
+        name: {
+            "within": one.within,
+            "across": one.across,
+            "across_minus_within": one.across - one.within,
+            "items": items[name],
+        }
+        for name, one in errors.items()
+    }
+    return found | {"librilight_bug": bool(os.environ.get(LIBRILIGHT_BUG))}

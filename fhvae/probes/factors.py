@@ -1,0 +1,230 @@
+"""The questions that a corpus allows: phone, speaker, sex, sentence, F0 and noise.
+
+Every question is put to codes of one segment. mu2 is that of the whole utterance, so it has
+seen more than the others.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from fhvae.corpus.manifest import SPLITS, Phone, Utterance
+from fhvae.corpus.phone_classes import fold39, folding_for, is_silence, uses_timit
+from fhvae.errors import TrialError
+from fhvae.probes.accuracy import chance
+from fhvae.probes.control import cluster_count, control_labels
+from fhvae.probes.rows import Rows, by_utterance, join, label, phones_of, take
+from fhvae.probes.tasks import (
+    ControlLabels,
+    Task,
+    check_task,
+    deal_speakers,
+    fold_labels,
+    speaker_task,
+    split_speakers,
+)
+from fhvae.seeds import generator
+
+CODES = ("fbank", "pca", "untrained", "z1", "z2", "mu2")  # rows of the matrix
+NO_PHONES = "the corpus has no phone times (phones.csv is empty)"
+NOISE_PARTS = ("fit", "score", "fit", "choose")  # of the test speakers
+
+
+@dataclass(frozen=True)
+class Material:
+    """What questions are made of.
+
+    Attributes:
+        rows: by split: train, dev, test.
+        utterances: of all splits, for gender and text.
+        phones: alignments by utterance id.
+        hop_ms: time from frame to frame.
+        max_segments: fitting rows, at most; a seeded sample beyond.
+        clusters: of the labels without meaning, at most; 0 for none.
+        seed: of the run.
+        log_f0: by utterance id, None where nothing is voiced; empty where not measured.
+        noisy: rows of test by signal-to-noise ratio in dB.
+    """
+
+    rows: Mapping[str, Rows]
+    utterances: Sequence[Utterance]
+    phones: Mapping[str, tuple[Phone, ...]]
+    hop_ms: float
+    max_segments: int
+    clusters: int
+    seed: int
+    log_f0: Mapping[str, float | None] = field(default_factory=dict)
+    noisy: Mapping[float, Rows] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A task and what it rests on, as written to metrics."""
+
+    task: Task
+    counts: Mapping[str, Any]
+
+
+def narrow(rows: Rows, names: Collection[str] = CODES) -> Rows:
+    """Keep some of the inputs."""
+    return replace(rows, inputs={name: one for name, one in rows.inputs.items() if name in names})
+
+
+def _question(task: Task, classes: str = "classes", **counts: Any) -> Question:
+    """Check a task and count its rows and classes."""
+    check_task(task)
+    parts = {"fit": task.fit, "choose": task.choose, "score": task.score}
+    found: dict[str, Any] = {
+        "chance": chance(task),
+        "segments": {part: len(rows) for part, rows in parts.items()},
+    }
+    if not task.is_regression:
+        found[classes] = len(np.unique(fold_labels(task.fit.labels, task.folding)))
+    return Question(task, found | counts)
+
+
+def ask_phone(material: Material) -> Question:
+    """Ask for the phone at the centre: fit on train, choose on dev, score on test.
+
+    TIMIT's 61 symbols are fitted as 48 classes and scored as 39.
+    """
+    if not material.phones:
+        raise TrialError(NO_PHONES)
+    names = {phone.phone for phones in material.phones.values() for phone in phones}
+    to_fit = folding_for(names, classes=48)
+    random = generator(material.seed, "probes", "phone-segments")
+    parts, unlabelled = {}, {}
+    for split, rows in material.rows.items():
+        found = phones_of(rows, material.phones, material.hop_ms)
+        labels = [to_fit(name) if name is not None else None for name in found]
+        unlabelled[split] = labels.count(None)
+        most = material.max_segments if split == "train" else None
+        parts[split] = label(rows, labels, most, random)
+    folding = _to_scored(names, {to_fit(name) for name in names})
+    known = {folding.get(name, name) for part in parts.values() for name in part.labels.tolist()}
+    task = Task("phone", parts["train"], parts["dev"], parts["test"], folding)
+    task = replace(task, silence=frozenset(name for name in known if is_silence(name)))
+    question = _question(
+        task,
+        segments={split: len(part) for split, part in parts.items()},
+        unlabelled=unlabelled,
+        fitted_classes=len(np.unique(task.fit.labels)),
+        silence=int(np.isin(fold_labels(task.score.labels, folding), sorted(task.silence)).sum()),
+    )
+    return _with_control(question, material) if material.clusters else question
+
+
+def _to_scored(names: Collection[str], fitted: Collection[str | None]) -> dict[str, str]:
+    """Map each class that is fitted to the one that is scored; nothing where they are the same."""
+    if not uses_timit(names):
+        return {}
+    folded = {name: fold39(name) for name in fitted if name is not None}
+    return {name: target for name, target in folded.items() if target is not None}
+
+
+def _with_control(question: Question, material: Material) -> Question:
+    task = question.task
+    frames = material.rows["train"].inputs["fbank"]
+    clusters = cluster_count(len(task.fit), material.clusters)
+    fit, score = control_labels(
+        np.asarray(frames[np.arange(len(material.rows["train"]))]),
+        task.fit.labels,
+        (task.fit.inputs["fbank"], task.score.inputs["fbank"]),
+        clusters,
+        generator(material.seed, "probes", "control"),
+    )
+    if len(np.unique(fit)) < 2:
+        return question
+    counts = {**question.counts, "control_clusters": clusters}
+    return Question(replace(task, control=ControlLabels(fit, score)), counts)
+
+
+def ask_speaker(material: Material) -> Question:
+    """Ask which test speaker it is: fit, choose and score on different utterances of them."""
+    rows = narrow(material.rows["test"])
+    split = split_speakers(rows, generator(material.seed, "speaker-probe"))
+    random = generator(material.seed, "probes", "speaker-segments")
+    task = speaker_task(rows, split, material.max_segments, random)
+    return _question(task, "speakers", left_out=len(split.left_out))
+
+
+def ask_sex(material: Material) -> Question:
+    """Ask for the sex of a speaker never fitted on."""
+    genders = {one.utterance_id: one.gender or None for one in material.utterances}
+    if not any(genders.values()):
+        raise TrialError("the corpus does not say which speakers are women or men")
+    return _ask_utterances(material, "sex", genders)
+
+
+def ask_sentence(material: Material) -> Question:
+    """Ask which of the sentences that speakers of all splits have in common is spoken."""
+    splits: dict[str, set[str]] = defaultdict(set)
+    for one in material.utterances:
+        splits[_plain(one.text)].add(one.split)
+    common = {text for text, found in splits.items() if text and found >= set(SPLITS)}
+    if len(common) < 2:
+        raise TrialError(
+            "the sentence probe needs 2 sentences spoken in each of train, dev and test, "
+            f"found {len(common)}"
+        )
+    texts = {one.utterance_id: _plain(one.text) for one in material.utterances}
+    spoken = {name: text if text in common else None for name, text in texts.items()}
+    return _ask_utterances(material, "sentence", spoken)
+
+
+def _plain(text: str) -> str:
+    """Drop case and punctuation."""
+    return " ".join("".join(c for c in text.lower() if c.isalnum() or c in " '").split())
+
+
+def ask_f0(material: Material) -> Question:
+    """Ask for the mean log F0 of the utterance, of speakers never fitted on."""
+    if not any(value is not None for value in material.log_f0.values()):
+        raise TrialError("no utterance has a voiced frame to measure F0 on")
+    question = _ask_utterances(material, "f0", material.log_f0)
+    unvoiced = sum(value is None for value in material.log_f0.values())
+    return Question(question.task, {**question.counts, "unvoiced_utterances": unvoiced})
+
+
+def _ask_utterances(
+    material: Material, name: str, labels: Mapping[str, str | float | None]
+) -> Question:
+    """Ask for something of the utterance: fit on train, choose on dev, score on test."""
+    random = generator(material.seed, "probes", f"{name}-segments")
+    parts = {}
+    for split, rows in material.rows.items():
+        most = material.max_segments if split == "train" else None
+        parts[split] = label(narrow(rows), by_utterance(rows, labels), most, random)
+    return _question(Task(name, parts["train"], parts["dev"], parts["test"]))
+
+
+def ask_snr(material: Material) -> Question:
+    """Ask how many dB the noise lies below the speech, of noisy copies of test utterances.
+
+    Fitted on half of the test speakers, chosen on a quarter, scored on a quarter.
+    """
+    if len(material.noisy) < 2:
+        raise TrialError(
+            "the snr probe needs noisy copies of test at 2 levels at least, found "
+            f"{len(material.noisy)}; see domains.test"
+        )
+    genders = {one.speaker: one.gender for one in material.utterances if one.split == "test"}
+    if len(genders) < len(NOISE_PARTS):
+        raise TrialError(
+            f"the snr probe needs {len(NOISE_PARTS)} test speakers, found {len(genders)}"
+        )
+    part = deal_speakers(genders, NOISE_PARTS, generator(material.seed, "probes", "snr-speakers"))
+    levels = [
+        label(narrow(rows), [float(snr_db)] * len(rows)) for snr_db, rows in material.noisy.items()
+    ]
+    everything = join(levels)
+    whose = np.array([part[speaker] for speaker in everything.speakers.tolist()])
+    fit, choose, score = (take(everything, whose == one) for one in ("fit", "choose", "score"))
+    if len(fit) > material.max_segments:
+        random = generator(material.seed, "probes", "snr-segments")
+        fit = take(fit, np.sort(random.permutation(len(fit))[: material.max_segments]))
+    task = Task("snr", fit, choose, score)
+    return _question(task, levels_db=sorted(int(snr_db) for snr_db in material.noisy))

@@ -1,0 +1,160 @@
+"""How right a probe is, with intervals over speakers.
+
+*Information* is the share of the uncertainty about the label that a probe takes away:
+`(H - CE) / H`. CE is the probe's cross-entropy on the scored rows. H is the entropy of the
+labels of these same rows: the least cross-entropy of any answer that does not look at the
+code. So a probe of codes that say nothing has at most 0, and less the more it fooled itself.
+R2 is built alike: 1 minus the squared error over that of the best constant on these rows.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from fhvae.intervals import Interval, draw_counts, ratio_interval
+
+UNIFORM_SHARE = 1e-3  # mixed into every answer: one certain error must not cost infinity
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a probe says about the scored rows.
+
+    Attributes:
+        probabilities: `[row, class]`.
+        classes: `[class]`, sorted.
+    """
+
+    probabilities: np.ndarray
+    classes: np.ndarray
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The most probable class of each row, `[row]`."""
+        return np.asarray(self.classes[np.argmax(self.probabilities, axis=1)])
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """How well classes are told.
+
+    Attributes:
+        accuracy: of rows, in [0, 1].
+        macro_f1: mean over the classes that occur, in [0, 1].
+        cross_entropy_bits: per row.
+        information: see above, at most 1.
+    """
+
+    accuracy: Interval
+    macro_f1: float
+    cross_entropy_bits: float
+    information: Interval
+
+
+def fold(answers: Answers, folding: Mapping[str, str]) -> Answers:
+    """Add up the probabilities of classes that count as one.
+
+    Args:
+        answers: of a probe.
+        folding: from each class to what it counts as; classes not in it stay as they are.
+    """
+    names = np.array([folding.get(name, name) for name in answers.classes.tolist()])
+    classes, place = np.unique(names, return_inverse=True)
+    sums = np.zeros((len(classes), len(names)))
+    sums[place, np.arange(len(names))] = 1
+    return Answers(answers.probabilities @ sums.T, classes)
+
+
+def surprise_bits(answers: Answers, labels: np.ndarray) -> np.ndarray:
+    """Compute -log2 of the probability given to each row's label, `[row]`.
+
+    A share `UNIFORM_SHARE` of every answer is spread evenly over all classes, those that
+    only the scored rows have included.
+    """
+    known = len(np.union1d(answers.classes, labels))
+    place = np.minimum(np.searchsorted(answers.classes, labels), len(answers.classes) - 1)
+    given = answers.probabilities[np.arange(len(labels)), place]
+    given = np.where(answers.classes[place] == labels, given, 0.0)
+    return np.asarray(-np.log2((1 - UNIFORM_SHARE) * given + UNIFORM_SHARE / known))
+
+
+def entropy_bits(labels: np.ndarray) -> float:
+    """Compute the entropy of how often each label occurs."""
+    counts = np.unique(labels, return_counts=True)[1]
+    shares = counts / counts.sum()
+    return float(-(shares * np.log2(shares)).sum())
+
+
+def macro_f1(said: np.ndarray, labels: np.ndarray) -> float:
+    """Average the F1 over the labels that occur, each counted the same."""
+    scores = []
+    for name in np.unique(labels):
+        hits = int(((said == name) & (labels == name)).sum())
+        scores.append(2 * hits / int((said == name).sum() + (labels == name).sum()))
+    return float(np.mean(scores))
+
+
+def speaker_sums(values: np.ndarray, speakers: np.ndarray) -> np.ndarray:
+    """Add up the values of each speaker's rows, `[speaker]`, speakers sorted."""
+    names, owner = np.unique(speakers, return_inverse=True)
+    return np.bincount(owner, weights=values, minlength=len(names))
+
+
+def row_interval(values: np.ndarray, speakers: np.ndarray, counts: np.ndarray) -> Interval:
+    """Compute the mean over rows with its interval over speakers.
+
+    Args:
+        values: `[row]`, such as 1 where a row is right.
+        speakers: `[row]`.
+        counts: `[draw, speaker]`, of `fhvae.intervals.draw_counts`.
+    """
+    rows = speaker_sums(np.ones(len(values)), speakers)
+    return ratio_interval(speaker_sums(values, speakers), rows, counts)
+
+
+def one_minus(interval: Interval, unit: float) -> Interval:
+    """Turn an error into the share of `unit` that it does not reach: 1 - error / unit."""
+    low, high = 1 - interval.high / unit, 1 - interval.low / unit
+    return Interval(1 - interval.value / unit, low, high)
+
+
+def speaker_draws(speakers: np.ndarray, draws: int, random: np.random.Generator) -> np.ndarray:
+    """Draw speakers for the intervals, `[draw, speaker]`."""
+    return draw_counts(len(np.unique(speakers)), draws, random)
+
+
+def score_classes(
+    answers: Answers, labels: np.ndarray, speakers: np.ndarray, counts: np.ndarray
+) -> ClassScores:
+    """Score the answers of a classifier.
+
+    Args:
+        answers: of each row.
+        labels: `[row]`, the truth; at least two differ.
+        speakers: `[row]`.
+        counts: `[draw, speaker]`. H is not drawn again: where speakers are the labels, a draw
+            leaves some out, and its H would be of another question.
+    """
+    said, bits = answers.labels, surprise_bits(answers, labels)
+    return ClassScores(
+        accuracy=row_interval(said == labels, speakers, counts),
+        macro_f1=macro_f1(said, labels),
+        cross_entropy_bits=float(bits.mean()),
+        information=one_minus(row_interval(bits, speakers, counts), entropy_bits(labels)),
+    )
+
+
+def score_numbers(
+    said: np.ndarray, truth: np.ndarray, speakers: np.ndarray, counts: np.ndarray
+) -> Interval:
+    """Compute R2, the share of the variance of the scored rows that a regression explains.
+
+    Args:
+        said, truth: `[row]`.
+        speakers: `[row]`.
+        counts: `[draw, speaker]`.
+    """
+    errors = speaker_sums((said - truth) ** 2, speakers)
+    spread = speaker_sums((truth - truth.mean()) ** 2, speakers)
+    return one_minus(ratio_interval(errors, spread, counts), 1.0)

@@ -1,0 +1,1 @@
+"""Phone recognition: one recogniser for every input, in matched and mismatched conditions."""

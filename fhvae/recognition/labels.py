@@ -1,0 +1,87 @@
+"""Transcripts -> what the recogniser is taught, and what it is scored on.
+
+TIMIT is taught in 48 classes and scored in 39; every other corpus as it is transcribed.
+Neighbouring pauses count as one, before training and before scoring (Lee & Hon 1989).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from fhvae.corpus.phone_classes import SILENCE, fold39, folding_for, is_silence, uses_timit
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Labels of all utterances that have a transcript.
+
+    Attributes:
+        classes: taught classes, sorted; label 0 is CTC's blank, class k is label k + 1.
+        taught: by utterance id, labels of train utterances.
+        references: by utterance id, scored classes of every utterance; never empty.
+        empty: utterance ids whose transcript holds no class after folding, sorted.
+        timit: whether the 39 classes of TIMIT are scored.
+    """
+
+    classes: tuple[str, ...]
+    taught: Mapping[str, tuple[int, ...]]
+    references: Mapping[str, tuple[str, ...]]
+    empty: tuple[str, ...]
+    timit: bool
+
+    def decode(self, labels: Iterable[int]) -> tuple[str, ...]:
+        """Turn recognised labels, without blanks, into scored classes."""
+        return scored_classes([self.classes[label - 1] for label in labels], self.timit)
+
+
+def merge_pauses(names: Iterable[str]) -> list[str]:
+    """Keep one of several equal pauses in a row."""
+    merged: list[str] = []
+    for name in names:
+        if not (merged and merged[-1] == name and is_silence(name)):
+            merged.append(name)
+    return merged
+
+
+def scored_classes(names: Sequence[str], timit: bool) -> tuple[str, ...]:
+    """Fold phones to the classes that are counted, each pause `sil`, neighbouring pauses one."""
+    folded = [fold39(name) if timit else name for name in names]
+    kept = [SILENCE if is_silence(name) else name for name in folded if name is not None]
+    return tuple(merge_pauses(kept))
+
+
+def make_labels(transcripts: Mapping[str, Sequence[str]], train_ids: Iterable[str]) -> Labels:
+    """Fold the transcripts of a corpus.
+
+    Args:
+        transcripts: phones as written, by utterance id.
+        train_ids: utterances that may teach; their classes are all that can be recognised.
+    """
+    names = {name for phones in transcripts.values() for name in phones}
+    fold, timit = folding_for(names, classes=48), uses_timit(names)
+    teaching = {
+        utterance_id: merge_pauses(
+            [kept for name in transcripts[utterance_id] if (kept := fold(name)) is not None]
+        )
+        for utterance_id in train_ids
+        if utterance_id in transcripts
+    }
+    classes = tuple(sorted({name for phones in teaching.values() for name in phones}))
+    number = {name: place + 1 for place, name in enumerate(classes)}
+    scored = {name: scored_classes(phones, timit) for name, phones in transcripts.items()}
+    return Labels(
+        classes=classes,
+        taught={
+            utterance_id: tuple(number[name] for name in phones)
+            for utterance_id, phones in teaching.items()
+            if phones
+        },
+        references={name: phones for name, phones in scored.items() if phones},
+        empty=tuple(sorted(name for name, phones in scored.items() if not phones)),
+        timit=timit,
+    )
+
+
+def rows_needed(labels: Sequence[int]) -> int:
+    """Count the fewest rows in which CTC can say these labels: a blank between equal ones."""
+    return len(labels) + sum(a == b for a, b in pairwise(labels))

@@ -1,0 +1,141 @@
+"""Latents as inputs of the recogniser: z1, and z1 with mu2 beside it, written once per domain."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from fhvae.artifacts import PackedWriter, read_packed
+from fhvae.device import choose_device
+from fhvae.inference import utterance_posteriors
+from fhvae.model.objective import infer_mu2
+from fhvae.model.weights import TrainedModel, read_model
+from fhvae.parallel import map_in_order
+from fhvae.params import RecognizerParams
+from fhvae.recognition.conditions import Matrix
+from fhvae.recognition.inputs import CLEAN, FramePaths, Input
+from fhvae.recognition.rows import MakeRows, all_dimensions, extend, first_dimensions
+
+CHUNK_UTTERANCES = 32  # per call of a worker, which reads the model anew
+
+
+@dataclass(frozen=True)
+class Models:
+    """Folders of the trained model, and of one with the same initial weights and no step."""
+
+    trained: Path
+    untrained: Path
+
+    def users(self, inputs: Sequence[str]) -> dict[Path, list[str]]:
+        """Name the inputs that each model is needed for."""
+        users: dict[Path, list[str]] = {}
+        for name in inputs:
+            model = self.untrained if name == "untrained" else self.trained
+            users.setdefault(model, []).append(name)
+        return users
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A few utterances of one packed file, for one worker."""
+
+    model: Path
+    stem: Path
+    positions: tuple[int, ...]
+    shift: int
+
+
+def latent_rows(trained: TrainedModel, frames: np.ndarray, shift: int) -> np.ndarray:
+    """Infer the rows of one utterance: the posterior mean of z1, then mu2, repeated.
+
+    Args:
+        trained: the model.
+        frames: `[frame, mel]`, normalized.
+        shift: frames between two rows.
+
+    Returns:
+        `[row, z1 + z2]` float32; mu2 is in closed form over the segments of these rows.
+    """
+    device = next(trained.network.parameters()).device
+    extended = torch.from_numpy(extend(frames, trained.segments.frames, shift)).to(device)
+    found = utterance_posteriors(trained, extended, shift)
+    params = trained.network.params
+    one = torch.zeros(len(found.z2.mean), dtype=torch.int64, device=device)
+    mu2 = infer_mu2(found.z2.mean, one, 1, (params.z2_std / params.mu2_std) ** 2)
+    return torch.cat([found.z1.mean, mu2.expand_as(found.z2.mean)], dim=1).cpu().numpy()
+
+
+def infer_chunk(chunk: Chunk) -> list[np.ndarray]:
+    """Infer the rows of a few utterances, in a worker process."""
+    trained = read_model(chunk.model, choose_device())
+    packed = read_packed(chunk.stem)
+    return [
+        latent_rows(trained, np.asarray(packed[place], np.float32), chunk.shift)
+        for place in chunk.positions
+    ]
+
+
+def write_latent_rows(
+    model: Path, frames: FramePaths, rows: FramePaths, needed: Sequence[tuple[str, str]], shift: int
+) -> None:
+    """Write the rows of every needed (domain, split).
+
+    Args:
+        model: folder of the model.
+        frames: normalized frames to read.
+        rows: files to write, laid out in the same way.
+        needed: pairs (domain, split).
+        shift: frames between two rows.
+    """
+    sizes = read_model(model, torch.device("cpu")).network.params
+    for domain, split in needed:
+        stem = frames.stem(domain, split)
+        names = read_packed(stem).utterance_ids
+        chunks = [
+            Chunk(model, stem, tuple(range(first, len(names))[:CHUNK_UTTERANCES]), shift)
+            for first in range(0, len(names), CHUNK_UTTERANCES)
+        ]
+        results = map_in_order(infer_chunk, chunks, f"{model.name} {domain} {split}", "chunk")
+        with PackedWriter(rows.stem(domain, split), "float32", (sizes.z1 + sizes.z2,)) as writer:
+            for chunk, utterances in zip(chunks, results, strict=True):
+                for place, values in zip(chunk.positions, utterances, strict=True):
+                    writer.append(names[place], values)
+
+
+def needed_files(matrix: Matrix, with_toplines: bool) -> list[tuple[str, str]]:
+    """List the (domain, split) that recognisers read: all of test, and what they learn from."""
+    learned = {one.domain: None for one in matrix.train if with_toplines or not one.topline}
+    tested = {one.domain: None for one in matrix.test}
+    return [(domain, split) for domain in learned for split in ("train", "dev")] + [
+        (domain, "test") for domain in tested
+    ]
+
+
+def make_latent_inputs(
+    models: Models, frames: FramePaths, scratch: Path, matrix: Matrix, params: RecognizerParams
+) -> list[Input]:
+    """Infer the rows of all `latent_inputs` and name them as inputs.
+
+    Args:
+        models: folders of the trained model and of its untrained twin.
+        frames: normalized frames.
+        scratch: folder for the rows; the inputs read them there.
+        matrix: conditions; without any, nothing is inferred.
+        params: which inputs, and the shift.
+    """
+    inputs = []
+    for model, users in models.users(params.latent_inputs).items():
+        folder = scratch / model.name
+        rows = FramePaths(folder / CLEAN, folder / "train_domains", folder / "test_domains")
+        needed = needed_files(matrix, not set(users).isdisjoint(params.topline_inputs))
+        write_latent_rows(model, frames, rows, needed, params.shift)
+        z1 = read_model(model, torch.device("cpu")).network.params.z1
+        inputs += [Input(name, rows, _chooser(name, z1)) for name in users]
+    return inputs
+
+
+def _chooser(name: str, z1: int) -> MakeRows:
+    return all_dimensions if name == "z1mu2" else partial(first_dimensions, count=z1)

@@ -1,0 +1,182 @@
+"""Cells -> the metrics of the stages recognize_baselines and recognize."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fhvae.params import RecognitionParams
+from fhvae.recognition.cells import (
+    Cell,
+    CellKey,
+    Gap,
+    cell_interval,
+    draw_speakers,
+    fill_cells,
+    recovered_gap,
+)
+from fhvae.recognition.conditions import Direction, Matrix, directions
+from fhvae.recognition.experiment import Experiment
+from fhvae.recognition.materials import Materials
+
+REFERENCE_INPUT = "fbank"
+NO_COST = (
+    "the 95 % interval of what the mismatch costs FBANK does not lie above 0, "
+    "so there is no gap to recover"
+)
+
+
+def suffix(recognizer: str) -> str:
+    """Name the metrics of a recogniser: per for blstm, per_linear for linear."""
+    return "" if recognizer == "blstm" else f"_{recognizer}"
+
+
+def rate_metrics(cells: Mapping[CellKey, Cell], counts: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Lay out error rates as `per.<input>.<train condition>.<test condition>`."""
+    metrics: dict[str, Any] = {}
+    for key, cell in cells.items():
+        of_input = metrics.setdefault(f"per{suffix(key.recognizer)}", {}).setdefault(key.source, {})
+        of_input.setdefault(key.train, {})[key.test] = _one_rate(cell, counts[key.test])
+    return metrics
+
+
+def _one_rate(cell: Cell, counts: np.ndarray) -> dict[str, float]:
+    interval, phones = cell_interval(cell, counts), float(cell.phones.sum())
+    metrics = {"per": interval.value, "per_low": interval.low, "per_high": interval.high}
+    metrics |= {kind: count / phones for kind, count in cell.edits.items()}
+    if len(cell.repeat_rates) > 1:
+        metrics["per_std"] = float(cell.repeat_rates.std(ddof=1))
+    return metrics
+
+
+def gap_metrics(
+    cells: Mapping[CellKey, Cell],
+    baselines: Mapping[CellKey, Cell],
+    matrix: Matrix,
+    counts: Mapping[str, np.ndarray],
+) -> dict[str, Any]:
+    """Lay out what each input recovers as `gap.<input>.<train condition>.<test condition>`.
+
+    Args:
+        cells: of the inputs in question.
+        baselines: among them those of FBANK.
+        matrix: conditions.
+        counts: draws of speakers by test condition.
+
+    Returns:
+        Metrics, with `absent` naming each gap without a value and why.
+    """
+    metrics: dict[str, Any] = {}
+    absent: dict[str, str] = {}
+    pairs = {(key.recognizer, key.source): None for key in cells if key.source != REFERENCE_INPUT}
+    for recognizer, source in pairs:
+        for one in directions(matrix):
+            gap = _gap(cells, baselines, recognizer, source, one, counts[one.target])
+            name = f"gap{suffix(recognizer)}"
+            of_input = metrics.setdefault(name, {}).setdefault(source, {})
+            of_input.setdefault(one.source, {})[one.target] = _one_gap(gap)
+            if gap.recovered is None:
+                absent[f"{name}.{source}.{one.source}.{one.target}.recovered"] = NO_COST
+    return {**metrics, "absent": absent}
+
+
+def _gap(
+    cells: Mapping[CellKey, Cell],
+    baselines: Mapping[CellKey, Cell],
+    recognizer: str,
+    source: str,
+    one: Direction,
+    counts: np.ndarray,
+) -> Gap:
+    return recovered_gap(
+        baselines[CellKey(recognizer, REFERENCE_INPUT, one.source, one.target)],
+        cells[CellKey(recognizer, source, one.source, one.target)],
+        baselines[CellKey(recognizer, REFERENCE_INPUT, one.topline, one.target)],
+        counts,
+    )
+
+
+def _one_gap(gap: Gap) -> dict[str, Any]:
+    metrics: dict[str, Any] = {"defined": int(gap.recovered is not None)}
+    intervals = {"cost": gap.cost, "gain": gap.gain, "recovered": gap.recovered}
+    for name, interval in intervals.items():
+        if interval is not None:
+            metrics |= {
+                name: interval.value,
+                f"{name}_low": interval.low,
+                f"{name}_high": interval.high,
+            }
+    metrics["draws_without_cost"] = gap.discarded
+    return metrics
+
+
+def corpus_metrics(materials: Materials) -> dict[str, Any]:
+    """Count what was taught and scored, and what was left out."""
+    matrix = materials.matrix
+    return {
+        "classes": len(materials.labels.classes),
+        "left_out": materials.left_out,
+        "train_utterances": {one.name: len(one.train_ids) for one in matrix.train},
+        "test_utterances": {one.name: len(one.utterance_ids) for one in matrix.test},
+        "test_speakers": {one.name: one.speaker_count for one in matrix.test},
+        "test_phones": materials.test_phones,
+        "test_phones_never_taught": materials.unknown_phones,
+        "too_many_phones_for_ctc": materials.too_fast,
+    }
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a stage found, and the baselines (perhaps the same) that it is compared with."""
+
+    experiment: Experiment
+    cells: Mapping[CellKey, Cell]
+    baselines: Mapping[CellKey, Cell]
+    counts: Mapping[str, np.ndarray]
+
+
+def collect(
+    experiment: Experiment,
+    baselines: pd.DataFrame,
+    materials: Materials,
+    params: RecognitionParams,
+    seed: int,
+) -> Results:
+    """Fill the cells of the matrix and draw the test speakers.
+
+    Args:
+        experiment: of this stage.
+        baselines: edits with those of FBANK, columns `COLUMNS`.
+        materials: labels and conditions.
+        params: number of draws.
+        seed: of the run.
+    """
+    matrix = materials.matrix
+    return Results(
+        experiment=experiment,
+        cells=fill_cells(experiment.table, matrix),
+        baselines=fill_cells(baselines, matrix),
+        counts=draw_speakers(matrix, params.bootstrap, seed),
+    )
+
+
+def summarize(results: Results, materials: Materials) -> dict[str, Any]:
+    """Lay out all metrics of a stage; `absent` names what the corpus does not allow, and why."""
+    training = {
+        f"training{suffix(name)}": found for name, found in results.experiment.training.items()
+    }
+    gaps = gap_metrics(results.cells, results.baselines, materials.matrix, results.counts)
+    return {
+        **rate_metrics(results.cells, results.counts),
+        **gaps,
+        **training,
+        "corpus": corpus_metrics(materials),
+        "absent": {**materials.matrix.absent, **gaps["absent"]},
+    }
+
+
+def all_rates(results: Results) -> dict[str, Any]:
+    """Lay out the error rates of both stages, baselines first, for a plot beside each other."""
+    return rate_metrics({**results.baselines, **results.cells}, results.counts)

@@ -1,0 +1,203 @@
+"""Train a recogniser by CTC for a fixed number of steps, and let it recognise."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fhvae.device import choose_device
+from fhvae.params import RecognizerParams
+from fhvae.recognition.batches import endless_order, group_by_length, load_batch
+from fhvae.recognition.conditions import TrainCondition
+from fhvae.recognition.inputs import Input, RowReader, Scale, measure_scale
+from fhvae.recognition.labels import Labels
+from fhvae.recognition.network import BLANK, Recognizer
+from fhvae.recognition.scoring import count_edits, error_rate
+from fhvae.seeds import generator, stream_seed
+
+WARM_UP = 0.1  # share of the steps in which the learning rate rises, linearly
+LAST_RATE = 0.05  # of the learning rate, at the last step, after a linear fall
+LARGEST_GRADIENT = 5.0  # norm; CTC's first steps are steep
+DECODE_UTTERANCES = 32
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A trained recogniser, as it stood at its best look at dev.
+
+    Attributes:
+        network: ready to recognise.
+        scale: standardizes its rows.
+        dev_per: phone error rate on dev at that look.
+        step: after how many steps that was.
+    """
+
+    network: Recognizer
+    scale: Scale
+    dev_per: float
+    step: int
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One training run: which layers, which learning rate, which recogniser seed."""
+
+    layers: int
+    learning_rate: float
+    repeat: int
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """What a recogniser learns from: rows, and the labels of utterances by id."""
+
+    reader: RowReader
+    scale: Scale
+    taught: Mapping[str, Sequence[int]]
+
+    def groups(self, size: int) -> list[list[str]]:
+        """Put utterances of like length together, `size` at a time."""
+        lengths = {name: self.reader.length(name) for name in self.taught}
+        return group_by_length(lengths, list(self.taught), size)
+
+
+def rate_share(step: int, steps: int) -> float:
+    """Scale the learning rate at `step` of 1..steps: a linear rise, then a linear fall."""
+    rise = max(1.0, WARM_UP * steps)
+    if step <= rise:
+        return step / rise
+    return 1 - (1 - LAST_RATE) * (step - rise) / (steps - rise)
+
+
+def look_steps(steps: int, looks: int) -> set[int]:
+    """Spread the looks at dev evenly; the last is at the last step."""
+    return {steps * look // looks for look in range(1, looks + 1)}
+
+
+def new_recognizer(dimensions: int, labels: int, layers: int, cells: int, seed: int) -> Recognizer:
+    """Make a network whose initial weights depend on the seed alone.
+
+    PyTorch draws them from its global generator, whose state is put back afterwards.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed % 2**63)
+        return Recognizer(dimensions, labels, layers, cells)
+
+
+def ctc_loss(scores: Tensor, lengths: Tensor, taught: Sequence[Sequence[int]]) -> Tensor:
+    """Compute CTC per phone; on the CPU, as its gradient on CUDA is not repeatable.
+
+    An utterance with fewer rows than CTC needs counts 0 (and is counted in the metrics).
+
+    Args:
+        scores: `[row, utterance, label]`, log probabilities.
+        lengths: `[utterance]`, in rows.
+        taught: labels of each utterance.
+    """
+    targets = torch.tensor([label for labels in taught for label in labels])
+    sizes = torch.tensor([len(labels) for labels in taught])
+    loss = nn.CTCLoss(blank=BLANK, zero_infinity=True)
+    return loss(scores.cpu(), targets, lengths.cpu(), sizes)  # type: ignore[no-any-return]
+
+
+def learn(
+    source: Input,
+    condition: TrainCondition,
+    labels: Labels,
+    params: RecognizerParams,
+    attempt: Attempt,
+    seed: int,
+) -> Learned:
+    """Train one recogniser; the state kept is that of the lowest error rate on dev.
+
+    Args:
+        source: the input.
+        condition: who teaches; dev utterances of the same kind choose.
+        labels: of all utterances.
+        params: size and budget.
+        attempt: what differs from run to run.
+        seed: of the run; initial weights and order of batches are the same for every input.
+    """
+    reader, dev = (source.open(condition.domain, split) for split in ("train", "dev"))
+    lessons = Lessons(
+        reader=reader,
+        scale=measure_scale(reader, condition.train_ids),
+        taught={name: labels.taught[name] for name in condition.train_ids},
+    )
+    weights_seed = stream_seed(seed, "recognition", "weights", attempt.repeat)
+    network = new_recognizer(
+        len(lessons.scale.mean), len(labels.classes) + 1, attempt.layers, params.cells, weights_seed
+    ).to(choose_device())
+    random = generator(seed, "recognition", "batches", condition.name, attempt.repeat)
+    looks, best = look_steps(params.steps, params.looks), None
+    for step in take_steps(network, lessons, params, attempt.learning_rate, random):
+        if step in looks:
+            found = recognize(network, dev, lessons.scale, condition.dev_ids, labels)
+            dev_per = per_of(found, labels)
+            if best is None or dev_per < best.dev_per:
+                best = Learned(deepcopy(network), lessons.scale, dev_per, step)
+    if best is None:
+        raise ValueError("training must have at least one step and one look at dev")
+    return best
+
+
+def take_steps(
+    network: Recognizer,
+    lessons: Lessons,
+    params: RecognizerParams,
+    learning_rate: float,
+    random: np.random.Generator,
+) -> Iterator[int]:
+    """Take all optimizer steps, giving the number of each after it."""
+    device = next(network.parameters()).device
+    groups = lessons.groups(params.batch)
+    order = endless_order(len(groups), random)
+    optimizer = torch.optim.Adam(network.parameters())
+    for step in range(1, params.steps + 1):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate * rate_share(step, params.steps)
+        names = groups[next(order)]
+        batch = load_batch(lessons.reader, lessons.scale, names)
+        scores = network(batch.rows.to(device), batch.lengths.to(device))
+        loss = ctc_loss(scores, batch.lengths, [lessons.taught[name] for name in names])
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(network.parameters(), LARGEST_GRADIENT)
+        optimizer.step()
+        yield step
+
+
+def best_path(labels: np.ndarray) -> list[int]:
+    """Read the best label per row, `[row]`, as CTC does: repeats merged, then blanks dropped."""
+    changed = np.append(True, labels[1:] != labels[:-1])
+    return [int(label) for label in labels[changed & (labels != BLANK)]]
+
+
+@torch.inference_mode()
+def recognize(
+    network: Recognizer,
+    reader: RowReader,
+    scale: Scale,
+    utterance_ids: Sequence[str],
+    labels: Labels,
+) -> dict[str, tuple[str, ...]]:
+    """Recognise utterances greedily, without language model: scored classes by utterance id."""
+    device = next(network.parameters()).device
+    lengths = {name: reader.length(name) for name in utterance_ids}
+    found = {}
+    for names in group_by_length(lengths, utterance_ids, DECODE_UTTERANCES):
+        batch = load_batch(reader, scale, names)
+        scores = network(batch.rows.to(device), batch.lengths.to(device))
+        best = scores.argmax(dim=2).cpu().numpy()
+        for place, (name, length) in enumerate(zip(names, batch.lengths.tolist(), strict=True)):
+            found[name] = labels.decode(best_path(best[:length, place]))
+    return found
+
+
+def per_of(found: Mapping[str, Sequence[str]], labels: Labels) -> float:
+    """Compute the phone error rate of recognised utterances."""
+    references = [labels.references[name] for name in found]
+    return error_rate(references, count_edits(references, list(found.values())))

@@ -1,0 +1,153 @@
+"""Closed-set speaker identification: who of the test speakers says this other sentence?
+
+A linear classifier learns the test speakers from some of their sentences and names the speaker of
+the others, from mean and standard deviation of the codes over the utterance.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fhvae.artifacts import Packed
+from fhvae.corpus.manifest import Utterance
+from fhvae.errors import TrialError
+from fhvae.intervals import Interval, draw_counts, ratio_interval
+
+MIN_STD = 1e-6  # over the utterances; below, a statistic says nothing but rounding
+HALVES = 2
+
+
+@dataclass(frozen=True)
+class ClosedSet:
+    """Accuracy over test speakers.
+
+    Attributes:
+        accuracy: with its interval over speakers.
+        chance: of a guess, one over the number of speakers.
+        speakers: who have two sentences.
+        left_out: speakers who have not.
+    """
+
+    accuracy: Interval
+    chance: float
+    speakers: int
+    left_out: int
+
+
+def sentence_halves(utterances: Sequence[Utterance]) -> np.ndarray:
+    """Deal each speaker's sentences out to two halves in turn, `[utterance]` of 0, 1 or -1.
+
+    Utterances of one text go to one half; without a text each is a sentence of its own. A speaker
+    of a single sentence gets -1.
+    """
+    sentences: dict[str, set[str]] = defaultdict(set)
+    for item in utterances:
+        sentences[item.speaker].add(_sentence(item))
+    half = {
+        (speaker, sentence): place % HALVES if len(own) >= HALVES else -1
+        for speaker, own in sentences.items()
+        for place, sentence in enumerate(sorted(own))
+    }
+    return np.array([half[item.speaker, _sentence(item)] for item in utterances])
+
+
+def _sentence(utterance: Utterance) -> str:
+    return utterance.text or utterance.utterance_id
+
+
+def utterance_statistics(codes: Packed) -> np.ndarray:
+    """Compute mean and standard deviation of codes over each utterance, `[utterance, 2 dim]`."""
+    return np.array(
+        [
+            np.concatenate(
+                [rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64)]
+            )
+            for _, rows in codes.items()
+        ]
+    )
+
+
+def closed_set(
+    codes: Packed, utterances: Sequence[Utterance], draws: int, random: np.random.Generator
+) -> ClosedSet:
+    """Name the speaker of every test utterance by a classifier fitted on the other half.
+
+    Args:
+        codes: of the test split.
+        utterances: the same, in the same order.
+        draws: of speakers, for the interval.
+        random: of these draws.
+
+    Raises:
+        TrialError: fewer than two speakers have two sentences.
+    """
+    halves = sentence_halves(utterances)
+    usable = halves >= 0
+    speakers = np.array([item.speaker for item in utterances])
+    names, labels = np.unique(speakers[usable], return_inverse=True)
+    if len(names) < 2:
+        raise TrialError(
+            f"closed-set identification needs at least 2 test speakers with {HALVES} sentences "
+            f"each, found {len(names)} among {len(set(speakers))}"
+        )
+    named = name_speakers(utterance_statistics(codes)[usable], labels, halves[usable])
+    spoken = np.bincount(labels).astype(np.float64)
+    hits = np.bincount(labels, weights=named == labels, minlength=len(names))
+    counts = draw_counts(len(names), draws, random)
+    return ClosedSet(
+        accuracy=ratio_interval(hits, spoken, counts),
+        chance=1 / len(names),
+        speakers=len(names),
+        left_out=len(set(speakers)) - len(names),
+    )
+
+
+def name_speakers(vectors: np.ndarray, labels: np.ndarray, halves: np.ndarray) -> np.ndarray:
+    """Name each utterance's speaker by a classifier fitted on the half it is not in.
+
+    Args:
+        vectors: `[utterance, dimension]`.
+        labels: `[utterance]`, speakers counted from 0.
+        halves: `[utterance]`, 0 or 1.
+
+    Returns:
+        `[utterance]` labels.
+    """
+    named = np.full(len(labels), -1)
+    for half in range(HALVES):
+        asked, known = halves == half, halves != half
+        named[asked] = classify(vectors[known], labels[known], vectors[asked])
+    return named
+
+
+def classify(known: np.ndarray, labels: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """Take the nearest speaker mean, by the covariance that all speakers share.
+
+    That is linear discriminant analysis with equal priors; the covariance of the few utterances
+    is shrunk after Ledoit and Wolf (2004), so there is no setting to choose.
+
+    Args:
+        known: `[utterance, dimension]`, of the speakers in `labels`, each there at least once.
+        labels: `[utterance]`, speakers counted from 0.
+        asked: `[utterance, dimension]`.
+
+    Returns:
+        `[utterance]` labels; -1 where nothing varies and nobody can be told.
+    """
+    from sklearn.covariance import ledoit_wolf
+    from threadpoolctl import threadpool_limits
+
+    means = np.array([known[labels == label].mean(axis=0) for label in range(labels.max() + 1)])
+    away = known - means[labels]
+    std = away.std(axis=0)
+    telling = std > MIN_STD
+    if not telling.any():
+        return np.full(len(asked), -1)
+    means, away, asked = (part[:, telling] / std[telling] for part in (means, away, asked))
+    with threadpool_limits(1):
+        covariance, _ = ledoit_wolf(away, assume_centered=True)
+        directions = np.linalg.solve(covariance, means.T)  # [dimension, speaker]
+        scores = asked @ directions - 0.5 * (means * directions.T).sum(axis=1)
+    return np.asarray(scores.argmax(axis=1))

@@ -1,0 +1,133 @@
+"""All vectors side by side: the metrics of the stage verify, and which vector is better."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from fhvae.intervals import percentile_interval
+from fhvae.verification.backends import lda_speakers
+from fhvae.verification.comparison import BEST, VectorResult
+from fhvae.verification.conditions import ALL_PAIRS
+from fhvae.verification.systems import Curve, Setting
+from fhvae.verification.trials import Trials
+
+log = logging.getLogger(__name__)
+
+# What mu2 is held against, by cosine and by the best supervised back-end of each.
+AGAINST_MU2 = ("ivector", "fbank", "pca", "z2", "mu1", "untrained", "mean_removed", "level")
+NEITHER = "neither"
+
+
+def summarize(
+    results: Sequence[VectorResult],
+    setting: Setting,
+    hashes: Mapping[str, str],
+    train_speakers: Sequence[str],
+    absent: Mapping[str, str],
+) -> dict[str, Any]:
+    """Lay out the metrics of the stage, nested by vector and back-end.
+
+    Args:
+        results: of every vector.
+        setting: trials and draws.
+        hashes: sha256 of each list of trials.
+        train_speakers: of the train utterances.
+        absent: lists of trials that are not there, and why.
+    """
+    usable = len(lda_speakers(train_speakers))
+    reasons = dict(absent)
+    conditions: dict[str, Any] = {}
+    for name, listed in setting.lists.items():
+        if name != ALL_PAIRS:
+            conditions[name] = {"trials": count_trials(listed.trials, hashes[name])}
+            conditions[name]["redrawn"] = setting.draws[name].redrawn
+    metrics: dict[str, Any] = {
+        "trials": count_trials(setting.trials, hashes[ALL_PAIRS]),
+        "speakers": len(setting.trials.speaker_names),
+        "redrawn": setting.draws[ALL_PAIRS].redrawn,
+        "lda_train": {"speakers": usable, "left_out": len(set(train_speakers)) - usable},
+        "conditions": conditions,
+    }
+    for result in results:
+        metrics[result.name] = result.metrics
+        reasons |= result.absent
+        for name, rows in result.conditions.items():
+            conditions[name][result.name] = rows
+        log_main(result)
+    metrics["difference"] = differences(results)
+    for name, reason in reasons.items():
+        log.warning("%s is absent: %s", name, reason)
+    return metrics | {"absent": reasons}
+
+
+def count_trials(trials: Trials, sha256: str) -> dict[str, int | str]:
+    """Count the trials of a list, and name its file by content."""
+    targets = int(trials.is_target.sum())
+    return {"target": targets, "nontarget": len(trials) - targets, "sha256": sha256}
+
+
+def log_main(result: VectorResult) -> None:
+    """Log the EER of the two rows that are quoted."""
+    for key in ("cos", BEST):
+        if key in result.metrics:
+            row = result.metrics[key]
+            log.info(
+                "%s.%s: EER %.4f [%.4f, %.4f]",
+                result.name,
+                row.get("backend", key),
+                row["eer"],
+                row["eer_low"],
+                row["eer_high"],
+            )
+
+
+def differences(results: Sequence[VectorResult]) -> dict[str, dict[str, dict[str, float | str]]]:
+    """Subtract from the EER of mu2 that of other vectors, draw by draw, by back-end.
+
+    The draws of speakers are the same for both, so what they share cancels. A vector is
+    called better only where the interval of the difference excludes 0.
+    """
+    by_name = {result.name: result for result in results}
+    found: dict[str, dict[str, dict[str, float | str]]] = {}
+    for backend in ("cos", BEST):
+        for other in AGAINST_MU2:
+            first, second = by_name["mu2"], by_name[other]
+            if backend in first.draws and backend in second.draws:
+                pair = found.setdefault(backend, {})
+                pair[f"mu2-{other}"] = difference(first, second, backend)
+    return found
+
+
+def difference(first: VectorResult, second: VectorResult, backend: str) -> dict[str, float | str]:
+    """Compute the EER of the first minus that of the second, with its interval."""
+    value = float(first.metrics[backend]["eer"]) - float(second.metrics[backend]["eer"])
+    interval = percentile_interval(value, first.draws[backend] - second.draws[backend])
+    better = first.name if interval.high < 0 else second.name
+    return {
+        "eer": interval.value,
+        "eer_low": interval.low,
+        "eer_high": interval.high,
+        "better": better if interval.excludes_zero else NEITHER,
+    }
+
+
+def calibration_table(results: Sequence[VectorResult]) -> pd.DataFrame:
+    """List slope and offset of every system's calibration, to nine significant digits."""
+    rows = [
+        (f"{result.name}.{name}", f"{item.slope:.9g}", f"{item.offset:.9g}")
+        for result in results
+        for name, item in result.calibrations.items()
+    ]
+    return pd.DataFrame(rows, columns=["system", "slope", "offset"])
+
+
+def named_curves(results: Sequence[VectorResult]) -> dict[str, Curve]:
+    """Name the DET curves as `<vector>.<backend>`."""
+    curves = {}
+    for result in results:
+        for key, curve in result.curves.items():
+            backend = result.metrics[key].get("backend", key)
+            curves[f"{result.name}.{backend}"] = curve
+    return curves

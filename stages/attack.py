@@ -1,0 +1,117 @@
+"""Attack z1: how well can somebody who trains for it tell speakers by it?"""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from fhvae.artifacts import Packed, read_packed, write_metrics
+from fhvae.commandline import parse_paths, run
+from fhvae.corpus.manifest import SPLITS
+from fhvae.corpus.store import read_corpus
+from fhvae.errors import TrialError
+from fhvae.latents import read_latents
+from fhvae.params import load_params
+from fhvae.seeds import generator
+from fhvae.verification.attack import (
+    CHANCE,
+    AttackData,
+    Labelled,
+    Outcome,
+    attack_all,
+    open_set_eer,
+)
+from fhvae.verification.closed_set import ClosedSet, closed_set
+from fhvae.verification.code_sequences import code_sequences
+from fhvae.verification.intervals import SpeakerDraws, draw_speakers
+from fhvae.verification.trials import Trials, pairs_of
+
+log = logging.getLogger(__name__)
+NO_DEV = "dev must have two utterances of one speaker and two speakers to choose the attacker"
+
+
+def read_codes(latents: Path, controls: Path, fbank: Path, split: str) -> dict[str, Packed]:
+    """Read every kind of code of one split."""
+    return code_sequences(
+        read_latents(latents / f"{split}.safetensors"),
+        read_latents(controls / "untrained_latents" / f"{split}.safetensors"),
+        read_packed(fbank / split),
+    )
+
+
+def open_set_metrics(
+    outcome: Outcome, trials: Trials, draws: SpeakerDraws
+) -> dict[str, float | int]:
+    """Lay out the EER of the attacker that counts, and how it was chosen."""
+    eer = open_set_eer(outcome, trials, draws)
+    return {
+        "eer": eer.value,
+        "eer_low": eer.low,
+        "eer_high": eer.high,
+        "chance": CHANCE,
+        "dev_eer": outcome.dev_eer,
+        "steps": outcome.steps,
+        "learning_rate": outcome.attacker.learning_rate,
+    }
+
+
+def closed_set_metrics(found: ClosedSet) -> dict[str, float | int]:
+    """Lay out the accuracy of naming test speakers."""
+    return {
+        "accuracy": found.accuracy.value,
+        "accuracy_low": found.accuracy.low,
+        "accuracy_high": found.accuracy.high,
+        "chance": found.chance,
+        "speakers": found.speakers,
+        "left_out": found.left_out,
+    }
+
+
+def main() -> None:
+    """Run the stage."""
+    corpus_path, fbank, latents, controls, metrics_path = parse_paths(
+        __doc__, "corpus", "fbank", "latents", "controls", "metrics"
+    )
+    params = load_params()
+    asked, seed = params.attack, params.seed
+    known = {item.utterance_id: item for item in read_corpus(corpus_path).utterances}
+    codes = {split: read_codes(latents, controls, fbank, split) for split in SPLITS}
+    utterances = {
+        split: [known[name] for name in codes[split]["z1"].utterance_ids] for split in SPLITS
+    }
+    speakers = {split: tuple(item.speaker for item in utterances[split]) for split in SPLITS}
+    trials = pairs_of(codes["test"]["z1"].utterance_ids, speakers["test"])
+    draws = draw_speakers(trials, asked.bootstrap, generator(seed, "attack", "speakers"))
+    metrics: dict[str, Any] = {"attack": {}, "closed_set": {}, "absent": {}}
+
+    data = {
+        name: AttackData(
+            Labelled(codes["train"][name], speakers["train"]),
+            Labelled(codes["dev"][name], speakers["dev"]),
+            test,
+        )
+        for name, test in codes["test"].items()
+    }
+    repeats = asked.repeats if params.protocol == "full" else 1
+    for name, outcome in attack_all(data, asked, repeats, seed).items():
+        if outcome is None:
+            metrics["absent"][f"attack.{name}"] = NO_DEV
+        else:
+            metrics["attack"][name] = open_set_metrics(outcome, trials, draws)
+    for name, test in codes["test"].items():
+        random = generator(seed, "attack", "closed set")
+        try:
+            found = closed_set(test, utterances["test"], asked.bootstrap, random)
+            metrics["closed_set"][name] = closed_set_metrics(found)
+        except TrialError as error:
+            metrics["absent"][f"closed_set.{name}"] = str(error)
+
+    for name, reason in metrics["absent"].items():
+        log.warning("%s is absent: %s", name, reason)
+    targets = int(trials.is_target.sum())
+    metrics["trials"] = {"target": targets, "nontarget": len(trials) - targets}
+    metrics["speakers"] = len(trials.speaker_names)
+    write_metrics(metrics_path, metrics)
+
+
+if __name__ == "__main__":
+    run(main)

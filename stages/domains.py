@@ -1,0 +1,37 @@
+"""Recordings -> frames of degraded copies: noise, telephone, room."""
+
+from contextlib import ExitStack
+
+from fhvae.artifacts import new_folder, write_csv, write_metrics
+from fhvae.commandline import parse_paths, run
+from fhvae.corpus.store import read_corpus
+from fhvae.domains.copies import Draws, write_copies
+from fhvae.domains.preparation import prepare
+from fhvae.domains.summary import draws_table, summarize, summarize_noises
+from fhvae.params import load_params
+
+
+def main() -> None:
+    """Write the copies of train and dev, those of test, and what was drawn for them."""
+    corpus_path, fbank_path, train, test, metrics_path = parse_paths(
+        __doc__, "corpus", "fbank", "train", "test", "metrics"
+    )
+    params = load_params()
+    prepared = prepare(
+        read_corpus(corpus_path), fbank_path, params.domains, params.fbank, params.seed
+    )
+    metrics: dict[str, dict[str, object]] = {}
+    with ExitStack() as stack:
+        for path, plans in ((train, prepared.train), (test, prepared.test)):
+            folder = stack.enter_context(new_folder(path))
+            draws: list[Draws] = []
+            for plan in plans:
+                drawn = write_copies(folder, plan.copies, prepared.workshop)
+                metrics.setdefault(plan.domain, {})[plan.split] = summarize(drawn)
+                draws += drawn
+            write_csv(folder / "draws.csv", draws_table(draws))
+    write_metrics(metrics_path, metrics | summarize_noises(prepared.noises))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,42 @@
+"""Recognise phones from z1: the mismatch matrix, and what z1 recovers of FBANK's losses."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from fhvae.artifacts import new_folder, write_metrics
+from fhvae.commandline import parse_paths, run
+from fhvae.corpus.store import read_corpus
+from fhvae.params import load_params
+from fhvae.plots.mismatch import draw_mismatch
+from fhvae.recognition.cells import read_edits, write_edits
+from fhvae.recognition.experiment import plan_jobs, run_jobs
+from fhvae.recognition.inputs import FramePaths
+from fhvae.recognition.latent_inputs import Models, make_latent_inputs
+from fhvae.recognition.materials import gather_materials
+from fhvae.recognition.summary import all_rates, collect, summarize
+
+
+def main() -> None:
+    """Run the stage."""
+    frames = ("fbank", "train-domains", "test-domains")
+    outputs = ("edits", "metrics", "plots")
+    corpus, *found_at, trained, untrained, baselines, edits, metrics, plots = parse_paths(
+        __doc__, "corpus", *frames, "model", "untrained", "baselines", *outputs
+    )
+    params = load_params()
+    budget, seed = params.recognition.under(params.protocol), params.seed
+    paths, models = FramePaths(*found_at), Models(trained, untrained)
+    materials = gather_materials(read_corpus(corpus), paths, budget, seed)
+    compared = read_edits(baselines)
+    with new_folder(edits) as folder, TemporaryDirectory(dir=edits.parent) as scratch:
+        inputs = make_latent_inputs(models, paths, Path(scratch), materials.matrix, budget)
+        found = run_jobs(plan_jobs(inputs, materials, budget, seed))
+        write_edits(folder, found.table)
+    results = collect(found, compared, materials, params.recognition, seed)
+    summary = summarize(results, materials) | {"fhvae_saw": params.training.domains}
+    draw_mismatch(plots / "mismatch.png", all_rates(results), summary["absent"])
+    write_metrics(metrics, summary)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,33 @@
+"""Recognise phones from frames and their PCA: inputs that need no trained FHVAE."""
+
+from fhvae.artifacts import new_folder, write_metrics
+from fhvae.commandline import parse_paths, run
+from fhvae.controls.pca import read_pca
+from fhvae.corpus.store import read_corpus
+from fhvae.params import load_params
+from fhvae.recognition.cells import write_edits
+from fhvae.recognition.experiment import plan_jobs, run_jobs
+from fhvae.recognition.inputs import FramePaths, frame_inputs
+from fhvae.recognition.materials import gather_materials
+from fhvae.recognition.summary import collect, summarize
+
+
+def main() -> None:
+    """Run the stage."""
+    corpus, fbank, train_domains, test_domains, pca, edits, metrics = parse_paths(
+        __doc__, "corpus", "fbank", "train-domains", "test-domains", "pca", "edits", "metrics"
+    )
+    params = load_params()
+    budget = params.recognition.under(params.protocol)
+    frames = FramePaths(fbank, train_domains, test_domains)
+    materials = gather_materials(read_corpus(corpus), frames, budget, params.seed)
+    inputs = frame_inputs(frames, read_pca(pca), params.segments.frames, budget.shift)
+    with new_folder(edits) as folder:
+        found = run_jobs(plan_jobs(inputs, materials, budget, params.seed))
+        write_edits(folder, found.table)
+    results = collect(found, found.table, materials, params.recognition, params.seed)
+    write_metrics(metrics, summarize(results, materials))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,156 @@
+"""From edits to error rates and gaps, with numbers worked out by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fhvae.errors import ArtifactError
+from fhvae.intervals import draw_counts
+from fhvae.recognition.cells import (
+    Cell,
+    CellKey,
+    draw_speakers,
+    fill_cells,
+    read_edits,
+    recovered_gap,
+    write_edits,
+)
+from fhvae.recognition.conditions import Matrix, TargetCondition
+from fhvae.recognition.experiment import COLUMNS
+
+MATRIX = Matrix(
+    train=(),
+    test=(
+        TargetCondition("clean", "clean", ("a1", "a2", "b1"), 2),
+        TargetCondition("male", "clean", ("b1",), 1),
+        TargetCondition("room", "room", ("a1", "a2", "b1"), 2),
+    ),
+    absent={},
+)
+
+
+def row(domain, name, phones, edits, repeat=0):
+    speaker = {"a": "anna", "b": "bob"}[name[0]]
+    key = ("blstm", "fbank", "clean", domain, repeat)
+    return (*key, name, speaker, phones, *edits, "x " * phones, "", "")
+
+
+def table(rows):
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+ROWS = [
+    row("clean", "a1", 10, (1, 0, 0)),
+    row("clean", "a2", 30, (0, 2, 1)),
+    row("clean", "b1", 20, (5, 0, 0)),
+    row("room", "a1", 10, (9, 0, 0)),
+    row("room", "a2", 30, (9, 0, 0)),
+    row("room", "b1", 20, (9, 0, 0)),
+]
+
+
+def test_edits_are_summed_by_speaker_in_each_test_condition():
+    cells = fill_cells(table(ROWS), MATRIX)
+    clean = cells[CellKey("blstm", "fbank", "clean", "clean")]
+    assert clean.speakers == ("anna", "bob")
+    assert clean.errors.tolist() == [4, 5]
+    assert clean.phones.tolist() == [40, 20]
+    assert clean.edits == {"substitutions": 6, "deletions": 2, "insertions": 1}
+    assert clean.rate == pytest.approx(9 / 60)
+    assert cells[CellKey("blstm", "fbank", "clean", "male")].rate == pytest.approx(5 / 20)
+    assert cells[CellKey("blstm", "fbank", "clean", "room")].rate == pytest.approx(27 / 60)
+
+
+def test_recogniser_seeds_are_pooled_and_their_spread_is_kept():
+    again = [row("clean", name, phones, (0, 0, 0), repeat=1) for name, phones in
+             (("a1", 10), ("a2", 30), ("b1", 20))]  # fmt: skip
+    rooms = [row("room", name, 10, (1, 0, 0), repeat) for name in ("a1", "a2", "b1")
+             for repeat in (0, 1)]  # fmt: skip
+    cells = fill_cells(table(ROWS[:3] + again + rooms), MATRIX)
+    clean = cells[CellKey("blstm", "fbank", "clean", "clean")]
+    assert clean.rate == pytest.approx((9 + 0) / 120)
+    assert clean.repeat_rates == pytest.approx([9 / 60, 0])
+
+
+def test_an_utterance_that_was_not_recognised_is_named():
+    with pytest.raises(ArtifactError, match="all utterances of clean, a2 is missing"):
+        fill_cells(table([ROWS[0], *ROWS[2:]]), MATRIX)
+
+
+def test_an_empty_table_has_no_cell():
+    assert fill_cells(table([]), Matrix((), (), {})) == {}
+
+
+def test_edits_written_and_read_are_equal(tmp_path):
+    rows = table([row("clean", "a1", 2, (1, 0, 0)), row("clean", "b1", 1, (0, 1, 0))])
+    write_edits(tmp_path, rows)
+    assert read_edits(tmp_path).equals(rows)
+
+
+def test_missing_edits_name_the_stage_to_run(tmp_path):
+    with pytest.raises(ArtifactError, match="rerun the stage recognize_baselines"):
+        read_edits(tmp_path)
+
+
+def test_draws_are_of_the_speakers_of_each_condition_and_repeat():
+    counts = draw_speakers(MATRIX, draws=9, seed=0)
+    assert {name: drawn.shape for name, drawn in counts.items()} == {
+        "clean": (9, 2),
+        "male": (9, 1),
+        "room": (9, 2),
+    }
+    assert all((drawn.sum(axis=1) == drawn.shape[1]).all() for drawn in counts.values())
+    assert np.array_equal(draw_speakers(MATRIX, 9, 0)["room"], counts["room"])
+
+
+def cell(*errors, phones=100):
+    speakers = tuple(f"s{place}" for place in range(len(errors)))
+    sizes = np.full(len(errors), phones)
+    return Cell(speakers, np.array(errors), sizes, {}, np.zeros(1))
+
+
+COUNTS = draw_counts(4, 200, np.random.default_rng(0))
+
+
+def test_the_gap_of_hand_numbers():
+    """FBANK 40 % mismatched and 10 % matched, the input 25 %: half of the loss is recovered."""
+    gap = recovered_gap(cell(40, 40, 40, 40), cell(25, 25, 25, 25), cell(10, 10, 10, 10), COUNTS)
+    assert gap.cost.value == pytest.approx(0.3)
+    assert gap.gain.value == pytest.approx(0.15)
+    assert gap.recovered is not None
+    found = (gap.recovered.value, gap.recovered.low, gap.recovered.high)
+    assert found == pytest.approx((0.5, 0.5, 0.5))
+    assert gap.discarded == 0
+
+
+@pytest.mark.parametrize(("own", "recovered"), [(40, 0.0), (10, 1.0), (55, -0.5)])
+def test_nothing_all_and_less_than_nothing(own, recovered):
+    gap = recovered_gap(cell(*[40] * 4), cell(*[own] * 4), cell(*[10] * 4), COUNTS)
+    assert gap.recovered is not None
+    assert gap.recovered.value == pytest.approx(recovered)
+
+
+def test_draws_are_shared_so_that_hard_speakers_do_not_widen_the_interval():
+    """Speakers differ by far, but each recovers exactly a half."""
+    gap = recovered_gap(cell(30, 90, 50, 70), cell(20, 50, 30, 40), cell(10, 10, 10, 10), COUNTS)
+    assert gap.recovered is not None
+    assert gap.recovered.low == pytest.approx(0.5)
+    assert gap.recovered.high == pytest.approx(0.5)
+
+
+def test_without_a_cost_there_is_no_gap_to_recover():
+    gap = recovered_gap(cell(10, 30, 20, 5), cell(9, 9, 9, 9), cell(12, 26, 19, 8), COUNTS)
+    assert gap.cost.low < 0 < gap.cost.high
+    assert gap.recovered is None
+    assert gap.discarded > 0
+
+
+def test_a_mismatch_that_helps_has_no_gap_either():
+    gap = recovered_gap(cell(*[10] * 4), cell(*[9] * 4), cell(*[20] * 4), COUNTS)
+    assert gap.recovered is None
+    assert gap.discarded == len(COUNTS)
+
+
+def test_cells_of_other_speakers_are_the_callers_slip():
+    with pytest.raises(ValueError, match="same test speakers"):
+        recovered_gap(cell(1, 2), cell(1, 2, 3), cell(1, 2), COUNTS)

@@ -1,0 +1,127 @@
+"""CTC training on codes whose truth is known."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from fhvae.recognition.batches import endless_order, group_by_length, pad
+from fhvae.recognition.training import (
+    Attempt,
+    best_path,
+    ctc_loss,
+    learn,
+    look_steps,
+    new_recognizer,
+    per_of,
+    rate_share,
+    recognize,
+)
+
+ONE_LAYER = Attempt(layers=1, learning_rate=0.03, repeat=0)
+
+
+def learned_from(lesson, params, attempt=ONE_LAYER, seed=0):
+    return learn(lesson.source, lesson.condition, lesson.labels, params, attempt, seed)
+
+
+def test_codes_that_are_phones_are_recognised(phone_codes, budget):
+    assert learned_from(phone_codes, budget).dev_per < 0.05
+
+
+def test_a_linear_recogniser_reads_them_too(phone_codes, budget):
+    linear = Attempt(layers=0, learning_rate=0.1, repeat=0)
+    assert learned_from(phone_codes, budget, linear).dev_per < 0.05
+
+
+def test_codes_that_know_nothing_are_not(noise_codes, budget):
+    assert learned_from(noise_codes, budget).dev_per > 0.6
+
+
+def test_the_kept_state_is_the_one_whose_error_is_reported(phone_codes, budget):
+    found = learned_from(phone_codes, replace(budget, steps=30, looks=3))
+    dev = phone_codes.source.open("clean", "dev")
+    names, labels = phone_codes.condition.dev_ids, phone_codes.labels
+    again = recognize(found.network, dev, found.scale, names, labels)
+    assert found.dev_per == per_of(again, labels)
+    assert found.step in {10, 20, 30}
+
+
+def test_equal_seeds_equal_weights_other_seeds_other_weights(phone_codes, budget):
+    short, other = replace(budget, steps=4, looks=1), replace(ONE_LAYER, repeat=1)
+    networks = [
+        learned_from(phone_codes, short, attempt, seed).network
+        for attempt, seed in ((ONE_LAYER, 0), (ONE_LAYER, 0), (ONE_LAYER, 1), (other, 0))
+    ]
+    weights = [torch.cat([w.flatten() for w in network.parameters()]) for network in networks]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+    assert not torch.equal(weights[0], weights[3])
+
+
+def test_training_leaves_the_global_generator_alone():
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    new_recognizer(3, 4, layers=1, cells=5, seed=0)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_the_loss_of_one_row_is_minus_the_log_probability_of_its_phone():
+    scores = torch.log(torch.tensor([[[0.5, 0.2, 0.3]]]))
+    loss = ctc_loss(scores, torch.tensor([1]), [[2]])
+    assert loss.item() == pytest.approx(-math.log(0.3), abs=1e-6)
+
+
+def test_labels_that_do_not_fit_count_nothing_and_give_no_gradient():
+    scores = torch.log_softmax(torch.randn(2, 1, 4, requires_grad=True), dim=2)
+    loss = ctc_loss(scores, torch.tensor([2]), [[1, 2, 3]])
+    assert loss.item() == 0
+
+
+@pytest.mark.parametrize(
+    ("labels", "path"),
+    [
+        ([0, 0], []),
+        ([1, 1, 0, 1, 2, 2], [1, 1, 2]),
+        ([3, 0, 0, 3, 3], [3, 3]),
+        ([2, 1, 2], [2, 1, 2]),
+    ],
+)
+def test_the_best_path_merges_repeats_then_drops_blanks(labels, path):
+    assert best_path(np.array(labels)) == path
+
+
+def test_the_rate_rises_then_falls():
+    shares = [rate_share(step, 100) for step in range(1, 101)]
+    assert shares[4] == pytest.approx(0.5)
+    assert shares[9] == 1
+    assert shares[-1] == pytest.approx(0.05)
+    assert np.diff(shares[:10]).min() > 0 > np.diff(shares[9:]).max()
+    assert rate_share(1, 1) == 1
+
+
+def test_the_last_look_is_at_the_last_step():
+    assert look_steps(300, 3) == {100, 200, 300}
+    assert look_steps(7, 2) == {3, 7}
+
+
+def test_batches_hold_utterances_of_like_length():
+    lengths = {"a": 9, "b": 2, "c": 9, "d": 3, "e": 1}
+    assert group_by_length(lengths, list("abcde"), 2) == [["e", "b"], ["d", "a"], ["c"]]
+
+
+def test_each_pass_takes_every_batch_once():
+    order = endless_order(5, np.random.default_rng(0))
+    passes = [[next(order) for _ in range(5)] for _ in range(3)]
+    assert [sorted(one) for one in passes] == [[0, 1, 2, 3, 4]] * 3
+    assert passes[0] != passes[1]
+
+
+def test_padding_is_zero_beyond_each_utterance():
+    batch = pad([np.ones((2, 3)), np.full((4, 3), 2.0)])
+    assert batch.lengths.tolist() == [2, 4]
+    assert batch.rows[:, 0, 0].tolist() == [1, 1, 0, 0]
+    assert batch.rows[:, 1, 2].tolist() == [2, 2, 2, 2]

@@ -1,0 +1,105 @@
+"""Naming the test speakers by other sentences of theirs."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from fhvae.artifacts import Packed
+from fhvae.errors import TrialError
+from fhvae.verification.closed_set import (
+    closed_set,
+    name_speakers,
+    sentence_halves,
+    utterance_statistics,
+)
+from tests.latent_factory import make_utterances
+
+DIMENSION, SEGMENTS, SPEAKERS, EACH = 4, 9, 6, 8
+
+
+def make(voice, seed=0, drawl=0.0):
+    """Draw codes; a speaker has a place (`voice`) and a spread (`drawl`) of his own."""
+    random = np.random.default_rng(seed)
+    utterances = make_utterances("test", SPEAKERS, EACH)
+    places = voice * random.normal(size=(SPEAKERS, DIMENSION))
+    spreads = 1 + drawl * np.arange(SPEAKERS)
+    rows = [
+        places[speaker] + spreads[speaker] * random.normal(size=(SEGMENTS, DIMENSION))
+        for speaker in range(SPEAKERS)
+        for _ in range(EACH)
+    ]
+    count = len(utterances)
+    ids = tuple(item.utterance_id for item in utterances)
+    offsets = np.arange(count) * SEGMENTS
+    packed = Packed(np.concatenate(rows), ids, offsets, np.full(count, SEGMENTS))
+    return packed, utterances
+
+
+def ask(codes, utterances):
+    return closed_set(codes, utterances, 200, np.random.default_rng(0))
+
+
+def test_speakers_that_lie_apart_are_all_named():
+    found = ask(*make(voice=20.0))
+    assert found.accuracy.value == found.accuracy.low == 1.0
+    assert found.chance == pytest.approx(1 / SPEAKERS)
+    assert (found.speakers, found.left_out) == (SPEAKERS, 0)
+
+
+def test_speakers_are_named_by_their_spread_too():
+    assert ask(*make(voice=0.0, drawl=1.5)).accuracy.value > 0.6
+
+
+def test_codes_that_know_nobody_name_nobody():
+    values = [ask(*make(voice=0.0, seed=seed)).accuracy.value for seed in range(4)]
+    assert np.mean(values) == pytest.approx(1 / SPEAKERS, abs=0.08)
+
+
+def test_codes_that_say_nothing_at_all_name_nobody():
+    codes, utterances = make(voice=1.0)
+    blank = dataclasses.replace(codes, rows=np.zeros_like(codes.rows))
+    assert ask(blank, utterances).accuracy.value == 0
+
+
+def test_statistics_are_mean_and_standard_deviation():
+    codes, _ = make(voice=1.0)
+    found = utterance_statistics(codes)
+    assert found.shape == (SPEAKERS * EACH, 2 * DIMENSION)
+    np.testing.assert_allclose(found[3, :DIMENSION], codes[3].mean(axis=0))
+    np.testing.assert_allclose(found[3, DIMENSION:], codes[3].std(axis=0))
+
+
+def test_no_utterance_is_named_by_itself():
+    """Each utterance has a mark that nothing shares: named by others alone, it helps nobody."""
+    vectors, labels = np.eye(12), np.repeat([0, 1, 2], 4)
+    halves = np.tile([0, 1], 6)
+    assert (name_speakers(vectors, labels, halves) == labels).mean() < 0.5
+
+
+def test_sentences_are_dealt_out_by_text():
+    texts = ["b", "a", "b", "c"]
+    said = [
+        dataclasses.replace(item, text=text)
+        for item, text in zip(make_utterances("test", 1, 4), texts, strict=True)
+    ]
+    np.testing.assert_array_equal(sentence_halves(said), [1, 0, 1, 0])
+    np.testing.assert_array_equal(sentence_halves(make_utterances("test", 2, 3)), [0, 1, 0] * 2)
+
+
+def test_a_speaker_of_one_sentence_is_left_out_and_counted():
+    codes, utterances = make(voice=20.0)
+    same = [
+        dataclasses.replace(item, text="the same") if item.speaker == "test02" else item
+        for item in utterances
+    ]
+    found = ask(codes, same)
+    assert (found.speakers, found.left_out) == (SPEAKERS - 1, 1)
+    assert found.accuracy.value == 1.0
+
+
+def test_too_few_sentences_are_said_to_be():
+    codes, utterances = make(voice=1.0)
+    same = [dataclasses.replace(item, text="the same") for item in utterances]
+    with pytest.raises(TrialError, match="2 sentences each, found 0 among 6"):
+        ask(codes, same)

@@ -1,0 +1,107 @@
+"""The stage attack, whole, on made-up latents with known speakers."""
+
+import dataclasses
+import json
+import shutil
+import sys
+
+import pytest
+import yaml
+
+from fhvae.latents import read_latents, write_latents
+from stages.attack import main
+from tests.latent_factory import (
+    make_frames,
+    make_latents,
+    make_utterances,
+    write_fake_run,
+    write_frames,
+)
+from tests.stages.stage_runner import PARAMS, written
+
+SPEAKERS = {"train": 5, "dev": 3, "test": 4}
+EACH = 4
+SMALL = {
+    "channels": 6,
+    "embedding": 5,
+    "learning_rates": [0.01],
+    "repeats": 2,
+    "batch": 8,
+    "steps": 12,
+    "looks": 3,
+    "bootstrap": 20,
+}
+INPUTS = {"z1", "z1_without_mu1", "untrained", "fbank"}
+
+
+@pytest.fixture(scope="module")
+def fake_run(tmp_path_factory):
+    """z2 of the made-up run knows the speaker; it plays the untrained z1."""
+    folder = tmp_path_factory.mktemp("run")
+    write_fake_run(folder, SPEAKERS, EACH)
+    for split in SPEAKERS:
+        latents = read_latents(folder / "latents" / f"{split}.safetensors")
+        untrained = dataclasses.replace(latents, z1_mean=latents.z2_mean)
+        write_latents(folder / "controls" / "untrained_latents" / f"{split}.safetensors", untrained)
+    return folder
+
+
+def run(monkeypatch, inputs, out, workers="1", protocol="headline"):
+    out.mkdir(exist_ok=True)
+    values = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
+    values |= {"attack": SMALL, "protocol": protocol}
+    (out / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    paths = {name: inputs / name for name in ("corpus", "fbank", "latents", "controls")}
+    paths["metrics"] = out / "metrics.json"
+    options = [part for name, path in paths.items() for part in (f"--{name}", str(path))]
+    monkeypatch.setattr(sys, "argv", ["stages.attack", *options])
+    monkeypatch.setenv("FHVAE_WORKERS", workers)
+    monkeypatch.chdir(out)
+    main()
+    return json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+
+
+def test_metrics(monkeypatch, fake_run, tmp_path):
+    metrics = run(monkeypatch, fake_run, tmp_path / "out")
+    assert set(metrics["attack"]) == set(metrics["closed_set"]) == INPUTS
+    assert metrics["trials"] == {"target": 4 * 6, "nontarget": 120 - 24}
+    assert metrics["absent"] == {}
+    for found in metrics["attack"].values():
+        assert found["eer_low"] <= found["eer"] <= found["eer_high"]
+        assert found["chance"] == 0.5
+        assert found["steps"] in (4, 8, 12)
+    assert metrics["closed_set"]["untrained"]["accuracy"] == 1.0
+    assert metrics["closed_set"]["z1"]["accuracy"] < 0.8
+    assert metrics["closed_set"]["z1"]["chance"] == 0.25
+
+
+def test_one_worker_and_two_write_the_same_bytes(monkeypatch, fake_run, tmp_path):
+    run(monkeypatch, fake_run, tmp_path / "one", "1")
+    run(monkeypatch, fake_run, tmp_path / "two", "2")
+    assert written(tmp_path / "one") == written(tmp_path / "two")
+
+
+def test_the_full_protocol_never_takes_a_worse_attacker(monkeypatch, fake_run, tmp_path):
+    short, full = (
+        run(monkeypatch, fake_run, tmp_path / name, protocol=name)["attack"]
+        for name in ("headline", "full")
+    )
+    assert all(full[name]["dev_eer"] <= short[name]["dev_eer"] for name in INPUTS)
+
+
+def test_what_a_split_cannot_answer_is_absent_with_its_reason(
+    monkeypatch, fake_run, tmp_path, caplog
+):
+    """One utterance per dev speaker: no attacker can be chosen, the closed set goes on."""
+    inputs = tmp_path / "run"
+    shutil.copytree(fake_run, inputs)
+    latents = make_latents(make_utterances("dev", 3, EACH)[::EACH])
+    untrained = dataclasses.replace(latents, z1_mean=latents.z2_mean)
+    write_latents(inputs / "latents" / "dev.safetensors", latents)
+    write_latents(inputs / "controls" / "untrained_latents" / "dev.safetensors", untrained)
+    write_frames(inputs / "fbank" / "dev", make_frames(latents))
+    metrics = run(monkeypatch, inputs, tmp_path / "out")
+    assert set(metrics["absent"]) == {f"attack.{name}" for name in INPUTS}
+    assert metrics["attack"] == {}
+    assert set(metrics["closed_set"]) == INPUTS
+    assert "attack.z1 is absent: dev must have two utterances of one speaker" in caplog.text

@@ -1,0 +1,131 @@
+"""The stage ivector, whole, on coloured noise whose colour is the speaker's."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+import yaml
+from scipy.signal import lfilter
+
+from fhvae.artifacts import PackedWriter, read_packed
+from fhvae.corpus.manifest import Recording
+from fhvae.corpus.store import write_corpus
+from fhvae.errors import ArtifactError
+from fhvae.verification.monitor import cosine_eer
+from stages.ivector import main
+from tests.latent_factory import make_utterances
+from tests.stages.stage_runner import PARAMS, written
+
+SPEAKERS = {"train": 6, "dev": 2, "test": 3}
+EACH = 4
+SILENT = "dev00_01"
+DROPPED = "train00_00"
+SMALL = {
+    "coefficients": 6,
+    "mels": 15,
+    "gaussians": 4,
+    "ubm_frames": 1100,
+    "ranks": [3, 2, 90],
+    "iterations": 3,
+}
+
+
+def say(utterance, random):
+    """Filter noise by a resonance of the speaker's; utterances of one speaker share no sample."""
+    if utterance.utterance_id == SILENT:
+        return np.zeros(8000, np.int16)
+    angle = 0.3 + 0.35 * int(utterance.speaker[-2:])
+    resonance = [1, -1.6 * np.cos(angle), 0.64]
+    return (300 * lfilter([1], resonance, random.normal(size=8000))).astype(np.int16)
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    utterances = [one for split, n in SPEAKERS.items() for one in make_utterances(split, n, EACH)]
+    random = np.random.default_rng(0)
+    write_corpus(folder / "corpus", (Recording(one, say(one, random)) for one in utterances))
+    for split in SPEAKERS:
+        kept = [one.utterance_id for one in utterances if one.split == split]
+        write_list(folder / "fbank" / split, set(kept) - {DROPPED})
+    return folder
+
+
+def write_list(stem, utterance_ids):
+    with PackedWriter(stem, "float32", (2,)) as writer:
+        for name in sorted(utterance_ids):
+            writer.append(name, np.zeros((3, 2)))
+
+
+def run(monkeypatch, inputs, out, workers="1", **changes):
+    out.mkdir(exist_ok=True)
+    values = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
+    values["ivector"] |= SMALL | changes
+    (out / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    paths = {
+        "corpus": inputs / "corpus",
+        "fbank": inputs / "fbank",
+        "ivectors": out / "ivectors",
+        "metrics": out / "metrics.json",
+    }
+    options = [part for name, path in paths.items() for part in (f"--{name}", str(path))]
+    monkeypatch.setattr(sys, "argv", ["stages.ivector", *options])
+    monkeypatch.setenv("FHVAE_WORKERS", workers)
+    monkeypatch.chdir(out)
+    main()
+    return json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+
+
+def test_metrics_and_vectors(monkeypatch, inputs, tmp_path, caplog):
+    metrics = run(monkeypatch, inputs, tmp_path / "out")
+    assert {split: metrics[split]["utterances"] for split in SPEAKERS} == {
+        "train": 23,
+        "dev": 8,
+        "test": 12,
+    }
+    assert [metrics[split]["without_speech"] for split in SPEAKERS] == [0, 1, 0]
+    assert (
+        f"dev: too little speech found in 1 of 8 utterances, all their frames are taken: {SILENT}"
+        in caplog.text
+    )
+    assert metrics["gaussians"] == 2  # of 4: 1100 frames, 500 each
+    assert sorted(metrics["ranks"], key=int) == ["2", "3", "7"]  # 23 utterances: a third
+    for rank in metrics["ranks"].values():
+        gains = rank["gain_over_ubm"]
+        order = ["start", "iteration_01", "iteration_02", "iteration_03", "minimum_divergence"]
+        assert list(np.argsort([gains[name] for name in order])) == [0, 1, 2, 3, 4]
+    errors = {rank: found["dev_eer"] for rank, found in metrics["ranks"].items()}
+    assert errors[str(metrics["rank"])] == min(errors.values())
+
+    vectors = read_packed(tmp_path / "out" / "ivectors" / "test")
+    assert vectors.rows.shape == (12, metrics["rank"])
+    assert vectors.rows.dtype == np.float32
+    assert list(vectors.utterance_ids) == sorted(vectors.utterance_ids)
+    assert DROPPED not in read_packed(tmp_path / "out" / "ivectors" / "train").utterance_ids
+    assert cosine_eer(vectors.rows, [name[:6] for name in vectors.utterance_ids]) < 0.05
+    names = {f"{split}.{kind}" for split in SPEAKERS for kind in ("npy", "csv")}
+    assert set(written(tmp_path / "out" / "ivectors")) == names | {"extractor.safetensors"}
+
+
+def test_one_worker_and_two_write_the_same_bytes(monkeypatch, inputs, tmp_path):
+    run(monkeypatch, inputs, tmp_path / "one", "1")
+    run(monkeypatch, inputs, tmp_path / "two", "2")
+    assert written(tmp_path / "one") == written(tmp_path / "two")
+
+
+def test_the_mean_of_noise_is_its_speaker(monkeypatch, inputs, tmp_path):
+    """With mean and variance taken out of every utterance, filtered noise has no colour left."""
+    run(monkeypatch, inputs, tmp_path / "out", normalization="mean_variance", ranks=[3])
+    vectors = read_packed(tmp_path / "out" / "ivectors" / "test")
+    assert cosine_eer(vectors.rows, [name[:6] for name in vectors.utterance_ids]) > 0.2
+
+
+def test_an_utterance_that_only_fbank_has_stops_the_stage(monkeypatch, inputs, tmp_path):
+    for split in SPEAKERS:
+        names = read_packed(inputs / "fbank" / split).utterance_ids
+        write_list(tmp_path / "run" / "fbank" / split, {*names, f"{split}99_00"})
+    (tmp_path / "run" / "corpus").symlink_to(inputs / "corpus")
+    with pytest.raises(ArtifactError, match="train99_00 is missing"):
+        run(monkeypatch, tmp_path / "run", tmp_path / "out")
+    assert set(written(tmp_path / "out")) == {"params.yaml"}

@@ -1,0 +1,156 @@
+"""The stages recognize_baselines and recognize, whole, on made-up frames with known phones."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from fhvae.artifacts import PackedWriter, read_packed, write_json
+from fhvae.controls.pca import fit_pca, write_pca
+from fhvae.model.network import new_network
+from fhvae.model.weights import write_model
+from fhvae.params import load_params
+from stages.recognize import main as recognize
+from stages.recognize_baselines import main as recognize_baselines
+from tests.latent_factory import MELS, write_fake_run
+from tests.stages.stage_runner import PARAMS, written
+
+SPEAKERS = {"train": 4, "dev": 2, "test": 4}
+SMALL = {
+    "shift": 2, "cells": 8, "steps": 12, "looks": 2, "batch": 4, "speaker_shares": [0.5],
+    "learning_rates": [0.01, 0.03], "latent_inputs": ["z1", "untrained"],
+}  # fmt: skip
+
+
+def write_params(folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    values = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
+    values["recognition"]["headline"] |= SMALL
+    values["recognition"]["bootstrap"] = 20
+    values["segments"]["frames"] = 6
+    values["fbank"]["mels"] = MELS
+    values["model"] |= {"cells": 5, "z1": 3, "z2": 4}
+    (folder / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+
+
+def write_domain(source: Path, target: Path, noise: float) -> None:
+    random = np.random.default_rng(0)
+    with PackedWriter(target, "float32", (MELS,)) as writer:
+        for name, rows in read_packed(source).items():
+            writer.append(name, rows + noise * random.normal(size=rows.shape))
+
+
+def write_inputs(folder: Path, with_phones: bool = True) -> None:
+    """Write what the stages before leave: frames of all domains, PCA, two models."""
+    write_fake_run(folder, SPEAKERS, each=3, with_phones=with_phones)
+    for split in ("train", "dev"):
+        write_domain(folder / "fbank" / split, folder / "train_domains" / "noise10" / split, 0.5)
+    for domain in ("noise10", "room"):
+        write_domain(folder / "fbank" / "test", folder / "test_domains" / domain / "test", 0.5)
+    write_params(folder)
+    params = load_params(folder / "params.yaml")
+    frames = read_packed(folder / "fbank" / "train")
+    pca = fit_pca(frames, params.segments.frames, 2, 3, np.random.default_rng(0))
+    write_pca(folder / "pca.safetensors", pca)
+    write_json(folder / "normalizer.json", {})
+    for seed, name in enumerate(("model", "untrained")):
+        weights = new_network(MELS, params.model, seed).state_dict()
+        arguments = (weights, params.model, params.segments, params.fbank)
+        write_model(folder / name, *arguments, folder / "normalizer.json")
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    write_inputs(folder)
+    return folder
+
+
+def run_both(monkeypatch, inputs: Path, out: Path) -> tuple[dict, dict]:
+    """Run the two stages one after the other; give their metrics."""
+    write_params(out)
+    monkeypatch.chdir(out)
+    common = {
+        "corpus": inputs / "corpus",
+        "fbank": inputs / "fbank",
+        "train-domains": inputs / "train_domains",
+        "test-domains": inputs / "test_domains",
+    }
+    baselines = {"pca": inputs / "pca.safetensors", "edits": out / "baselines"}
+    own = {
+        "model": inputs / "model",
+        "untrained": inputs / "untrained",
+        "baselines": out / "baselines",
+        "edits": out / "edits",
+        "plots": out / "plots",
+    }
+    found = []
+    for main, paths in ((recognize_baselines, baselines), (recognize, own)):
+        metrics = out / f"{main.__module__}.json"
+        options = {**common, **paths, "metrics": metrics}
+        arguments = [part for name, path in options.items() for part in (f"--{name}", str(path))]
+        monkeypatch.setattr(sys, "argv", [main.__module__, *arguments])
+        main()
+        found.append(json.loads(metrics.read_text(encoding="utf-8")))
+    return found[0], found[1]
+
+
+def test_all_cells_are_there_and_their_parts_add_up(monkeypatch, inputs, tmp_path):
+    baselines, own = run_both(monkeypatch, inputs, tmp_path / "out")
+    assert set(baselines["per"]) == {"fbank", "stacked", "pca"}
+    assert set(own["per"]) == {"z1", "untrained"}
+    conditions = ["clean", "female", "few50", "male"]
+    assert sorted(own["per"]["z1"]) == sorted(baselines["per"]["pca"]) == conditions
+    assert sorted(baselines["per"]["fbank"]) == [*conditions, "noise10"]
+    tests = ["clean", "female", "male", "noise10", "room"]
+    for one in (*baselines["per"].values(), *own["per"].values()):
+        for cells in one.values():
+            assert sorted(cells) == tests
+            for cell in cells.values():
+                parts = cell["substitutions"] + cell["deletions"] + cell["insertions"]
+                assert parts == pytest.approx(cell["per"], abs=2e-6)
+                assert cell["per_low"] <= cell["per"] <= cell["per_high"]
+    assert sorted(own["gap"]["z1"]) == conditions
+    assert own["training"]["z1"]["male"]["learning_rate"] in SMALL["learning_rates"]
+    assert own["corpus"]["test_speakers"]["female"] == 2
+    assert own["fhvae_saw"] == "clean"
+
+
+def test_gaps_are_those_of_the_cells_in_the_metrics(monkeypatch, inputs, tmp_path):
+    baselines, own = run_both(monkeypatch, inputs, tmp_path / "out")
+    fbank, z1 = baselines["per"]["fbank"], own["per"]["z1"]
+    for train, test, topline in (
+        ("male", "female", "female"), ("clean", "noise10", "noise10"), ("few50", "clean", "clean"),
+    ):  # fmt: skip
+        gap = own["gap"]["z1"][train][test]
+        cost = fbank[train][test]["per"] - fbank[topline][test]["per"]
+        gain = fbank[train][test]["per"] - z1[train][test]["per"]
+        assert gap["cost"] == pytest.approx(cost, abs=2e-6)
+        assert gap["gain"] == pytest.approx(gain, abs=2e-6)
+        assert ("recovered" in gap) == bool(gap["defined"])
+        name = f"gap.z1.{train}.{test}.recovered"
+        assert (name in own["absent"]) == (not gap["defined"])
+
+
+def test_a_second_run_writes_the_same_bytes_with_any_number_of_workers(
+    monkeypatch, inputs, tmp_path
+):
+    for workers in ("1", "2"):
+        monkeypatch.setenv("FHVAE_WORKERS", workers)
+        run_both(monkeypatch, inputs, tmp_path / workers)
+    assert written(tmp_path / "1") == written(tmp_path / "2")
+
+
+def test_a_corpus_without_transcripts(monkeypatch, tmp_path):
+    write_inputs(tmp_path / "run", with_phones=False)
+    baselines, own = run_both(monkeypatch, tmp_path / "run", tmp_path / "out")
+    for metrics in (baselines, own):
+        assert "per" not in metrics
+        assert "gap" not in metrics
+        assert metrics["absent"]["per"].startswith("no utterance of train, dev, test has")
+        assert metrics["corpus"]["left_out"]["test"]["without_transcript"] == 12
+    assert (tmp_path / "out" / "plots" / "mismatch.png").stat().st_size > 0
+    assert len((tmp_path / "out" / "edits" / "utterances.csv").read_text().splitlines()) == 1
