@@ -215,6 +215,7 @@ SUMMARY_COLUMNS = {
     "default corpus, alpha 10": ("default", "alpha10"),
     "speechocean762, alpha 0": ("speechocean762", "alpha0"),
     "speechocean762, alpha 10": ("speechocean762", "alpha10"),
+    "speechocean762, alpha 30": ("speechocean762", "alpha30"),
 }
 
 

@@ -23,7 +23,9 @@ def test_train_and_latents_without_the_extras(tmp_path, tone_corpus):
     make_tiny(tmp_path / "params.yaml", tone_corpus)
     run_stage(tmp_path, "download", "corpus")
     run_stage(tmp_path, "fbank", "corpus", "fbank")
-    said = run_stage(tmp_path, "train", "corpus", "fbank", "model", "plots", code=blocked)
+    said = run_stage(
+        tmp_path, "train", "corpus", "fbank", "domains", "model", "plots", code=blocked
+    )
     assert "plots are not drawn: matplotlib is not installed" in said
     files = ("corpus", "fbank", "model", "latents", "plots")
     said = run_stage(tmp_path, "latents", *files, code=blocked)

@@ -1,0 +1,87 @@
+"""The headline table by hand: cells, rows that have no figure, and the weak points it names."""
+
+import pytest
+
+from benchmarks.headline import (
+    SYSTEMS,
+    cell,
+    content_rows,
+    difference_rows,
+    gap_key,
+    look_up,
+    per_key,
+    table,
+    verification_rows,
+    weak_points,
+)
+
+
+def run(mu2: float, phone_z1: float, better: str = "mu2", recovered_low: float = 0.2) -> dict:
+    eer = {"eer": mu2, "eer_low": mu2 - 0.01, "eer_high": mu2 + 0.02, "mindcf_p01": 0.5}
+    gap = {"defined": 1, "recovered": 0.3, "recovered_low": recovered_low, "recovered_high": 0.4}
+    difference = {"eer": -0.02, "eer_low": -0.03, "eer_high": -0.01, "better": better}
+    return {
+        "verify": {
+            "mu2": {"cos": eer, "best": {**eer, "backend": "plda"}},
+            "difference": {"cos": {"mu2-ivector": difference}},
+        },
+        "probe": {"phone": {"z1": {"accuracy": phone_z1}, "pca": {"accuracy": 0.5}}},
+        "recognize": {"gap": {"z1": {"male": {"female": gap}}}},
+    }
+
+
+def test_a_cell_is_the_mean_the_spread_and_the_hull_of_the_intervals():
+    runs = {0: run(0.03, 0.6), 1: run(0.05, 0.6)}
+    assert cell(runs, "verify.mu2.cos.eer") == "4.0 (1.4) [2.0, 7.0]"
+    assert cell({0: runs[0]}, "verify.mu2.cos.eer") == "3.0 [2.0, 5.0]"
+    assert cell(runs, "verify.mu2.cos.mindcf_p01", 1, 2) == "0.50 (0.00)"
+    assert cell(runs, "verify.mu9.cos.eer") == "-"
+
+
+def test_every_system_has_a_row_also_where_it_has_no_figure():
+    rows = {row[0]: row[1:] for row in verification_rows({"alpha10": {0: run(0.03, 0.6)}})}
+    assert set(rows) == {system.title for system in SYSTEMS}
+    assert rows["FHVAE, alpha 10"][:2] == ["3.0 [2.0, 5.0]", "3.0 [2.0, 5.0] plda"]
+    assert set(rows["FHVAE, alpha 0"]) == {"-"}
+
+
+def test_content_rows_leave_out_systems_without_codes_or_runs():
+    titles = [row[0] for row in content_rows({"alpha10": {0: run(0.03, 0.6)}})]
+    assert "i-vector" not in titles
+    assert "FHVAE, alpha 0" not in titles
+    assert "FHVAE, alpha 10" in titles
+
+
+def test_baselines_are_looked_up_in_their_own_stage():
+    assert per_key("fbank", "male", "female") == "recognize_baselines.per.fbank.male.female.per"
+    assert gap_key("z1", "male", "female") == "recognize.gap.z1.male.female.recovered"
+
+
+def test_verdicts_are_counted_over_seeds():
+    runs = {"alpha10": {0: run(0.03, 0.6), 1: run(0.03, 0.6, better="neither")}}
+    assert list(difference_rows(runs)) == [
+        ["cos", "mu2 minus ivector", "-2.0 (0.0) [-3.0, -1.0]", "1 mu2, 1 neither"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("made", "named"),
+    [
+        (run(0.03, 0.6), []),
+        (run(0.03, 0.4), ["phone accuracy of z1"]),
+        (run(0.03, 0.6, better="ivector"), ["cos: mu2 is better than ivector"]),
+        (run(0.03, 0.6, recovered_low=-0.1), ["z1 recovers a part of FBANK's loss"]),
+    ],
+    ids=["none", "phones", "i-vector", "gap"],
+)
+def test_what_does_not_go_the_models_way_is_named(made, named):
+    points = weak_points({"alpha10": {0: made}})
+    assert len(points) == len(named)
+    assert all(text in point for text, point in zip(named, points, strict=True))
+
+
+def test_a_table_without_rows_is_no_table():
+    assert table(["a", "b"], []) == ""
+    assert table(["a", "b"], [["1", "2"]]) == "| a | b |\n| --- | --- |\n| 1 | 2 |\n"
+    assert look_up({"a": {"b": 1}}, "a.b") == 1
+    assert look_up({"a": {"b": 1}}, "a.c.d") is None

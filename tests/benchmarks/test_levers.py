@@ -1,0 +1,91 @@
+"""The search behind the defaults can be typed again, and its page is what the runs say."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.hand_labels import leave_one_out
+from benchmarks.lever_trainer import LeverTrainer, Method, warped_copies
+from benchmarks.levers import RESULTS, ROOT, page, params_of, planned
+from fhvae.artifacts import Packed
+from fhvae.features.normalize import Normalizer
+from fhvae.params import ModelParams, SegmentsParams, load_params
+from fhvae.training.data import SequenceData
+from fhvae.training.loop import Setting
+from fhvae.verification.monitor import cosine_eer
+
+
+def test_the_page_is_that_of_the_committed_runs():
+    assert (ROOT / "docs" / "levers.md").read_text() == page()
+
+
+def test_every_lever_is_a_set_of_params_that_can_be_used():
+    for lever in planned():
+        params = params_of(lever)
+        assert params.seed == lever.seed
+    assert len({lever.result for lever in planned()}) == len(list(planned()))
+
+
+def test_committed_levers_belong_to_the_plan():
+    assert set(RESULTS.glob("*.json")) <= {lever.result for lever in planned()}
+
+
+def packed(mels: int = 8) -> Packed:
+    random = np.random.default_rng(0)
+    lengths = np.array([30, 26, 35])
+    rows = random.normal(size=(91, mels)).astype(np.float32)
+    return Packed(rows, ("a", "b", "c"), np.cumsum(lengths) - lengths, lengths)
+
+
+def test_a_copy_without_stretch_is_the_original_and_with_it_is_not():
+    normalizer = Normalizer(mean=np.full(8, -5.0), std=np.full(8, 2.0))
+    (same,) = warped_copies(packed(), normalizer, Method(copies=1, stretch=0.0), seed=1)
+    np.testing.assert_allclose(same.rows, packed().rows, atol=1e-5)
+    (other,) = warped_copies(packed(), normalizer, Method(copies=1), seed=1)
+    assert np.abs(other.rows - packed().rows).max() > 0.1
+    assert other.utterance_ids == packed().utterance_ids
+
+
+def tiny_trainer(method: Method) -> LeverTrainer:
+    own = packed()
+    data = SequenceData(
+        torch.from_numpy(own.rows), own.offsets, own.lengths, np.arange(3), ("x", "y", "x")
+    )
+    training = dataclasses.replace(
+        load_params(Path(ROOT) / "params.yaml").training, batch=2, epoch_steps=4, max_epochs=2
+    )
+    model = ModelParams(layers=1, cells=6, z1=3, z2=4, z1_std=1.0, z2_std=0.5, mu2_std=1.0)
+    segments = SegmentsParams(frames=5, train_shift=10, shift=5)
+    setting = Setting(10.0, 0, segments, model, training)
+    return LeverTrainer(setting, data, data, method, cosine_eer)
+
+
+def test_decay_ends_at_a_learning_rate_near_zero():
+    trainer = tiny_trainer(Method(decay=True))
+    trainer.run()
+    whole = trainer.setting.training.learning_rate
+    assert trainer.optimizer.param_groups[0]["lr"] == pytest.approx(whole / 8)  # last of 8 steps
+
+
+def test_first_fill_leaves_the_table_to_training_after_the_first_pass():
+    refilled, once = (tiny_trainer(Method(first_fill=flag)) for flag in (False, True))
+    for trainer in (refilled, once):
+        trainer.train_step()
+    torch.testing.assert_close(refilled.table, once.table)
+    refilled.run()
+    once.run()
+    assert once.progress.passes > 1
+    assert not torch.equal(refilled.table, once.table)
+
+
+def test_leave_one_out_never_fits_on_the_person_it_scores():
+    """A code that names the person's own label is right only if the others share the rule."""
+    labels = np.array(list("abab") * 2)
+    speakers = np.array(["x"] * 4 + ["y"] * 4)
+    shared = np.array([[0.0], [1.0]] * 4)
+    opposite = np.concatenate([shared[:4], 1 - shared[4:]])
+    assert leave_one_out(shared, labels, speakers, ["x", "y"]) == 1.0
+    assert leave_one_out(opposite, labels, speakers, ["x", "y"]) == 0.0
