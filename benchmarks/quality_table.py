@@ -137,7 +137,7 @@ def section(title: str, flags: list[str], runs: Runs, seeds: list[int]) -> str:
     trials = look_up(first, "verify.trials") or {}
     typed = " ".join(f"-S {flag}" for flag in [*flags, "alpha=10", "seed=0"])
     absent = look_up(first, "probe.absent") or {}
-    weak = weak_points(runs)
+    weak = "\n".join(f"- {point}" for point in weak_points(runs))
     parts = [
         f"## {title}",
         f"`dvc exp run {typed}`, and so on; settings in `benchmarks/quality.yaml`.",
@@ -150,8 +150,7 @@ def section(title: str, flags: list[str], runs: Runs, seeds: list[int]) -> str:
         "recovers. The FHVAE saw both sexes and, unless a setting says so, no noise.",
         table(CONTENT, content_rows(runs)),
         *(f"No {name} probe: {reason}" for name, reason in absent.items()),
-        "### Weak points, named\n\nFrom the numbers, alpha 10.",
-        "\n".join(f"- {point}" for point in weak) or "None of those that are looked for.",
+        *(["### Weak points, named\n\nFrom the numbers, alpha 10.", weak] if weak else []),
         "### Controls",
         table(
             ["vector, cosine", "all pairs", "same sex", "enrolled on 3", "best supervised"],
