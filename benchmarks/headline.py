@@ -58,6 +58,7 @@ CONTENT = [
     "recovered",
     "phone accuracy, frame",
 ]
+CONTROL_COLUMNS = ["vector, cosine", "all pairs", "same sex", "enrolled on 3", "best supervised"]
 CONTROLS = {
     "mu2": "mu2",
     "mean of z2": "z2",
@@ -227,7 +228,12 @@ def main() -> None:
     """Print the table of metrics/*.json, columns aligned."""
     found = {path.stem: json.loads(path.read_text()) for path in Path("metrics").glob("*.json")}
     runs = {FHVAE_TEN: {0: found}}
-    for header, rows in ((VERIFICATION, verification_rows(runs)), (CONTENT, content_rows(runs))):
+    tables = (
+        (VERIFICATION, verification_rows(runs)),
+        (CONTENT, content_rows(runs)),
+        (CONTROL_COLUMNS, control_rows(runs)),
+    )
+    for header, rows in tables:
         shown = [list(header), *(row for row in rows if set(row[1:]) - {"-"})]
         shown = [[cell.replace("FHVAE, alpha 10", "FHVAE") for cell in row] for row in shown]
         widths = [max(map(len, column)) for column in zip(*shown, strict=True)]

@@ -10,6 +10,7 @@ import yaml
 
 from benchmarks.headline import (
     CONTENT,
+    CONTROL_COLUMNS,
     VERIFICATION,
     content_rows,
     control_rows,
@@ -145,17 +146,14 @@ def section(title: str, flags: list[str], runs: Runs, seeds: list[int]) -> str:
         f"{trials.get('target')} target and {trials.get('nontarget')} non-target trials (all "
         "pairs).",
         table(VERIFICATION, verification_rows(runs)),
-        "### Headline: content\n\nPhone error rate of the same small recogniser on each input "
+        "### Headline: content\n\nPhone error rate of the same small recognizer on each input "
         "(no language model), and the share of FBANK's loss under mismatch that an input "
         "recovers. The FHVAE saw both sexes and, unless a setting says so, no noise.",
         table(CONTENT, content_rows(runs)),
         *(f"No {name} probe: {reason}" for name, reason in absent.items()),
         *(["### Weak points, named\n\nFrom the numbers, alpha 10.", weak] if weak else []),
         "### Controls",
-        table(
-            ["vector, cosine", "all pairs", "same sex", "enrolled on 3", "best supervised"],
-            control_rows(runs),
-        ),
+        table(CONTROL_COLUMNS, control_rows(runs)),
         "### Paired differences of the EER\n\nSame draws of speakers for both; one is called "
         "better only where the interval excludes 0. \"best\" is the supervised back-end of each.",
         table(["back-end", "difference", "points", "better, seeds"], difference_rows(runs)),
@@ -182,6 +180,8 @@ PROBES = {
         for what in ("phone", "speaker", "sex")
         for source in ("fbank", "pca", "untrained", "z1", "z2")
     },
+    "phone from z1, hidden layer": "probe.phone.z1.mlp.accuracy",
+    "phone from pca, hidden layer": "probe.phone.pca.mlp.accuracy",
     "SNR from z1 (R2)": "probe.snr.z1.r2",
     "SNR from z2 (R2)": "probe.snr.z2.r2",
     "log-F0 from mu2 (R2)": "probe.f0.mu2.r2",
