@@ -55,6 +55,7 @@ class CorpusParams:
 
     name: Literal["espeak", "manifest"]
     path: str | None
+    bad_audio: Literal["refuse", "quarantine"]
     dev_fraction: float = _number(above=0, most=0.5)
     test_fraction: float = _number(above=0, most=0.5)
     espeak: EspeakParams

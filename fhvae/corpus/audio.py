@@ -12,6 +12,7 @@ What is decided here (docs/corpora.md tells users):
   files without a word, so the promise is read from its log and from NIST headers.
 """
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ FULL_SCALE = 32768  # int16 steps from 0 to 1.0
 MAX_PEAK = 2.0
 MIN_RATE_HZ = 4_000
 MAX_RATE_HZ = 192_000
+PART_TOLERANCE_S = 0.025  # a part may be said to end so much after the file does
 MAX_S = 3600.0  # an utterance is one recording of one speaker; more is a broken header
 BLOCK_VALUES = 1 << 20  # all channels together
 STREAMED_BYTES = 0x7FFFF000  # sizes from here on are placeholders: the writer could not seek
@@ -35,24 +37,35 @@ NIST_COUNT = re.compile(rb"^sample_count -i (\d+)\s*$", re.MULTILINE)
 NIST_HEADER_BYTES = 1024
 
 
-def read_audio(path: Path, name: str, noun: str = "utterance") -> np.ndarray:
-    """Read one recording.
+def read_audio(
+    path: Path,
+    name: str,
+    noun: str = "utterance",
+    start_s: float | None = None,
+    end_s: float | None = None,
+) -> np.ndarray:
+    """Read one recording, or a part of it.
 
     Args:
         path: wav, flac, ogg, aiff, NIST sphere or another format with a header that
             libsndfile knows.
         name: id of the recording, for messages.
         noun: what it is a recording of, for messages.
+        start_s, end_s: the part to read, in seconds; None for the ends of the file.
 
     Returns:
         `[sample]` int16 at `SAMPLE_RATE_HZ`.
 
     Raises:
         CorpusError: the file is unreadable, cut short, empty, silent throughout, has
-            unequal channels, an unusable rate, or samples that are no numbers.
+            unequal channels, an unusable rate, samples that are no numbers, or does not
+            hold the part.
     """
     try:
-        waveform, rate_hz = _read_waveform(path)
+        if start_s is None and end_s is None:
+            waveform, rate_hz = _read_waveform(path)
+        else:
+            waveform, rate_hz = _read_part(path, start_s or 0.0, end_s)
         return _to_int16(_resample(waveform, rate_hz))
     except CorpusError as error:
         raise CorpusError(f"{noun} {name}: {path}: {error}") from error
@@ -82,16 +95,51 @@ def _read_waveform(path: Path) -> tuple[np.ndarray, int]:
     return waveform, int(file.samplerate)
 
 
+def _read_part(path: Path, start_s: float, end_s: float | None) -> tuple[np.ndarray, int]:
+    """Read the part of a file, however long the file is, as `_read_waveform` does the whole."""
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(path) as file:
+            _check_rate(file)
+            rate_hz, there_s = int(file.samplerate), file.frames / file.samplerate
+            end_s = there_s if end_s is None else end_s
+            if not 0 <= start_s < end_s <= there_s + PART_TOLERANCE_S:
+                raise CorpusError(
+                    f"must hold the part from {start_s:g} to {end_s:g} s, it lasts {there_s:.3f} s"
+                )
+            if end_s - start_s > MAX_S:
+                raise CorpusError(
+                    f"a part must last at most {MAX_S:.0f} s, got {end_s - start_s:g}"
+                )
+            first, last = round(start_s * rate_hz), min(round(end_s * rate_hz), file.frames)
+            file.seek(first)
+            blocks = _read_blocks(file, last - first)
+    except (soundfile.SoundFileError, OSError, TypeError) as error:
+        raise CorpusError(f"must be an audio file, {_reason(error)}") from error
+    waveform = np.concatenate(blocks) if blocks else np.empty(0, np.float32)
+    if len(waveform) < last - first or len(waveform) == 0:
+        raise CorpusError(
+            f"must hold {last - first} samples from {start_s:g} to {end_s:g} s, "
+            f"{len(waveform)} are there; copy the file again"
+        )
+    return waveform, rate_hz
+
+
 def _reason(error: Exception) -> str:
     return " ".join(str(error).split()).rstrip(".") or type(error).__name__
 
 
-def _check_header(file: Any) -> None:
-    """Refuse what no recording has, before memory is asked for it."""
+def _check_rate(file: Any) -> None:
     if not MIN_RATE_HZ <= file.samplerate <= MAX_RATE_HZ:
         raise CorpusError(
             f"sample rate must be {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz, got {file.samplerate}"
         )
+
+
+def _check_header(file: Any) -> None:
+    """Refuse what no recording has, before memory is asked for it."""
+    _check_rate(file)
     if file.frames > MAX_S * file.samplerate:
         raise CorpusError(
             f"must last at most {MAX_S:.0f} s, its header says "
@@ -99,11 +147,18 @@ def _check_header(file: Any) -> None:
         )
 
 
-def _read_blocks(file: Any) -> list[np.ndarray]:
-    """Read the one channel, or the first of equal ones, block by block."""
-    blocks = []
-    frames = max(1, BLOCK_VALUES // file.channels)
-    while len(block := file.read(frames, dtype="float32", always_2d=True)):
+def _read_blocks(file: Any, most: int | None = None) -> list[np.ndarray]:
+    """Read the one channel, or the first of equal ones, block by block.
+
+    Args:
+        file: at the first sample to read.
+        most: samples to read; all that are there if None.
+    """
+    blocks: list[np.ndarray] = []
+    size = max(1, BLOCK_VALUES // file.channels)
+    left = math.inf if most is None else most
+    while len(block := file.read(int(min(size, left)), dtype="float32", always_2d=True)):
+        left -= len(block)
         first = np.broadcast_to(block[:, :1], block.shape)
         if not np.array_equal(block, first, equal_nan=True):
             raise CorpusError(

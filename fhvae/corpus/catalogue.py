@@ -2,11 +2,11 @@
 
 from collections.abc import Generator
 
-from fhvae.corpus.manifest import Recording
+from fhvae.corpus.manifest import Recording, Refused
 from fhvae.params import CorpusParams
 
 
-def recordings(params: CorpusParams, seed: int) -> Generator[Recording, None, None]:
+def recordings(params: CorpusParams, seed: int) -> Generator[Recording | Refused, None, None]:
     """Give the recordings of the corpus that `corpus.name` names, split by split.
 
     Args:
@@ -20,6 +20,7 @@ def recordings(params: CorpusParams, seed: int) -> Generator[Recording, None, No
 
             yield from generate.recordings(params.espeak, seed)
         case "manifest":
-            from fhvae.corpus import folder
+            from fhvae.corpus.decoding import decode
+            from fhvae.corpus.folder import read_folder
 
-            yield from folder.recordings(params, seed)
+            yield from decode(read_folder(params, seed), params.bad_audio)

@@ -4,72 +4,53 @@ The columns and everything that is refused: docs/corpora.md. Tables are checked 
 before the first file is decoded, so that a slip costs seconds.
 """
 
-import hashlib
-import logging
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from fhvae.corpus.audio import read_audio
+from fhvae.corpus.decoding import DURATION_TOLERANCE_S
+from fhvae.corpus.listing import Listing, Source
 from fhvae.corpus.manifest import (
     COLUMNS,
+    OPTIONAL_COLUMNS,
     PHONE_COLUMNS,
-    SAMPLE_RATE_HZ,
     SPLITS,
     Phone,
-    Recording,
     Utterance,
     assign_splits,
     check_alignment,
     check_splits,
-    in_split,
     read_table,
 )
 from fhvae.corpus.transcripts import read_canonical
 from fhvae.errors import CorpusError
-from fhvae.parallel import map_in_order
 from fhvae.params import CorpusParams
 from fhvae.seeds import generator
 
-DURATION_TOLERANCE_S = 0.1
 GENDERS = ("M", "F", "")
 SYMBOL = re.compile(r"\S+")
 UTTERANCE_ID = re.compile(r"[^\s/\\.][^\s/\\]*")  # also serves as a file name
 
-log = logging.getLogger(__name__)
 
-
-def recordings(params: CorpusParams, seed: int) -> Iterator[Recording]:
-    """Decode the corpus in `corpus.path`, ordered by split and utterance id.
+def read_folder(params: CorpusParams, seed: int) -> Listing:
+    """Read the tables of the corpus in `corpus.path`.
 
     Raises:
-        CorpusError: a table, a file or a recording is not what docs/corpora.md asks for.
+        CorpusError: a table or a file is not what docs/corpora.md asks for.
         TrialError: a split has fewer than two speakers.
     """
     if params.path is None:
         raise ValueError("corpus.path is needed")
     folder = Path(params.path)
     utterances = read_manifest(folder, params, seed)
-    phones = read_phones(folder / "phones.csv", utterances)
-    transcripts = _given_transcripts(folder / "canonical_phones.txt", utterances)
-    ordered = [item for split in SPLITS for item in in_split(utterances, split)]
-    # closed on the way out of an error, so that the progress bar ends before the message
-    with closing(map_in_order(partial(_decode, folder), ordered, "decode")) as waveforms:
-        decoded = (
-            Recording(
-                utterance,
-                samples,
-                phones.get(utterance.utterance_id, ()),
-                transcripts.get(utterance.utterance_id),
-            )
-            for utterance, samples in zip(ordered, waveforms, strict=True)
-        )
-        yield from _without_copies(decoded, folder)
+    return Listing(
+        where=str(folder / "manifest.csv"),
+        utterances=tuple(utterances),
+        sources={item.utterance_id: Source(folder / item.path) for item in utterances},
+        phones=read_phones(folder / "phones.csv", utterances),
+        transcripts=_given_transcripts(folder / "canonical_phones.txt", utterances),
+    )
 
 
 def _given_transcripts(path: Path, utterances: Sequence[Utterance]) -> dict[str, tuple[str, ...]]:
@@ -87,7 +68,7 @@ def _given_transcripts(path: Path, utterances: Sequence[Utterance]) -> dict[str,
 def read_manifest(folder: Path, params: CorpusParams, seed: int) -> list[Utterance]:
     """Read and check manifest.csv; fill the empty splits by speaker."""
     path = folder / "manifest.csv"
-    rows = read_table(path, COLUMNS).to_dict("records")
+    rows = read_table(path, COLUMNS, OPTIONAL_COLUMNS).to_dict("records")
     places = [f"{path} row {number}" for number in range(2, len(rows) + 2)]  # row 1: the header
     utterances = [_utterance(row, place) for row, place in zip(rows, places, strict=True)]
     _check_unique(utterances, places)
@@ -124,7 +105,8 @@ def _utterance(row: Mapping[str, str], place: str) -> Utterance:
         raise CorpusError(
             f"{place}: duration_s of {name} must be seconds above 0, got {row['duration_s']!r}"
         )
-    texts = {column: row[column] for column in COLUMNS if column != "duration_s"}
+    columns = (*COLUMNS, *OPTIONAL_COLUMNS)
+    texts = {column: row[column] for column in columns if column != "duration_s"}
     return Utterance(**texts, duration_s=duration_s)
 
 
@@ -213,36 +195,3 @@ def _in_time_order(
     except CorpusError as error:
         raise CorpusError(f"{path}: {error}") from error
     return ordered
-
-
-def _decode(folder: Path, utterance: Utterance) -> np.ndarray:
-    """Read the samples of an utterance and hold them against its duration_s."""
-    samples = read_audio(folder / utterance.path, utterance.utterance_id)
-    duration_s = len(samples) / SAMPLE_RATE_HZ
-    if abs(duration_s - utterance.duration_s) > DURATION_TOLERANCE_S:
-        raise CorpusError(
-            f"{folder / 'manifest.csv'}: duration_s of {utterance.utterance_id} must be within "
-            f"{DURATION_TOLERANCE_S:g} s of its file, got {utterance.duration_s:g}, "
-            f"{utterance.path} lasts {duration_s:.3f} s"
-        )
-    return samples
-
-
-def _without_copies(items: Iterable[Recording], folder: Path) -> Iterator[Recording]:
-    """Refuse one recording under two speakers; splits share no speaker, so none leaks.
-
-    Two copies of one speaker are kept, with a warning: their trial tells nothing.
-    """
-    first: dict[bytes, Utterance] = {}
-    for recording in items:
-        utterance = recording.utterance
-        known = first.setdefault(hashlib.sha256(recording.samples.tobytes()).digest(), utterance)
-        names = f"{known.utterance_id} ({known.split}) and {utterance.utterance_id}"
-        if known.speaker != utterance.speaker:
-            raise CorpusError(
-                f"{folder / 'manifest.csv'}: speakers must not share a recording, {names} "
-                f"({utterance.split}) hold the same samples"
-            )
-        if known is not utterance:
-            log.warning("%s hold the same samples; one of them adds nothing", names)
-        yield recording

@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 from fhvae.corpus import folder
+from fhvae.corpus.decoding import decode
 from fhvae.errors import CorpusError, TrialError
 from fhvae.params import load_params
 from tests.tones import write_tone_corpus
@@ -39,7 +40,7 @@ def params_of(path, **changes):
 
 
 def read(path, seed=0, **changes):
-    return list(folder.recordings(params_of(path, **changes), seed))
+    return list(decode(folder.read_folder(params_of(path, **changes), seed), "refuse"))
 
 
 def edit(corpus, row, name="manifest.csv", **cells):
