@@ -33,6 +33,21 @@ def _number(
     return field(metadata={"above": above, "least": least, "most": most})
 
 
+Domain = Literal["noise20", "noise10", "noise5", "noise0", "telephone", "room",
+    "aurora_multi", "aurora_c",
+    "aurora_b_white", "aurora_b_pink", "aurora_b_brown", "aurora_b_hum",
+    "aurora_b_speech_shaped", "aurora_b_babble",
+    "aurora_d_white", "aurora_d_pink", "aurora_d_brown", "aurora_d_hum",
+    "aurora_d_speech_shaped", "aurora_d_babble"]  # fmt: skip
+DomainOrSet = Literal[Domain, "aurora4"]
+Condition = Literal[Domain, "clean"]
+AURORA_SET = "aurora4"  # in a list of domains: all of Aurora-4's pattern
+AURORA_TRAIN: tuple[Domain, ...] = ("aurora_multi",)
+AURORA_TEST: tuple[Domain, ...] = tuple(
+    name for name in typing.get_args(Domain) if name.startswith("aurora") and name != "aurora_multi"
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class EspeakParams:
     """Size and difficulty of the embedded synthetic corpus."""
@@ -56,12 +71,15 @@ class CorpusParams:
     name: Literal["espeak", "manifest"]
     path: str | None
     bad_audio: Literal["refuse", "quarantine"]
+    conditions: tuple[Condition, ...]
     dev_fraction: float = _number(above=0, most=0.5)
     test_fraction: float = _number(above=0, most=0.5)
     espeak: EspeakParams
 
     def check(self) -> None:
         """Raise ParamsError where two keys contradict each other."""
+        if not self.conditions:
+            raise ParamsError("corpus.conditions must list one at least, such as clean, got none")
         if self.name == "manifest" and self.path is None:
             raise ParamsError("corpus.path must name a folder for corpus.name manifest, got null")
         espeak = self.espeak
@@ -100,16 +118,20 @@ class FbankParams:
             )
 
 
-Domain = Literal["noise20", "noise10", "noise5", "noise0", "telephone", "room"]
 Noise = Literal["white", "pink", "speech_shaped", "babble", "folder"]
+
+
+def _spelled_out(names: tuple[str, ...], members: tuple[str, ...]) -> tuple[str, ...]:
+    found = [one for name in names for one in (members if name == AURORA_SET else (name,))]
+    return tuple(dict.fromkeys(found))
 
 
 @dataclass(frozen=True, kw_only=True)
 class DomainsParams:
     """Degraded copies: of train and dev to learn from, of test to be tested on."""
 
-    train: tuple[Domain, ...]
-    test: tuple[Domain, ...]
+    train: tuple[DomainOrSet, ...]
+    test: tuple[DomainOrSet, ...]
     train_noises: tuple[Noise, ...]
     test_noises: tuple[Noise, ...]
     noise_path: str | None
@@ -151,6 +173,16 @@ class DomainsParams:
                 "domains.noise_path must name a folder if and only if folder is in "
                 f"domains.train_noises or domains.test_noises, got {self.noise_path}"
             )
+
+
+def learned_domains(domains: DomainsParams) -> tuple[str, ...]:
+    """Spell `domains.train` out: `aurora4` stands for its training mixture."""
+    return _spelled_out(domains.train, AURORA_TRAIN)
+
+
+def scored_domains(domains: DomainsParams) -> tuple[str, ...]:
+    """Spell `domains.test` out: `aurora4` stands for its 13 noisy and filtered tests."""
+    return _spelled_out(domains.test, AURORA_TEST)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,7 @@ from fhvae.corpus.manifest import (
     PHONE_COLUMNS,
     SAMPLE_RATE_HZ,
     SPLITS,
+    WORD_COLUMNS,
     Phone,
     Recording,
     Refused,
@@ -71,9 +72,27 @@ class Corpus:
         return read_transcripts(self.folder / "transcripts.csv")
 
     @cached_property
+    def words(self) -> dict[str, tuple[Word, ...]]:
+        """Words with times of each utterance; only of those where they are known."""
+        found: dict[str, list[Word]] = defaultdict(list)
+        table = read_table(self.folder / "words.csv", WORD_COLUMNS)
+        for name, start, end, word in table.itertuples(index=False):
+            found[name].append(Word(float(start), float(end), word))
+        return {name: tuple(words) for name, words in found.items()}
+
+    @cached_property
+    def left_out(self) -> tuple[Refused, ...]:
+        """What was quarantined, and why."""
+        table = read_table(self.folder / "quarantine.csv", QUARANTINE_COLUMNS)
+        return tuple(
+            Refused(Utterance(name, path, "", "", "", split, 0.0), reason)
+            for name, split, path, reason in table.itertuples(index=False)
+        )
+
+    @cached_property
     def quarantined(self) -> Counter[str]:
         """Count, per split, the utterances that were left out."""
-        return Counter(read_table(self.folder / "quarantine.csv", QUARANTINE_COLUMNS)["split"])
+        return Counter(item.utterance.split for item in self.left_out)
 
     def samples(self, split: str) -> Packed:
         """Memory-map the samples of a split, `[sample]` int16 at 16 kHz."""
