@@ -1,5 +1,6 @@
 """A corpus of your own: a folder with manifest.csv, audio files and, if known, phones.
 
+A folder without manifest.csv may hold the lists of Kaldi instead (`fhvae.corpus.kaldi`).
 The columns and everything that is refused: docs/corpora.md. Tables are checked in full
 before the first file is decoded, so that a slip costs seconds.
 """
@@ -10,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from fhvae.corpus.decoding import DURATION_TOLERANCE_S
+from fhvae.corpus.kaldi import kaldi_folders, read_kaldi
 from fhvae.corpus.listing import Listing, Source
 from fhvae.corpus.manifest import (
     COLUMNS,
@@ -50,6 +52,8 @@ def read_folder(params: CorpusParams, seed: int) -> Listing:
     if params.path is None:
         raise ValueError("corpus.path is needed")
     folder = Path(params.path)
+    if not (folder / "manifest.csv").exists():
+        return _read_lists(folder, params, seed)
     utterances = read_manifest(folder, params, seed)
     return Listing(
         where=str(folder / "manifest.csv"),
@@ -58,6 +62,16 @@ def read_folder(params: CorpusParams, seed: int) -> Listing:
         phones=read_phones(folder / "phones.csv", utterances),
         transcripts=_given_transcripts(folder / "canonical_phones.txt", utterances),
     )
+
+
+def _read_lists(folder: Path, params: CorpusParams, seed: int) -> Listing:
+    """Read the lists of Kaldi where there is no manifest.csv."""
+    if not kaldi_folders(folder):
+        raise CorpusError(
+            f"{folder / 'manifest.csv'} must exist, or Kaldi's wav.scp beside it or in its folders "
+            "train, dev and test; see docs/corpora.md"
+        )
+    return read_kaldi(folder, params, seed)
 
 
 def _given_transcripts(path: Path, utterances: Sequence[Utterance]) -> dict[str, tuple[str, ...]]:

@@ -259,5 +259,7 @@ def test_phones_may_come_in_any_order(corpus):
 
 
 def test_an_empty_folder_says_what_is_missing(tmp_path):
-    with pytest.raises(CorpusError, match=r"manifest\.csv must exist; see docs/corpora\.md"):
+    with pytest.raises(
+        CorpusError, match=r"manifest\.csv must exist, or Kaldi's wav\.scp beside it"
+    ):
         read(tmp_path)
