@@ -53,7 +53,7 @@ class EspeakParams:
 class CorpusParams:
     """Which recordings, and how speakers are split where the corpus does not say."""
 
-    name: Literal["espeak", "manifest"]
+    name: Literal["espeak", "manifest", "timit"]
     path: str | None
     bad_audio: Literal["refuse", "quarantine"]
     dev_fraction: float = _number(above=0, most=0.5)
@@ -62,8 +62,10 @@ class CorpusParams:
 
     def check(self) -> None:
         """Raise ParamsError where two keys contradict each other."""
-        if self.name == "manifest" and self.path is None:
-            raise ParamsError("corpus.path must name a folder for corpus.name manifest, got null")
+        if self.name != "espeak" and self.path is None:
+            raise ParamsError(
+                f"corpus.path must name a folder for corpus.name {self.name}, got null"
+            )
         espeak = self.espeak
         if espeak.parallel_speakers > espeak.test_speakers:
             raise ParamsError(
