@@ -241,9 +241,11 @@ def read_lines(path: Path) -> list[str]:
         CorpusError: the file is missing or is no such text.
     """
     try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise CorpusError(f"{path} must be a readable text file in UTF-8: {error}") from error
+    # splitlines would also cut at the separators that a text in Unicode may hold
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 def check_alignment(utterance_id: str, phones: Sequence[Phone], duration_s: float) -> None:

@@ -8,7 +8,6 @@ Source: readme.doc of the disc, section 5, and its "Notes on the Word Alignments
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,9 +89,9 @@ def read_text(path: Path) -> str:
     return found.group(1).strip()
 
 
-def _read_labels(path: Path) -> Iterator[Label]:
+def _read_labels(path: Path) -> list[Label]:
     """Read the lines of a label file; empty ones are allowed, an empty file is not."""
-    number = 0
+    labels = []
     for number, line in enumerate(read_lines(path), start=1):
         if not line.strip():
             continue
@@ -103,6 +102,7 @@ def _read_labels(path: Path) -> Iterator[Label]:
                 f"{place}: must hold two sample numbers, the second larger, and a label, "
                 f"got {line.strip()!r}"
             )
-        yield Label(int(found.group(1)), int(found.group(2)), found.group(3), place)
-    if number == 0:
+        labels.append(Label(int(found.group(1)), int(found.group(2)), found.group(3), place))
+    if not labels:
         raise CorpusError(f"{path} must hold labels, it is empty; copy it again")
+    return labels

@@ -139,6 +139,12 @@ def test_a_text_may_be_empty_and_a_gender_unknown(corpus):
     assert found["spk01-0"].gender == ""
 
 
+def test_a_text_may_hold_any_separator_of_unicode(corpus):
+    write_lists(corpus, text=["spk00-0 one\u2028two\x85three"])
+    found = {one.utterance_id: one for one in listing(corpus).utterances}
+    assert found["spk00-0"].text == "one\u2028two\x85three"
+
+
 def test_an_absolute_path_is_the_users_own_list(corpus, table, tmp_path):
     outside = tmp_path / "out side.wav"
     (corpus / "wav/spk00-0.wav").rename(outside)

@@ -352,6 +352,7 @@ def test_words_may_overlap_and_come_in_order(tmp_path):
         ("0 20 h#\n19 30 iy\n", "line 2: phones must not overlap, iy begins at sample 19, .* 20"),
         ("0 20 h#\n20 30 zz\n", "line 2: phones must be among the 61 symbols of TIMIT, got 'zz'"),
         ("", "must hold labels, it is empty"),
+        ("\r\n\n", "must hold labels, it is empty"),
         ("\udcff".encode("utf-8", "surrogatepass").decode("latin-1"), "line 1: must hold two"),
     ],
 )
