@@ -68,7 +68,7 @@ class EspeakParams:
 class CorpusParams:
     """Which recordings, and how speakers are split where the corpus does not say."""
 
-    name: Literal["espeak", "manifest"]
+    name: Literal["espeak", "manifest", "timit"]
     path: str | None
     bad_audio: Literal["refuse", "quarantine"]
     conditions: tuple[Condition, ...]
@@ -80,8 +80,10 @@ class CorpusParams:
         """Raise ParamsError where two keys contradict each other."""
         if not self.conditions:
             raise ParamsError("corpus.conditions must list one at least, such as clean, got none")
-        if self.name == "manifest" and self.path is None:
-            raise ParamsError("corpus.path must name a folder for corpus.name manifest, got null")
+        if self.name in ("manifest", "timit") and self.path is None:
+            raise ParamsError(
+                f"corpus.path must name a folder for corpus.name {self.name}, got null"
+            )
         espeak = self.espeak
         if espeak.parallel_speakers > espeak.test_speakers:
             raise ParamsError(

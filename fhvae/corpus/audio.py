@@ -8,8 +8,8 @@ What is decided here (docs/corpora.md tells users):
 - Samples are rounded to int16. What lies beyond full scale saturates, as resampling a loud
   recording overshoots a little; a peak above twice full scale means another unit, and is
   refused.
-- A file whose header promises more than it holds is refused. libsndfile shortens such
-  files without a word, so the promise is read from its log and from NIST headers.
+- A file whose header promises more than it holds, or less, is refused. libsndfile reads what
+  it finds without a word, so the promise is read from its log and from NIST headers.
 """
 
 import math
@@ -33,7 +33,11 @@ STREAMED_BYTES = 0x7FFFF000  # sizes from here on are placeholders: the writer c
 LOGGED_SIZE = re.compile(
     r"^\s*(?:data|SSND|Data Size|riff|Riff size)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE
 )
+LOGGED_END = re.compile(r"Unknown chunk marker .*?at position (\d+)")  # of what could be read
+MAX_TAIL_S = 0.1  # a tag at the end of a file is shorter, and no chunk either
+NIST_MAGIC = b"NIST_1A"
 NIST_COUNT = re.compile(rb"^sample_count -i (\d+)\s*$", re.MULTILINE)
+NIST_CODING = re.compile(rb"^sample_coding -s\d+ (\S+)\s*$", re.MULTILINE)
 NIST_HEADER_BYTES = 1024
 
 
@@ -80,12 +84,15 @@ def _read_waveform(path: Path) -> tuple[np.ndarray, int]:
             _check_header(file)
             blocks = _read_blocks(file)
             promised = _promised_frames(file, path)
+            _check_tail(file, path)
     except (soundfile.SoundFileError, OSError) as error:
+        _check_coding(path)
         raise CorpusError(f"must be an audio file, {_reason(error)}") from error
     except TypeError as error:  # soundfile on a file named .raw
         raise CorpusError(f"must be an audio file with a header, {_reason(error)}") from error
     waveform = np.concatenate(blocks) if blocks else np.empty(0, np.float32)
-    if len(waveform) < promised:
+    longer = file.format == "NIST" and len(waveform) > promised  # elsewhere _check_tail tells
+    if len(waveform) < promised or longer:
         raise CorpusError(
             f"must be whole, its header promises {promised} samples, {len(waveform)} are there; "
             "copy the file again"
@@ -116,6 +123,7 @@ def _read_part(path: Path, start_s: float, end_s: float | None) -> tuple[np.ndar
             file.seek(first)
             blocks = _read_blocks(file, last - first)
     except (soundfile.SoundFileError, OSError, TypeError) as error:
+        _check_coding(path)
         raise CorpusError(f"must be an audio file, {_reason(error)}") from error
     waveform = np.concatenate(blocks) if blocks else np.empty(0, np.float32)
     if len(waveform) < last - first or len(waveform) == 0:
@@ -172,14 +180,46 @@ def _read_blocks(file: Any, most: int | None = None) -> list[np.ndarray]:
 def _promised_frames(file: Any, path: Path) -> int:
     """Count the samples the header speaks of, per channel."""
     if file.format == "NIST":
-        with path.open("rb") as header:
-            found = NIST_COUNT.search(header.read(NIST_HEADER_BYTES))
+        found = NIST_COUNT.search(_nist_header(path))
         return int(found.group(1)) if found else int(file.frames)
     for promise, there in LOGGED_SIZE.findall(file.extra_info):
         if int(there) < int(promise) < STREAMED_BYTES:
             scaled = int(file.frames) * int(promise) // max(1, int(there))
             return max(int(file.frames) + 1, scaled)
     return int(file.frames)
+
+
+def _check_tail(file: Any, path: Path) -> None:
+    """Refuse a file with much behind its last chunk: samples of which the header knows nothing."""
+    found = LOGGED_END.search(file.extra_info)
+    if found is None or not file.frames:
+        return
+    read, size = int(found.group(1)), path.stat().st_size
+    if (size - read) * file.frames > MAX_TAIL_S * file.samplerate * read:
+        raise CorpusError(
+            f"header must speak of all samples, it ends with byte {read} of {size} after "
+            f"{file.frames} samples; copy the file again"
+        )
+
+
+def _nist_header(path: Path) -> bytes:
+    """Read the header of a NIST sphere file; b"" of another one, or of none."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(NIST_HEADER_BYTES)
+    except OSError:
+        return b""
+    return header if header.startswith(NIST_MAGIC) else b""
+
+
+def _check_coding(path: Path) -> None:
+    """Say what to do with a NIST sphere file that libsndfile cannot decode: mostly Shorten."""
+    found = NIST_CODING.search(_nist_header(path))
+    if found:
+        raise CorpusError(
+            f"must be a sphere file of plain samples, its sample_coding is "
+            f"{found.group(1).decode(errors='replace')}; unpack it with sph2pipe -f wav"
+        )
 
 
 def _resample(waveform: np.ndarray, rate_hz: int) -> np.ndarray:

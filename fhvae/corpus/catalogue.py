@@ -24,3 +24,8 @@ def recordings(params: CorpusParams, seed: int) -> Generator[Recording | Refused
             from fhvae.corpus.folder import read_folder
 
             yield from decode(read_folder(params, seed), params.bad_audio)
+        case "timit":
+            from fhvae.corpus.decoding import decode
+            from fhvae.corpus.timit import read_timit
+
+            yield from decode(read_timit(params, seed), params.bad_audio)

@@ -1,5 +1,6 @@
 """A corpus of your own: a folder with manifest.csv, audio files and, if known, phones.
 
+A folder without manifest.csv may hold the lists of Kaldi instead (`fhvae.corpus.kaldi`).
 The columns and everything that is refused: docs/corpora.md. Tables are checked in full
 before the first file is decoded, so that a slip costs seconds.
 """
@@ -10,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from fhvae.corpus.decoding import DURATION_TOLERANCE_S
+from fhvae.corpus.kaldi import kaldi_folders, read_kaldi
 from fhvae.corpus.listing import Listing, Source
 from fhvae.corpus.manifest import (
     COLUMNS,
@@ -23,6 +25,14 @@ from fhvae.corpus.manifest import (
     check_splits,
     read_table,
 )
+from fhvae.corpus.rows import (
+    check_is_file,
+    check_names,
+    check_unique,
+    resolve_path,
+    to_number,
+    to_seconds,
+)
 from fhvae.corpus.transcripts import read_canonical
 from fhvae.errors import CorpusError
 from fhvae.params import CorpusParams
@@ -30,7 +40,6 @@ from fhvae.seeds import generator
 
 GENDERS = ("M", "F", "")
 SYMBOL = re.compile(r"\S+")
-UTTERANCE_ID = re.compile(r"[^\s/\\.][^\s/\\]*")  # also serves as a file name
 
 
 def read_folder(params: CorpusParams, seed: int) -> Listing:
@@ -43,6 +52,8 @@ def read_folder(params: CorpusParams, seed: int) -> Listing:
     if params.path is None:
         raise ValueError("corpus.path is needed")
     folder = Path(params.path)
+    if not (folder / "manifest.csv").exists():
+        return _read_lists(folder, params, seed)
     utterances = read_manifest(folder, params, seed)
     return Listing(
         where=str(folder / "manifest.csv"),
@@ -51,6 +62,16 @@ def read_folder(params: CorpusParams, seed: int) -> Listing:
         phones=read_phones(folder / "phones.csv", utterances),
         transcripts=_given_transcripts(folder / "canonical_phones.txt", utterances),
     )
+
+
+def _read_lists(folder: Path, params: CorpusParams, seed: int) -> Listing:
+    """Read the lists of Kaldi where there is no manifest.csv."""
+    if not kaldi_folders(folder):
+        raise CorpusError(
+            f"{folder / 'manifest.csv'} must exist, or Kaldi's wav.scp beside it or in its folders "
+            "train, dev and test; see docs/corpora.md"
+        )
+    return read_kaldi(folder, params, seed)
 
 
 def _given_transcripts(path: Path, utterances: Sequence[Utterance]) -> dict[str, tuple[str, ...]]:
@@ -71,7 +92,7 @@ def read_manifest(folder: Path, params: CorpusParams, seed: int) -> list[Utteran
     rows = read_table(path, COLUMNS, OPTIONAL_COLUMNS).to_dict("records")
     places = [f"{path} row {number}" for number in range(2, len(rows) + 2)]  # row 1: the header
     utterances = [_utterance(row, place) for row, place in zip(rows, places, strict=True)]
-    _check_unique(utterances, places)
+    check_unique(utterances, places)
     _check_genders(utterances, places)
     root = folder.resolve()
     for utterance, place in zip(utterances, places, strict=True):
@@ -84,50 +105,18 @@ def read_manifest(folder: Path, params: CorpusParams, seed: int) -> list[Utteran
 
 def _utterance(row: Mapping[str, str], place: str) -> Utterance:
     """Check the cells of one row of manifest.csv."""
-    name, speaker = row["utterance_id"], row["speaker"]
-    if not UTTERANCE_ID.fullmatch(name):
-        raise CorpusError(
-            f"{place}: utterance_id must be a name without blanks and slashes, "
-            f"not starting with a point, got {name!r}"
-        )
-    if not speaker or speaker != speaker.strip():
-        raise CorpusError(
-            f"{place}: speaker of {name} must be a name without blanks around it, got {speaker!r}"
-        )
+    name = row["utterance_id"]
+    check_names(name, row["speaker"], place)
     if row["gender"] not in GENDERS:
         raise CorpusError(f"{place}: gender of {name} must be M, F or empty, got {row['gender']!r}")
     if row["split"] not in (*SPLITS, ""):
         raise CorpusError(
             f"{place}: split of {name} must be train, dev, test or empty, got {row['split']!r}"
         )
-    duration_s = _number(row["duration_s"])
-    if not 0 < duration_s < math.inf:
-        raise CorpusError(
-            f"{place}: duration_s of {name} must be seconds above 0, got {row['duration_s']!r}"
-        )
+    duration_s = to_seconds(row["duration_s"], f"{place}: duration_s of {name}")
     columns = (*COLUMNS, *OPTIONAL_COLUMNS)
     texts = {column: row[column] for column in columns if column != "duration_s"}
     return Utterance(**texts, duration_s=duration_s)
-
-
-def _number(text: str) -> float:
-    """Read a cell as a number; NaN where it is none."""
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
-
-
-def _check_unique(utterances: Sequence[Utterance], places: Sequence[str]) -> None:
-    first: dict[str, str] = {}
-    for utterance, place in zip(utterances, places, strict=True):
-        name = utterance.utterance_id
-        if name in first:
-            raise CorpusError(
-                f"{place}: utterance_id must be unique, {name} is also in "
-                f"row {first[name].rsplit(' ', 1)[1]}"
-            )
-        first[name] = place
 
 
 def _check_genders(utterances: Sequence[Utterance], places: Sequence[str]) -> None:
@@ -145,19 +134,14 @@ def _check_genders(utterances: Sequence[Utterance], places: Sequence[str]) -> No
 def _check_file(root: Path, utterance: Utterance, place: str) -> None:
     """Check that the audio file exists and lies in the corpus folder, links followed."""
     named = f"{place}: path of {utterance.utterance_id}"
-    relative = Path(utterance.path)
-    if not utterance.path or relative.is_absolute():
+    if not utterance.path or Path(utterance.path).is_absolute():
         raise CorpusError(f"{named} must be relative to the manifest, got {utterance.path!r}")
-    try:
-        target = (root / relative).resolve()
-    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a NUL character
-        raise CorpusError(f"{named} must name a file, got {utterance.path!r} ({error})") from error
+    target = resolve_path(root, utterance.path, named)
     if not target.is_relative_to(root):
         raise CorpusError(
             f"{named} must stay inside the corpus folder, {utterance.path!r} leads outside"
         )
-    if not target.is_file():
-        raise CorpusError(f"{named} must name a file, {utterance.path!r} is not there")
+    check_is_file(target, utterance.path, named)
 
 
 def read_phones(path: Path, utterances: Iterable[Utterance]) -> dict[str, tuple[Phone, ...]]:
@@ -173,7 +157,7 @@ def read_phones(path: Path, utterances: Iterable[Utterance]) -> dict[str, tuple[
             raise CorpusError(
                 f"{path} row {number}: utterance_id must be one of the manifest, got {name!r}"
             )
-        times = Phone(_number(start), _number(end), phone)
+        times = Phone(to_number(start), to_number(end), phone)
         timed = math.isfinite(times.start_s) and math.isfinite(times.end_s)
         if not (timed and SYMBOL.fullmatch(phone)):
             raise CorpusError(

@@ -129,13 +129,13 @@ def check_splits(utterances: Sequence[Utterance], where: str) -> None:
             if shared:
                 raise CorpusError(
                     f"{where}: speakers of {first} and {second} must be disjoint, "
-                    f"{shared[0]} is in both; correct the column split"
+                    f"{shared[0]} is in both; correct the splits"
                 )
     for split in SPLITS:
         if len(speakers[split]) < MIN_SPEAKERS:
             raise TrialError(
                 f"{where}: split {split} must have at least {MIN_SPEAKERS} speakers, "
-                f"found {len(speakers[split])}; give more speakers or another column split"
+                f"found {len(speakers[split])}; give more speakers or other splits"
             )
 
 
@@ -232,6 +232,20 @@ def _read_rows(path: Path) -> list[list[str]]:
     if not rows:
         raise CorpusError(f"{path} must have a header line, it is empty")
     return rows
+
+
+def read_lines(path: Path) -> list[str]:
+    """Read the lines of a text file in UTF-8, with or without line ends of DOS.
+
+    Raises:
+        CorpusError: the file is missing or is no such text.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CorpusError(f"{path} must be a readable text file in UTF-8: {error}") from error
+    # splitlines would also cut at the separators that a text in Unicode may hold
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 def check_alignment(utterance_id: str, phones: Sequence[Phone], duration_s: float) -> None:

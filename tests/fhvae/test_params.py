@@ -161,6 +161,10 @@ def test_a_bad_value_is_named_with_what_must_hold(values, key, value, message):
             r"corpus\.path must name a folder for corpus\.name manifest, got null",
         ),
         (
+            {"corpus.name": "timit", "corpus.path": None},
+            r"corpus\.path must name a folder for corpus\.name timit, got null",
+        ),
+        (
             {"fbank.window_ms": 20, "fbank.hop_ms": 25},
             r"fbank\.hop_ms must be at most fbank\.window_ms=20, got 25",
         ),

@@ -74,6 +74,15 @@ def test_extra_columns_and_a_byte_order_mark_are_ignored(corpus):
     assert len(read(corpus)) == 14
 
 
+def test_session_and_dialect_are_read_where_they_are_given(corpus):
+    assert {(item.utterance.session, item.utterance.dialect) for item in read(corpus)} == {("", "")}
+    table = pd.read_csv(corpus / "manifest.csv", dtype=str)
+    table.assign(session="s-" + table.speaker).to_csv(corpus / "manifest.csv", index=False)
+    for item in read(corpus):
+        assert item.utterance.session == f"s-{item.utterance.speaker}"
+        assert item.utterance.dialect == ""
+
+
 def test_without_phones_csv_there_are_no_phones(corpus):
     (corpus / "phones.csv").unlink()
     assert all(item.phones == () for item in read(corpus))
@@ -259,5 +268,7 @@ def test_phones_may_come_in_any_order(corpus):
 
 
 def test_an_empty_folder_says_what_is_missing(tmp_path):
-    with pytest.raises(CorpusError, match=r"manifest\.csv must exist; see docs/corpora\.md"):
+    with pytest.raises(
+        CorpusError, match=r"manifest\.csv must exist, or Kaldi's wav\.scp beside it"
+    ):
         read(tmp_path)
