@@ -18,6 +18,8 @@ PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
 # does change a number (METRIC_DECIMALS, say) needs `dvc repro --force`.
 CARRIERS = {
     "fhvae",
+    "fhvae.archives.download",
+    "fhvae.archives.unpack",
     "fhvae.artifacts",
     "fhvae.commandline",
     "fhvae.corpus.manifest",
