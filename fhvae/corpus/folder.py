@@ -160,8 +160,16 @@ def _check_file(root: Path, utterance: Utterance, place: str) -> None:
         raise CorpusError(f"{named} must name a file, {utterance.path!r} is not there")
 
 
-def read_phones(path: Path, utterances: Iterable[Utterance]) -> dict[str, tuple[Phone, ...]]:
-    """Read and check phones.csv; no file, no phones."""
+def read_phones(
+    path: Path, utterances: Iterable[Utterance], known_only: bool = True
+) -> dict[str, tuple[Phone, ...]]:
+    """Read and check phones.csv; no file, no phones.
+
+    Args:
+        path: of the file.
+        utterances: of the corpus; where a duration is not known, times are not held against it.
+        known_only: refuse phones of an utterance that is not in the corpus; else pass over them.
+    """
     if not path.exists():
         return {}
     durations = {item.utterance_id: item.duration_s for item in utterances}
@@ -170,6 +178,8 @@ def read_phones(path: Path, utterances: Iterable[Utterance]) -> dict[str, tuple[
     columns = [table[column] for column in PHONE_COLUMNS]
     for number, (name, start, end, phone) in enumerate(zip(*columns, strict=True), start=2):
         if name not in durations:
+            if not known_only:
+                continue
             raise CorpusError(
                 f"{path} row {number}: utterance_id must be one of the manifest, got {name!r}"
             )
@@ -191,7 +201,7 @@ def _in_time_order(
 ) -> tuple[Phone, ...]:
     ordered = tuple(sorted(phones, key=lambda phone: phone.start_s))
     try:
-        check_alignment(utterance_id, ordered, duration_s + DURATION_TOLERANCE_S)
+        check_alignment(utterance_id, ordered, (duration_s or math.inf) + DURATION_TOLERANCE_S)
     except CorpusError as error:
         raise CorpusError(f"{path}: {error}") from error
     return ordered

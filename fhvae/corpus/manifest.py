@@ -129,7 +129,7 @@ def check_splits(utterances: Sequence[Utterance], where: str) -> None:
             if shared:
                 raise CorpusError(
                     f"{where}: speakers of {first} and {second} must be disjoint, "
-                    f"{shared[0]} is in both; correct the column split"
+                    f"{shared[0]} is in both; give each speaker one split"
                 )
     for split in SPLITS:
         if len(speakers[split]) < MIN_SPEAKERS:
@@ -162,6 +162,23 @@ def assign_splits(
         else:
             taken[speaker] = "train"
     return [item if item.split else replace(item, split=taken[item.speaker]) for item in utterances]
+
+
+def move_speakers(
+    utterances: Sequence[Utterance],
+    split: str,
+    to: str,
+    fraction: float,
+    random: np.random.Generator,
+) -> list[Utterance]:
+    """Move whole speakers, drawn by seed, from one split to another; two at least."""
+    speakers = sorted({item.speaker for item in utterances if item.split == split})
+    number = max(MIN_SPEAKERS, round(fraction * len(speakers)))
+    moved = {speakers[position] for position in random.permutation(len(speakers))[:number]}
+    return [
+        replace(item, split=to) if item.split == split and item.speaker in moved else item
+        for item in utterances
+    ]
 
 
 def utterance_table(utterances: Iterable[Utterance]) -> pd.DataFrame:
