@@ -215,6 +215,12 @@ def test_checkpoints_are_in_neither_git_nor_the_pipeline():
     assert "checkpoints" not in (ROOT / "dvc.yaml").read_text()
 
 
+def test_downloaded_corpora_are_in_neither_git_nor_the_pipeline():
+    assert git_ignores("corpora/vctk/VCTK-Corpus-0.92.zip")
+    assert "/corpora/" in (ROOT / ".dvcignore").read_text().splitlines()
+    assert "corpora/" not in (ROOT / "dvc.yaml").read_text()
+
+
 @pytest.mark.parametrize("line", ["__pycache__/", "*.pyc"])
 def test_dvc_ignores_bytecode(line):
     """A folder of code is a dependency: running it must not change its hash."""

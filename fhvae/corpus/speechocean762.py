@@ -1,4 +1,4 @@
-"""speechocean762: English sentences read by speakers of Mandarin, half of them children.
+"""speechocean762: English sentences read by speakers of Mandarin, many of them children.
 
 Zhang et al., Interspeech 2021 (openslr.org/101). 250 speakers, 20 sentences each, 16 kHz, in
 one session per speaker.
