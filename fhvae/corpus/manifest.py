@@ -129,7 +129,7 @@ def check_splits(utterances: Sequence[Utterance], where: str) -> None:
             if shared:
                 raise CorpusError(
                     f"{where}: speakers of {first} and {second} must be disjoint, "
-                    f"{shared[0]} is in both; give each speaker one split"
+                    f"{shared[0]} is in both; correct the splits"
                 )
     for split in SPLITS:
         if len(speakers[split]) < MIN_SPEAKERS:

@@ -6,6 +6,7 @@ import io
 import logging
 import shutil
 import tarfile
+import typing
 
 import pandas as pd
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from fhvae.corpus import librispeech
 from fhvae.corpus.store import read_corpus
 from fhvae.errors import CorpusError, DownloadError, ParamsError
-from fhvae.params import load_params
+from fhvae.params import LibriSpeechPart, load_params
 from tests.hostile_server import Answer
 from tests.published import numbered, run_download, served, tar_of, write_librispeech
 from tests.stages.stage_runner import written
@@ -54,6 +55,15 @@ def catalogue(monkeypatch, server, archives):
 
     serve()
     return serve
+
+
+def test_the_catalogue_has_every_part_that_params_allow():
+    """With both checksums; sizes of parts are those of the whole corpus, 61 GB."""
+    assert set(librispeech.PARTS) == set(typing.get_args(LibriSpeechPart))
+    remotes = [part.archive.remote for part in librispeech.PARTS.values()]
+    assert all(set(remote.checksums) == {"md5", "sha256"} for remote in remotes)
+    assert len({digest for remote in remotes for digest in remote.checksums.values()}) == 18
+    assert 61e9 < sum(remote.size for remote in remotes) < 62e9
 
 
 def test_the_mini_set_is_downloaded_and_read(catalogue, server, monkeypatch, tmp_path, voices):
