@@ -23,6 +23,7 @@ BOUNDS: tuple[tuple[str, str, Callable[[float, float], bool]], ...] = (
     ("at least", "least", operator.ge),
     ("at most", "most", operator.le),
 )
+SHA256 = re.compile(r"[0-9a-f]{64}")
 EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 
 
@@ -64,17 +65,82 @@ class EspeakParams:
     accents: tuple[str, ...]
 
 
+LibriSpeechPart = Literal[
+    "train-clean-100",
+    "train-clean-360",
+    "train-other-500",
+    "dev-clean",
+    "dev-other",
+    "test-clean",
+    "test-other",
+    "train-clean-5",
+    "dev-clean-2",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LibriSpeechParams:
+    """Which parts of LibriSpeech make up each split, and where its phones come from."""
+
+    train: tuple[LibriSpeechPart, ...]
+    dev: tuple[LibriSpeechPart, ...]
+    test: tuple[LibriSpeechPart, ...]
+    alignments: str | None
+    alignments_sha256: str | None
+
+    def check(self) -> None:
+        """Raise ParamsError where a part is missing or stands in two splits."""
+        for key in ("train", "dev"):
+            if not getattr(self, key):
+                raise ParamsError(f"corpus.librispeech.{key} must name a part, got an empty list")
+        parts = [*self.train, *self.dev, *self.test]
+        for part in parts:
+            if parts.count(part) > 1:
+                raise ParamsError(
+                    "corpus.librispeech.train, dev and test must name each part once, "
+                    f"{part} is there {parts.count(part)} times"
+                )
+        if self.alignments_sha256 is not None:
+            if self.alignments is None:
+                raise ParamsError(
+                    "corpus.librispeech.alignments must name a file for "
+                    "corpus.librispeech.alignments_sha256, got null"
+                )
+            if not SHA256.fullmatch(self.alignments_sha256):
+                raise ParamsError(
+                    "corpus.librispeech.alignments_sha256 must be 64 lower-case hexadecimal "
+                    f"digits, got {self.alignments_sha256!r}"
+                )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speechocean762Params:
+    """Whose recordings of speechocean762 are taken."""
+
+    adults_only: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class VctkParams:
+    """Which of the two recordings of every VCTK utterance is taken."""
+
+    microphone: Literal["mic1", "mic2"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class CorpusParams:
     """Which recordings, and how speakers are split where the corpus does not say."""
 
-    name: Literal["espeak", "manifest", "timit"]
+    name: Literal["espeak", "manifest", "timit", "librispeech", "speechocean762", "vctk"]
     path: str | None
     bad_audio: Literal["refuse", "quarantine"]
     conditions: tuple[Condition, ...]
     dev_fraction: float = _number(above=0, most=0.5)
     test_fraction: float = _number(above=0, most=0.5)
     espeak: EspeakParams
+    librispeech: LibriSpeechParams
+    speechocean762: Speechocean762Params
+    vctk: VctkParams
 
     def check(self) -> None:
         """Raise ParamsError where two keys contradict each other."""
@@ -483,6 +549,10 @@ def _checked(value: Any, kind: Any, item: dataclasses.Field[Any], source: str, k
     if kind is str:
         if not isinstance(value, str):
             raise ParamsError(f"{source}: {key} must be text, got {value!r}")
+        return value
+    if kind is bool:
+        if not isinstance(value, bool):
+            raise ParamsError(f"{source}: {key} must be true or false, got {value!r}")
         return value
     return _checked_number(value, kind, item.metadata, source, key)
 

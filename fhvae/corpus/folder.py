@@ -26,10 +26,9 @@ from fhvae.corpus.manifest import (
     read_table,
 )
 from fhvae.corpus.rows import (
-    check_is_file,
+    check_inside,
     check_names,
     check_unique,
-    resolve_path,
     to_number,
     to_seconds,
 )
@@ -96,7 +95,7 @@ def read_manifest(folder: Path, params: CorpusParams, seed: int) -> list[Utteran
     _check_genders(utterances, places)
     root = folder.resolve()
     for utterance, place in zip(utterances, places, strict=True):
-        _check_file(root, utterance, place)
+        check_inside(root, utterance.path, f"{place}: path of {utterance.utterance_id}")
     random = generator(seed, "splits")
     utterances = assign_splits(utterances, params.dev_fraction, params.test_fraction, random)
     check_splits(utterances, str(path))
@@ -131,21 +130,16 @@ def _check_genders(utterances: Sequence[Utterance], places: Sequence[str]) -> No
             )
 
 
-def _check_file(root: Path, utterance: Utterance, place: str) -> None:
-    """Check that the audio file exists and lies in the corpus folder, links followed."""
-    named = f"{place}: path of {utterance.utterance_id}"
-    if not utterance.path or Path(utterance.path).is_absolute():
-        raise CorpusError(f"{named} must be relative to the manifest, got {utterance.path!r}")
-    target = resolve_path(root, utterance.path, named)
-    if not target.is_relative_to(root):
-        raise CorpusError(
-            f"{named} must stay inside the corpus folder, {utterance.path!r} leads outside"
-        )
-    check_is_file(target, utterance.path, named)
+def read_phones(
+    path: Path, utterances: Iterable[Utterance], known_only: bool = True
+) -> dict[str, tuple[Phone, ...]]:
+    """Read and check phones.csv; no file, no phones.
 
-
-def read_phones(path: Path, utterances: Iterable[Utterance]) -> dict[str, tuple[Phone, ...]]:
-    """Read and check phones.csv; no file, no phones."""
+    Args:
+        path: of the file.
+        utterances: of the corpus; where a duration is not known, times are not held against it.
+        known_only: refuse phones of an utterance that is not in the corpus; else pass over them.
+    """
     if not path.exists():
         return {}
     durations = {item.utterance_id: item.duration_s for item in utterances}
@@ -154,6 +148,8 @@ def read_phones(path: Path, utterances: Iterable[Utterance]) -> dict[str, tuple[
     columns = [table[column] for column in PHONE_COLUMNS]
     for number, (name, start, end, phone) in enumerate(zip(*columns, strict=True), start=2):
         if name not in durations:
+            if not known_only:
+                continue
             raise CorpusError(
                 f"{path} row {number}: utterance_id must be one of the manifest, got {name!r}"
             )
@@ -175,7 +171,7 @@ def _in_time_order(
 ) -> tuple[Phone, ...]:
     ordered = tuple(sorted(phones, key=lambda phone: phone.start_s))
     try:
-        check_alignment(utterance_id, ordered, duration_s + DURATION_TOLERANCE_S)
+        check_alignment(utterance_id, ordered, (duration_s or math.inf) + DURATION_TOLERANCE_S)
     except CorpusError as error:
         raise CorpusError(f"{path}: {error}") from error
     return ordered

@@ -164,6 +164,23 @@ def assign_splits(
     return [item if item.split else replace(item, split=taken[item.speaker]) for item in utterances]
 
 
+def move_speakers(
+    utterances: Sequence[Utterance],
+    split: str,
+    to: str,
+    fraction: float,
+    random: np.random.Generator,
+) -> list[Utterance]:
+    """Move whole speakers, drawn by seed, from one split to another; two at least."""
+    speakers = sorted({item.speaker for item in utterances if item.split == split})
+    number = max(MIN_SPEAKERS, round(fraction * len(speakers)))
+    moved = {speakers[position] for position in random.permutation(len(speakers))[:number]}
+    return [
+        replace(item, split=to) if item.split == split and item.speaker in moved else item
+        for item in utterances
+    ]
+
+
 def utterance_table(utterances: Iterable[Utterance]) -> pd.DataFrame:
     """Lay utterances out as the columns of the local manifest.csv."""
     rows = [[getattr(item, column) for column in LOCAL_COLUMNS] for item in utterances]

@@ -88,3 +88,17 @@ def check_is_file(target: Path, text: str, named: str) -> None:
     """
     if not target.is_file():
         raise CorpusError(f"{named} must name a file, {text!r} is not there")
+
+
+def check_inside(root: Path, text: str, named: str) -> None:
+    """Check that `text` names a file in the corpus folder `root`, links followed.
+
+    Raises:
+        CorpusError: it does not.
+    """
+    if not text or Path(text).is_absolute():
+        raise CorpusError(f"{named} must be relative to {root}, got {text!r}")
+    target = resolve_path(root, text, named)
+    if not target.is_relative_to(root):
+        raise CorpusError(f"{named} must stay inside the corpus folder, {text!r} leads outside")
+    check_is_file(target, text, named)

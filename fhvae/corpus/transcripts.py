@@ -48,12 +48,12 @@ def read_canonical(path: Path, utterances: Iterable[Utterance]) -> dict[str, tup
             raise CorpusError(f"{place}: utterance {utterance_id} must have one line, it has two")
         if not symbols:
             raise CorpusError(f"{place}: utterance {utterance_id} must have phones, it has none")
-        found[utterance_id] = tuple(_unmarked(symbol, place) for symbol in symbols)
+        found[utterance_id] = tuple(unmarked(symbol, place) for symbol in symbols)
     _check_known(path, found, known)
     return found
 
 
-def _unmarked(symbol: str, place: str) -> str:
+def unmarked(symbol: str, place: str) -> str:
     """Take stress and position off a symbol: AH0_I -> ah."""
     match = MARKED.fullmatch(symbol)
     phone = match.group(1).lower() if match else ""
