@@ -155,6 +155,7 @@ def main() -> None:
     parser.add_argument("--corpus", default="default", help="a section of quality.yaml")
     parser.add_argument("--data", type=Path, help="folder of a recorded corpus")
     parser.add_argument("--settings", nargs="*", help="only these settings")
+    parser.add_argument("--seeds", type=int, nargs="*", help="only these seeds")
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     parser.add_argument("--cache", type=Path, default=ROOT / ".dvc" / "cache")
     options = parser.parse_args()
@@ -164,6 +165,8 @@ def main() -> None:
     missing = [run for run in planned(options.corpus) if not run.result.exists()]
     if options.settings:
         missing = [run for run in missing if run.setting in options.settings]
+    if options.seeds:
+        missing = [run for run in missing if run.seed in options.seeds]
     with ThreadPoolExecutor(options.jobs) as pool:
         for _ in pool.map(lambda run: execute(run, options.data, options.cache), missing):
             pass
