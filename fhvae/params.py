@@ -284,6 +284,7 @@ class TrainingParams:
     sequence: Literal["utterance", "speaker"]
     batch: int = _number(least=1)
     learning_rate: float = _number(above=0)
+    average: float = _number(least=0, most=0.9999)
     adam_beta1: float = _number(least=0, most=0.9999)
     adam_beta2: float = _number(least=0, most=0.99999)
     epoch_steps: int = _number(least=1)
