@@ -107,7 +107,7 @@ def frame_chunks(arrays: Iterable[np.ndarray | ShardedRows]) -> Iterator[np.ndar
         start = 0
         while start < len(rows):
             part = rows[start : start + missing]
-            waiting.append(part)
+            waiting.append(part if len(part) == CHUNK_FRAMES else np.array(part))
             start += len(part)
             missing -= len(part)
             if missing == 0:

@@ -33,11 +33,11 @@ from fhvae.features.normalize import (
     read_normalizer,
     write_normalizer,
 )
-from fhvae.parallel import map_in_order
+from fhvae.parallel import map_in_order, release_workers
 from fhvae.params import FbankParams
 from fhvae.shards import SHARD_BYTES, RowFile, plan_shards, shard_path
 
-PIECE_BYTES = 128 << 20  # of raw frames: a good hour of speech, what a kill costs at most
+PIECE_BYTES = 64 << 20  # of raw frames: half an hour of speech, what a kill costs at most
 NORMALIZED_FRAMES = 1 << 14  # at a time
 
 
@@ -95,6 +95,7 @@ def extract(work: Path, selections: Sequence[Selection], params: FbankParams) ->
     plans = {item.split: plan(item, raw, out, params) for item in selections}
     for split, shards in plans.items():
         write_pieces(split, shards, params)
+    release_workers()
     normalizer = _train_normalizer(out / "normalizer.json", plans["train"])
     for item in selections:
         for shard in plans[item.split]:
@@ -151,6 +152,7 @@ def write_pieces(split: str, shards: Sequence[Shard], params: FbankParams) -> No
     with closing(map_in_order(work, clips, f"log-mel {split}", done=done)) as frames:
         for piece in missing:
             _write_piece(piece, islice(frames, len(piece.clips)), params.mels)
+        next(frames, None)  # the bar comes to its end
 
 
 def _clip_frames(params: FbankParams, clip: Clip) -> np.ndarray:

@@ -6,12 +6,13 @@ import sys
 import time
 from contextlib import closing
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from fhvae import parallel
 from fhvae.errors import CorpusError, ParamsError
-from fhvae.parallel import WINDOWS, map_in_order, worker_count
+from fhvae.parallel import WINDOWS, map_in_order, release_workers, worker_count
 
 NO_DASK = importlib.util.find_spec("distributed") is None
 needs_dask = pytest.mark.skipif(NO_DASK, reason="the extra dask is not installed")
@@ -37,6 +38,10 @@ def refuse_seven(number):
     if number == 7:
         raise CorpusError("utterance 7: is silent")
     return number
+
+
+def process_id(number):
+    return os.getpid()
 
 
 def marks(folder):
@@ -84,7 +89,7 @@ def test_workers_do_not_run_away_from_a_slow_consumer(monkeypatch, tmp_path, kin
 def test_small_items_go_in_batches_and_large_ones_alone():
     batch = parallel._Batch([0] * 10, seconds=0.001)
     assert parallel._batch_size(batch) == parallel.MOST_ITEMS
-    assert parallel._batch_size(parallel._Batch([0] * 10, seconds=0.05)) == 20
+    assert parallel._batch_size(parallel._Batch([0] * 10, seconds=0.05)) == 10
     assert parallel._batch_size(parallel._Batch([0] * 2, seconds=3.0)) == 1
     assert parallel._batch_size(parallel._Batch([0], seconds=0.0)) == parallel.MOST_ITEMS
 
@@ -125,3 +130,12 @@ def test_absent_dask_is_told_in_one_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "dask.distributed", None)
     with pytest.raises(ParamsError, match=r"needs the package dask\[distributed\], which is not"):
         list(map_in_order(double, [1], "double"))
+
+
+def test_released_workers_are_gone_and_come_back_when_needed(monkeypatch):
+    use(monkeypatch, {"FHVAE_WORKERS": "2"})
+    release_workers()
+    before = set(map_in_order(process_id, range(8), "ids"))
+    release_workers()
+    assert not any(Path(f"/proc/{number}").exists() for number in before)
+    assert before.isdisjoint(map_in_order(process_id, range(8), "ids"))
