@@ -60,13 +60,16 @@ def digest(folder: Path) -> list[str]:
 
 def alone_s_per_hour(folder: Path) -> float:
     """Time `log_mel` by itself, in this process, on some utterances of the corpus."""
+    from threadpoolctl import threadpool_limits
+
     fbank, packed = load_params(ROOT / "params.yaml").fbank, read_packed(folder / "corpus" / "test")
     waveforms = [np.array(packed[place]) for place in range(min(ALONE_UTTERANCES, len(packed)))]
-    log_mel(waveforms[0], fbank)
-    begun = time.process_time()
-    for samples in waveforms:
-        log_mel(samples, fbank)
-    seconds = time.process_time() - begun
+    with threadpool_limits(1):
+        log_mel(waveforms[0], fbank)
+        begun = time.process_time()
+        for samples in waveforms:
+            log_mel(samples, fbank)
+        seconds = time.process_time() - begun
     return seconds / (sum(map(len, waveforms)) / 16_000 / 3600)
 
 
@@ -108,12 +111,11 @@ def measure_growth(folder: Path, hours: Sequence[float]) -> list[dict[str, float
     return runs
 
 
-def measure_workers(folder: Path, hours: float) -> dict[str, dict[str, float | bool]]:
-    """Run the stage on one corpus with workers of each number and kind; one is the measure."""
+def measure_workers(folder: Path) -> dict[str, dict[str, float | bool]]:
+    """Run the stage on `folder/corpus` with workers of each number and kind, against one."""
     kinds = {f"loky_{count}": {"FHVAE_WORKERS": str(count)} for count in (1, 2, 4)}
     if importlib.util.find_spec("distributed"):
         kinds["dask_2"] = {"FHVAE_DASK": "local:2"}
-    write_noise_corpus(folder / "corpus", hours)
     found: dict[str, dict[str, float | bool]] = {}
     alone, bytes_alone = None, None
     for name, variables in kinds.items():
@@ -173,7 +175,7 @@ def main() -> None:
         report = {
             "runs": runs,
             "growth": compared,
-            "workers": measure_workers(folder, options.hours[0]),
+            "workers": measure_workers(folder),
             "machine": {
                 "processor": platform.machine(),
                 "cores": os.cpu_count(),

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fhvae.artifacts import Packed, read_packed
-from fhvae.errors import CorpusError
+from fhvae.errors import ArtifactError, CorpusError
 from fhvae.features.fbank import frame_count
 from fhvae.shards import ShardedRows, shard_path
 
@@ -41,9 +41,19 @@ class Clip:
         return cls(stem, utterance_id, place.offset, length, frames, place.shard)
 
     def samples(self) -> np.ndarray:
-        """Copy the samples, `[sample]`, out of the memory-mapped file."""
-        rows = np.load(shard_path(self.stem, self.shard), mmap_mode="r")
-        return np.array(rows[self.offset : self.offset + self.length])
+        """Copy the samples, `[sample]`, out of the memory-mapped file.
+
+        Raises:
+            ArtifactError: the file ends before they do.
+        """
+        path = shard_path(self.stem, self.shard)
+        samples = np.array(np.load(path, mmap_mode="r")[self.offset : self.offset + self.length])
+        if len(samples) != self.length:
+            raise ArtifactError(
+                f"utterance {self.utterance_id}: {path} must hold {self.length} samples from "
+                f"{self.offset} on, it has {len(samples)}; rerun the stage that writes it"
+            )
+        return samples
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,13 @@
 """Packed samples to packed frames: who is kept, in which order, with which values."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from fhvae import shards
 from fhvae.artifacts import PackedWriter, read_packed
-from fhvae.errors import CorpusError
+from fhvae.errors import ArtifactError, CorpusError
 from fhvae.features import extraction
 from fhvae.features.extraction import (
     dropped_table,
@@ -66,3 +68,10 @@ def test_a_clip_finds_its_samples_in_any_shard(stem, monkeypatch):
     assert [clip.shard for clip in kept] == [1, 2, 0, 2]  # a b c d; packed c, a, d and b
     for clip in kept:
         np.testing.assert_array_equal(clip.samples(), clips[clip.utterance_id])
+
+
+def test_a_clip_beyond_the_end_of_its_shard_is_told(stem):
+    clip = replace(select_clips(stem, 10.0, 1).kept[0], offset=7000)
+    message = r"utterance a: .*dev\.npy must hold 3200 samples from 7000 on, it has 199; rerun"
+    with pytest.raises(ArtifactError, match=message):
+        clip.samples()
