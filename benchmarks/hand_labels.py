@@ -18,8 +18,9 @@ import torch
 
 from fhvae.artifacts import Packed, write_metrics
 from fhvae.controls.pca import apply_pca, fit_pca, read_pca, segment_rows
-from fhvae.corpus.folder import recordings
-from fhvae.corpus.manifest import Phone
+from fhvae.corpus.decoding import decode
+from fhvae.corpus.folder import read_folder
+from fhvae.corpus.manifest import Phone, Recording
 from fhvae.corpus.phone_classes import folding_for
 from fhvae.corpus.store import phone_at
 from fhvae.features.fbank import frame_time_s, log_mel
@@ -51,10 +52,16 @@ class HandLabels:
     phones: Mapping[str, tuple[Phone, ...]]
 
 
+def read_recordings(corpus: CorpusParams, seed: int) -> list[Recording]:
+    """Decode a corpus folder whole."""
+    items = decode(read_folder(corpus, seed), corpus.bad_audio)
+    return [item for item in items if isinstance(item, Recording)]
+
+
 def read_hand_labels(corpus: CorpusParams, params: Params, normalizer: Path) -> HandLabels:
     """Decode a corpus folder with phones.csv and compute its frames."""
     scale = read_normalizer(normalizer)
-    found = list(recordings(corpus, params.seed))
+    found = read_recordings(corpus, params.seed)
     rows = [scale.apply(log_mel(item.samples, params.fbank)) for item in found]
     lengths = np.array([len(one) for one in rows])
     names = tuple(item.utterance.utterance_id for item in found)
@@ -137,7 +144,7 @@ def main() -> None:
     corpus = replace(params.corpus, name="manifest", path=str(options.corpus))
     probes = params.probes
     setting = ProbeSetting(probes.penalties, probes.bootstrap, params.seed)
-    found = leave_speakers_out(list(recordings(corpus, params.seed)), encoders, setting)
+    found = leave_speakers_out(read_recordings(corpus, params.seed), encoders, setting)
     write_metrics(options.metrics, {"phone": found})
 
 

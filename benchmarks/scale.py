@@ -32,7 +32,7 @@ from fhvae.artifacts import (
     write_index,
     write_json,
 )
-from fhvae.corpus.manifest import COLUMNS, PHONE_COLUMNS, SAMPLE_RATE_HZ
+from fhvae.corpus.manifest import LOCAL_COLUMNS, PHONE_COLUMNS, SAMPLE_RATE_HZ
 from fhvae.corpus.store import read_corpus
 from fhvae.features.extraction import select_clips
 from fhvae.shards import plan_shards, shard_path
@@ -79,14 +79,14 @@ def write_sparse_packed(stem: Path, names: Sequence[str], lengths: np.ndarray) -
 
 def manifest_of(split: str, names: Sequence[str], seconds: np.ndarray) -> pd.DataFrame:
     """Lay out the manifest of a split, with a text of 30 words each."""
-    table = pd.DataFrame({"utterance_id": names})
-    table["path"] = ""
+    table = pd.DataFrame("", index=range(len(names)), columns=list(LOCAL_COLUMNS))
+    table["utterance_id"] = names
     table["speaker"] = table["utterance_id"].str[:-9]
     table["gender"] = "F"
     table["text"] = "he said that it was so and " * 4
     table["split"] = split
     table["duration_s"] = seconds.round(6)
-    return table[list(COLUMNS)].assign(twin="")
+    return table
 
 
 READERS: dict[str, Callable[[Path], object]] = {

@@ -18,6 +18,10 @@ class CorpusError(FhvaeError):
     """The recordings, the manifest or the labels must change."""
 
 
+class DownloadError(FhvaeError):
+    """A public file could not be had: the network, the disk or what lies there must change."""
+
+
 class ArtifactError(FhvaeError):
     """A file written by an earlier stage is missing or broken; rerun that stage."""
 

@@ -23,6 +23,7 @@ BOUNDS: tuple[tuple[str, str, Callable[[float, float], bool]], ...] = (
     ("at least", "least", operator.ge),
     ("at most", "most", operator.le),
 )
+SHA256 = re.compile(r"[0-9a-f]{64}")
 EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 
 
@@ -31,6 +32,21 @@ def _number(
 ) -> Any:
     """Declare a numeric key with its range."""
     return field(metadata={"above": above, "least": least, "most": most})
+
+
+Domain = Literal["noise20", "noise10", "noise5", "noise0", "telephone", "room",
+    "aurora_multi", "aurora_c",
+    "aurora_b_white", "aurora_b_pink", "aurora_b_brown", "aurora_b_hum",
+    "aurora_b_speech_shaped", "aurora_b_babble",
+    "aurora_d_white", "aurora_d_pink", "aurora_d_brown", "aurora_d_hum",
+    "aurora_d_speech_shaped", "aurora_d_babble"]  # fmt: skip
+DomainOrSet = Literal[Domain, "aurora4"]
+Condition = Literal[Domain, "clean"]
+AURORA_SET = "aurora4"  # in a list of domains: all of Aurora-4's pattern
+AURORA_TRAIN: tuple[Domain, ...] = ("aurora_multi",)
+AURORA_TEST: tuple[Domain, ...] = tuple(
+    name for name in typing.get_args(Domain) if name.startswith("aurora") and name != "aurora_multi"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,20 +65,91 @@ class EspeakParams:
     accents: tuple[str, ...]
 
 
+LibriSpeechPart = Literal[
+    "train-clean-100",
+    "train-clean-360",
+    "train-other-500",
+    "dev-clean",
+    "dev-other",
+    "test-clean",
+    "test-other",
+    "train-clean-5",
+    "dev-clean-2",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LibriSpeechParams:
+    """Which parts of LibriSpeech make up each split, and where its phones come from."""
+
+    train: tuple[LibriSpeechPart, ...]
+    dev: tuple[LibriSpeechPart, ...]
+    test: tuple[LibriSpeechPart, ...]
+    alignments: str | None
+    alignments_sha256: str | None
+
+    def check(self) -> None:
+        """Raise ParamsError where a part is missing or stands in two splits."""
+        for key in ("train", "dev"):
+            if not getattr(self, key):
+                raise ParamsError(f"corpus.librispeech.{key} must name a part, got an empty list")
+        parts = [*self.train, *self.dev, *self.test]
+        for part in parts:
+            if parts.count(part) > 1:
+                raise ParamsError(
+                    "corpus.librispeech.train, dev and test must name each part once, "
+                    f"{part} is there {parts.count(part)} times"
+                )
+        if self.alignments_sha256 is not None:
+            if self.alignments is None:
+                raise ParamsError(
+                    "corpus.librispeech.alignments must name a file for "
+                    "corpus.librispeech.alignments_sha256, got null"
+                )
+            if not SHA256.fullmatch(self.alignments_sha256):
+                raise ParamsError(
+                    "corpus.librispeech.alignments_sha256 must be 64 lower-case hexadecimal "
+                    f"digits, got {self.alignments_sha256!r}"
+                )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speechocean762Params:
+    """Whose recordings of speechocean762 are taken."""
+
+    adults_only: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class VctkParams:
+    """Which of the two recordings of every VCTK utterance is taken."""
+
+    microphone: Literal["mic1", "mic2"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class CorpusParams:
     """Which recordings, and how speakers are split where the corpus does not say."""
 
-    name: Literal["espeak", "manifest"]
+    name: Literal["espeak", "manifest", "timit", "librispeech", "speechocean762", "vctk"]
     path: str | None
+    bad_audio: Literal["refuse", "quarantine"]
+    conditions: tuple[Condition, ...]
     dev_fraction: float = _number(above=0, most=0.5)
     test_fraction: float = _number(above=0, most=0.5)
     espeak: EspeakParams
+    librispeech: LibriSpeechParams
+    speechocean762: Speechocean762Params
+    vctk: VctkParams
 
     def check(self) -> None:
         """Raise ParamsError where two keys contradict each other."""
-        if self.name == "manifest" and self.path is None:
-            raise ParamsError("corpus.path must name a folder for corpus.name manifest, got null")
+        if not self.conditions:
+            raise ParamsError("corpus.conditions must list one at least, such as clean, got none")
+        if self.name in ("manifest", "timit") and self.path is None:
+            raise ParamsError(
+                f"corpus.path must name a folder for corpus.name {self.name}, got null"
+            )
         espeak = self.espeak
         if espeak.parallel_speakers > espeak.test_speakers:
             raise ParamsError(
@@ -100,16 +187,20 @@ class FbankParams:
             )
 
 
-Domain = Literal["noise20", "noise10", "noise5", "noise0", "telephone", "room"]
 Noise = Literal["white", "pink", "speech_shaped", "babble", "folder"]
+
+
+def _spelled_out(names: tuple[str, ...], members: tuple[str, ...]) -> tuple[str, ...]:
+    found = [one for name in names for one in (members if name == AURORA_SET else (name,))]
+    return tuple(dict.fromkeys(found))
 
 
 @dataclass(frozen=True, kw_only=True)
 class DomainsParams:
     """Degraded copies: of train and dev to learn from, of test to be tested on."""
 
-    train: tuple[Domain, ...]
-    test: tuple[Domain, ...]
+    train: tuple[DomainOrSet, ...]
+    test: tuple[DomainOrSet, ...]
     train_noises: tuple[Noise, ...]
     test_noises: tuple[Noise, ...]
     noise_path: str | None
@@ -151,6 +242,16 @@ class DomainsParams:
                 "domains.noise_path must name a folder if and only if folder is in "
                 f"domains.train_noises or domains.test_noises, got {self.noise_path}"
             )
+
+
+def learned_domains(domains: DomainsParams) -> tuple[str, ...]:
+    """Spell `domains.train` out: `aurora4` stands for its training mixture."""
+    return _spelled_out(domains.train, AURORA_TRAIN)
+
+
+def scored_domains(domains: DomainsParams) -> tuple[str, ...]:
+    """Spell `domains.test` out: `aurora4` stands for its 13 noisy and filtered tests."""
+    return _spelled_out(domains.test, AURORA_TEST)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -449,6 +550,10 @@ def _checked(value: Any, kind: Any, item: dataclasses.Field[Any], source: str, k
     if kind is str:
         if not isinstance(value, str):
             raise ParamsError(f"{source}: {key} must be text, got {value!r}")
+        return value
+    if kind is bool:
+        if not isinstance(value, bool):
+            raise ParamsError(f"{source}: {key} must be true or false, got {value!r}")
         return value
     return _checked_number(value, kind, item.metadata, source, key)
 

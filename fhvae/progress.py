@@ -22,7 +22,7 @@ def progress_bar(
     Args:
         items: what is walked over.
         label: what is being done.
-        unit: what one item is.
+        unit: what one item is; bytes, "B", are shown in kB, MB, GB.
         total: number of items, where `items` cannot tell.
         initial: items done before, by an interrupted run.
     """
@@ -30,6 +30,7 @@ def progress_bar(
         items,
         desc=label,
         unit=unit,
+        unit_scale=unit == "B",
         total=total,
         initial=initial,
         mininterval=0.2 if sys.stderr.isatty() else LOG_SECONDS,

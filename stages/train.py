@@ -9,7 +9,7 @@ from fhvae.commandline import parse_paths, run
 from fhvae.corpus.store import read_corpus
 from fhvae.device import choose_device
 from fhvae.model.weights import NORMALIZER, write_model
-from fhvae.params import Params, load_params
+from fhvae.params import Params, learned_domains, load_params
 from fhvae.plots.drawing import can_draw
 from fhvae.plots.learning_curve import draw_learning_curve
 from fhvae.training.checkpoint import Checkpoint, fingerprint, labels_digest
@@ -52,7 +52,7 @@ def main() -> None:
     device = choose_device()
     logging.info("training on %s", device.type)
     speakers = {item.utterance_id: item.speaker for item in read_corpus(corpus_path).utterances}
-    copies = params.domains.train if params.training.domains == "all" else ()
+    copies = learned_domains(params.domains) if params.training.domains == "all" else ()
     stems = {  # dev stays clean, so that the bounds of all runs compare
         "train": [fbank / "train", *(domains / name / "train" for name in copies)],
         "dev": [fbank / "dev"],

@@ -18,6 +18,8 @@ PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
 # does change a number (METRIC_DECIMALS, say) needs `dvc repro --force`.
 CARRIERS = {
     "fhvae",
+    "fhvae.archives.download",
+    "fhvae.archives.unpack",
     "fhvae.artifacts",
     "fhvae.commandline",
     "fhvae.corpus.manifest",
@@ -212,6 +214,12 @@ def test_metrics_and_plots_are_kept_in_git():
 def test_checkpoints_are_in_neither_git_nor_the_pipeline():
     assert git_ignores("checkpoints/abc/last.pt")
     assert "checkpoints" not in (ROOT / "dvc.yaml").read_text()
+
+
+def test_downloaded_corpora_are_in_neither_git_nor_the_pipeline():
+    assert git_ignores("corpora/vctk/VCTK-Corpus-0.92.zip")
+    assert "/corpora/" in (ROOT / ".dvcignore").read_text().splitlines()
+    assert "corpora/" not in (ROOT / "dvc.yaml").read_text()
 
 
 @pytest.mark.parametrize("line", ["__pycache__/", "*.pyc"])

@@ -1,12 +1,13 @@
-"""Corpus name -> its recordings. A new corpus is one new module and one line in `recordings`."""
+"""Corpus name -> its recordings. A new corpus is one new module and one case in `listing`."""
 
 from collections.abc import Generator
 
-from fhvae.corpus.manifest import Recording
+from fhvae.corpus.listing import Listing
+from fhvae.corpus.manifest import Recording, Refused
 from fhvae.params import CorpusParams
 
 
-def recordings(params: CorpusParams, seed: int) -> Generator[Recording, None, None]:
+def recordings(params: CorpusParams, seed: int) -> Generator[Recording | Refused, None, None]:
     """Give the recordings of the corpus that `corpus.name` names, split by split.
 
     Args:
@@ -14,12 +15,37 @@ def recordings(params: CorpusParams, seed: int) -> Generator[Recording, None, No
         seed: of the run; decides the split where the corpus leaves it open, and every
             voice of a synthetic one.
     """
+    if params.name == "espeak":
+        from fhvae.corpus.espeak import generate
+
+        yield from generate.recordings(params.espeak, seed)
+    else:
+        from fhvae.corpus.decoding import decode
+
+        yield from decode(listing(params, seed), params.bad_audio)
+
+
+def listing(params: CorpusParams, seed: int) -> Listing:
+    """List a recorded corpus; a published one is downloaded where it is not there."""
     match params.name:
-        case "espeak":
-            from fhvae.corpus.espeak import generate
-
-            yield from generate.recordings(params.espeak, seed)
         case "manifest":
-            from fhvae.corpus import folder
+            from fhvae.corpus.folder import read_folder
 
-            yield from folder.recordings(params, seed)
+            return read_folder(params, seed)
+        case "timit":
+            from fhvae.corpus.timit import read_timit
+
+            return read_timit(params, seed)
+        case "librispeech":
+            from fhvae.corpus.librispeech import read_librispeech
+
+            return read_librispeech(params, seed)
+        case "speechocean762":
+            from fhvae.corpus.speechocean762 import read_speechocean762
+
+            return read_speechocean762(params, seed)
+        case "vctk":
+            from fhvae.corpus.vctk import read_vctk
+
+            return read_vctk(params, seed)
+    raise ValueError(f"{params.name} has no listing")

@@ -1,75 +1,76 @@
 """A corpus of your own: a folder with manifest.csv, audio files and, if known, phones.
 
+A folder without manifest.csv may hold the lists of Kaldi instead (`fhvae.corpus.kaldi`).
 The columns and everything that is refused: docs/corpora.md. Tables are checked in full
 before the first file is decoded, so that a slip costs seconds.
 """
 
-import hashlib
-import logging
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from fhvae.corpus.audio import read_audio
+from fhvae.corpus.decoding import DURATION_TOLERANCE_S
+from fhvae.corpus.kaldi import kaldi_folders, read_kaldi
+from fhvae.corpus.listing import Listing, Source
 from fhvae.corpus.manifest import (
     COLUMNS,
+    OPTIONAL_COLUMNS,
     PHONE_COLUMNS,
-    SAMPLE_RATE_HZ,
     SPLITS,
     Phone,
-    Recording,
     Utterance,
     assign_splits,
     check_alignment,
     check_splits,
-    in_split,
     read_table,
+)
+from fhvae.corpus.rows import (
+    check_inside,
+    check_names,
+    check_unique,
+    to_number,
+    to_seconds,
 )
 from fhvae.corpus.transcripts import read_canonical
 from fhvae.errors import CorpusError
-from fhvae.parallel import map_in_order
 from fhvae.params import CorpusParams
 from fhvae.seeds import generator
 
-DURATION_TOLERANCE_S = 0.1
 GENDERS = ("M", "F", "")
 SYMBOL = re.compile(r"\S+")
-UTTERANCE_ID = re.compile(r"[^\s/\\.][^\s/\\]*")  # also serves as a file name
-
-log = logging.getLogger(__name__)
 
 
-def recordings(params: CorpusParams, seed: int) -> Iterator[Recording]:
-    """Decode the corpus in `corpus.path`, ordered by split and utterance id.
+def read_folder(params: CorpusParams, seed: int) -> Listing:
+    """Read the tables of the corpus in `corpus.path`.
 
     Raises:
-        CorpusError: a table, a file or a recording is not what docs/corpora.md asks for.
+        CorpusError: a table or a file is not what docs/corpora.md asks for.
         TrialError: a split has fewer than two speakers.
     """
     if params.path is None:
         raise ValueError("corpus.path is needed")
     folder = Path(params.path)
+    if not (folder / "manifest.csv").exists():
+        return _read_lists(folder, params, seed)
     utterances = read_manifest(folder, params, seed)
-    phones = read_phones(folder / "phones.csv", utterances)
-    transcripts = _given_transcripts(folder / "canonical_phones.txt", utterances)
-    ordered = [item for split in SPLITS for item in in_split(utterances, split)]
-    # closed on the way out of an error, so that the progress bar ends before the message
-    with closing(map_in_order(partial(_decode, folder), ordered, "decode")) as waveforms:
-        decoded = (
-            Recording(
-                utterance,
-                samples,
-                phones.get(utterance.utterance_id, ()),
-                transcripts.get(utterance.utterance_id),
-            )
-            for utterance, samples in zip(ordered, waveforms, strict=True)
+    return Listing(
+        where=str(folder / "manifest.csv"),
+        utterances=tuple(utterances),
+        sources={item.utterance_id: Source(folder / item.path) for item in utterances},
+        phones=read_phones(folder / "phones.csv", utterances),
+        transcripts=_given_transcripts(folder / "canonical_phones.txt", utterances),
+    )
+
+
+def _read_lists(folder: Path, params: CorpusParams, seed: int) -> Listing:
+    """Read the lists of Kaldi where there is no manifest.csv."""
+    if not kaldi_folders(folder):
+        raise CorpusError(
+            f"{folder / 'manifest.csv'} must exist, or Kaldi's wav.scp beside it or in its folders "
+            "train, dev and test; see docs/corpora.md"
         )
-        yield from _without_copies(decoded, folder)
+    return read_kaldi(folder, params, seed)
 
 
 def _given_transcripts(path: Path, utterances: Sequence[Utterance]) -> dict[str, tuple[str, ...]]:
@@ -87,14 +88,14 @@ def _given_transcripts(path: Path, utterances: Sequence[Utterance]) -> dict[str,
 def read_manifest(folder: Path, params: CorpusParams, seed: int) -> list[Utterance]:
     """Read and check manifest.csv; fill the empty splits by speaker."""
     path = folder / "manifest.csv"
-    rows = read_table(path, COLUMNS).to_dict("records")
+    rows = read_table(path, COLUMNS, OPTIONAL_COLUMNS).to_dict("records")
     places = [f"{path} row {number}" for number in range(2, len(rows) + 2)]  # row 1: the header
     utterances = [_utterance(row, place) for row, place in zip(rows, places, strict=True)]
-    _check_unique(utterances, places)
+    check_unique(utterances, places)
     _check_genders(utterances, places)
     root = folder.resolve()
     for utterance, place in zip(utterances, places, strict=True):
-        _check_file(root, utterance, place)
+        check_inside(root, utterance.path, f"{place}: path of {utterance.utterance_id}")
     random = generator(seed, "splits")
     utterances = assign_splits(utterances, params.dev_fraction, params.test_fraction, random)
     check_splits(utterances, str(path))
@@ -103,49 +104,18 @@ def read_manifest(folder: Path, params: CorpusParams, seed: int) -> list[Utteran
 
 def _utterance(row: Mapping[str, str], place: str) -> Utterance:
     """Check the cells of one row of manifest.csv."""
-    name, speaker = row["utterance_id"], row["speaker"]
-    if not UTTERANCE_ID.fullmatch(name):
-        raise CorpusError(
-            f"{place}: utterance_id must be a name without blanks and slashes, "
-            f"not starting with a point, got {name!r}"
-        )
-    if not speaker or speaker != speaker.strip():
-        raise CorpusError(
-            f"{place}: speaker of {name} must be a name without blanks around it, got {speaker!r}"
-        )
+    name = row["utterance_id"]
+    check_names(name, row["speaker"], place)
     if row["gender"] not in GENDERS:
         raise CorpusError(f"{place}: gender of {name} must be M, F or empty, got {row['gender']!r}")
     if row["split"] not in (*SPLITS, ""):
         raise CorpusError(
             f"{place}: split of {name} must be train, dev, test or empty, got {row['split']!r}"
         )
-    duration_s = _number(row["duration_s"])
-    if not 0 < duration_s < math.inf:
-        raise CorpusError(
-            f"{place}: duration_s of {name} must be seconds above 0, got {row['duration_s']!r}"
-        )
-    texts = {column: row[column] for column in COLUMNS if column != "duration_s"}
+    duration_s = to_seconds(row["duration_s"], f"{place}: duration_s of {name}")
+    columns = (*COLUMNS, *OPTIONAL_COLUMNS)
+    texts = {column: row[column] for column in columns if column != "duration_s"}
     return Utterance(**texts, duration_s=duration_s)
-
-
-def _number(text: str) -> float:
-    """Read a cell as a number; NaN where it is none."""
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
-
-
-def _check_unique(utterances: Sequence[Utterance], places: Sequence[str]) -> None:
-    first: dict[str, str] = {}
-    for utterance, place in zip(utterances, places, strict=True):
-        name = utterance.utterance_id
-        if name in first:
-            raise CorpusError(
-                f"{place}: utterance_id must be unique, {name} is also in "
-                f"row {first[name].rsplit(' ', 1)[1]}"
-            )
-        first[name] = place
 
 
 def _check_genders(utterances: Sequence[Utterance], places: Sequence[str]) -> None:
@@ -160,26 +130,16 @@ def _check_genders(utterances: Sequence[Utterance], places: Sequence[str]) -> No
             )
 
 
-def _check_file(root: Path, utterance: Utterance, place: str) -> None:
-    """Check that the audio file exists and lies in the corpus folder, links followed."""
-    named = f"{place}: path of {utterance.utterance_id}"
-    relative = Path(utterance.path)
-    if not utterance.path or relative.is_absolute():
-        raise CorpusError(f"{named} must be relative to the manifest, got {utterance.path!r}")
-    try:
-        target = (root / relative).resolve()
-    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a NUL character
-        raise CorpusError(f"{named} must name a file, got {utterance.path!r} ({error})") from error
-    if not target.is_relative_to(root):
-        raise CorpusError(
-            f"{named} must stay inside the corpus folder, {utterance.path!r} leads outside"
-        )
-    if not target.is_file():
-        raise CorpusError(f"{named} must name a file, {utterance.path!r} is not there")
+def read_phones(
+    path: Path, utterances: Iterable[Utterance], known_only: bool = True
+) -> dict[str, tuple[Phone, ...]]:
+    """Read and check phones.csv; no file, no phones.
 
-
-def read_phones(path: Path, utterances: Iterable[Utterance]) -> dict[str, tuple[Phone, ...]]:
-    """Read and check phones.csv; no file, no phones."""
+    Args:
+        path: of the file.
+        utterances: of the corpus; where a duration is not known, times are not held against it.
+        known_only: refuse phones of an utterance that is not in the corpus; else pass over them.
+    """
     if not path.exists():
         return {}
     durations = {item.utterance_id: item.duration_s for item in utterances}
@@ -188,10 +148,12 @@ def read_phones(path: Path, utterances: Iterable[Utterance]) -> dict[str, tuple[
     columns = [table[column] for column in PHONE_COLUMNS]
     for number, (name, start, end, phone) in enumerate(zip(*columns, strict=True), start=2):
         if name not in durations:
+            if not known_only:
+                continue
             raise CorpusError(
                 f"{path} row {number}: utterance_id must be one of the manifest, got {name!r}"
             )
-        times = Phone(_number(start), _number(end), phone)
+        times = Phone(to_number(start), to_number(end), phone)
         timed = math.isfinite(times.start_s) and math.isfinite(times.end_s)
         if not (timed and SYMBOL.fullmatch(phone)):
             raise CorpusError(
@@ -209,40 +171,7 @@ def _in_time_order(
 ) -> tuple[Phone, ...]:
     ordered = tuple(sorted(phones, key=lambda phone: phone.start_s))
     try:
-        check_alignment(utterance_id, ordered, duration_s + DURATION_TOLERANCE_S)
+        check_alignment(utterance_id, ordered, (duration_s or math.inf) + DURATION_TOLERANCE_S)
     except CorpusError as error:
         raise CorpusError(f"{path}: {error}") from error
     return ordered
-
-
-def _decode(folder: Path, utterance: Utterance) -> np.ndarray:
-    """Read the samples of an utterance and hold them against its duration_s."""
-    samples = read_audio(folder / utterance.path, utterance.utterance_id)
-    duration_s = len(samples) / SAMPLE_RATE_HZ
-    if abs(duration_s - utterance.duration_s) > DURATION_TOLERANCE_S:
-        raise CorpusError(
-            f"{folder / 'manifest.csv'}: duration_s of {utterance.utterance_id} must be within "
-            f"{DURATION_TOLERANCE_S:g} s of its file, got {utterance.duration_s:g}, "
-            f"{utterance.path} lasts {duration_s:.3f} s"
-        )
-    return samples
-
-
-def _without_copies(items: Iterable[Recording], folder: Path) -> Iterator[Recording]:
-    """Refuse one recording under two speakers; splits share no speaker, so none leaks.
-
-    Two copies of one speaker are kept, with a warning: their trial tells nothing.
-    """
-    first: dict[bytes, Utterance] = {}
-    for recording in items:
-        utterance = recording.utterance
-        known = first.setdefault(hashlib.sha256(recording.samples.tobytes()).digest(), utterance)
-        names = f"{known.utterance_id} ({known.split}) and {utterance.utterance_id}"
-        if known.speaker != utterance.speaker:
-            raise CorpusError(
-                f"{folder / 'manifest.csv'}: speakers must not share a recording, {names} "
-                f"({utterance.split}) hold the same samples"
-            )
-        if known is not utterance:
-            log.warning("%s hold the same samples; one of them adds nothing", names)
-        yield recording

@@ -20,7 +20,10 @@ SAMPLE_RATE_HZ = 16_000  # every recording is brought to this rate
 SPLITS = ("train", "dev", "test")
 PARALLEL = "parallel"  # processed twins of test utterances: never trained on, never in a trial
 COLUMNS = ("utterance_id", "path", "speaker", "gender", "text", "split", "duration_s")
+OPTIONAL_COLUMNS = ("session", "dialect")
+LOCAL_COLUMNS = (*COLUMNS, "twin", *OPTIONAL_COLUMNS)  # of the local copy
 PHONE_COLUMNS = ("utterance_id", "start_s", "end_s", "phone")
+WORD_COLUMNS = ("utterance_id", "start_s", "end_s", "word")
 MIN_SPEAKERS = 2  # a split with one speaker has no non-target trial
 
 
@@ -37,6 +40,9 @@ class Utterance:
         split: "train", "dev", "test" or "parallel".
         duration_s: length in seconds.
         twin: for `parallel`, the utterance_id of the unprocessed twin; else "".
+        session: when and where it was recorded, such as a chapter read in one sitting; "" where
+            the corpus does not say.
+        dialect: region or accent of the speaker, or "".
     """
 
     utterance_id: str
@@ -47,6 +53,8 @@ class Utterance:
     split: str
     duration_s: float
     twin: str = ""
+    session: str = ""
+    dialect: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,15 @@ class Phone:
 
 
 @dataclass(frozen=True)
+class Word:
+    """One word of an alignment, in seconds from the start of the utterance."""
+
+    start_s: float
+    end_s: float
+    word: str
+
+
+@dataclass(frozen=True)
 class Recording:
     """An utterance with its samples and, if known, its phones.
 
@@ -67,12 +84,22 @@ class Recording:
         phones: in time order, without gap or overlap; empty where unknown.
         transcript: phones without times, in order; empty where unknown, None where they are
             those of `phones`.
+        words: with times, in order; empty where unknown.
     """
 
     utterance: Utterance
     samples: np.ndarray
     phones: tuple[Phone, ...] = ()
     transcript: tuple[str, ...] | None = None
+    words: tuple[Word, ...] = ()
+
+
+@dataclass(frozen=True)
+class Refused:
+    """An utterance whose recording cannot be used, and the sentence that says why."""
+
+    utterance: Utterance
+    reason: str
 
 
 def in_split(utterances: Iterable[Utterance], split: str) -> list[Utterance]:
@@ -102,13 +129,13 @@ def check_splits(utterances: Sequence[Utterance], where: str) -> None:
             if shared:
                 raise CorpusError(
                     f"{where}: speakers of {first} and {second} must be disjoint, "
-                    f"{shared[0]} is in both; correct the column split"
+                    f"{shared[0]} is in both; correct the splits"
                 )
     for split in SPLITS:
         if len(speakers[split]) < MIN_SPEAKERS:
             raise TrialError(
                 f"{where}: split {split} must have at least {MIN_SPEAKERS} speakers, "
-                f"found {len(speakers[split])}; give more speakers or another column split"
+                f"found {len(speakers[split])}; give more speakers or other splits"
             )
 
 
@@ -137,11 +164,27 @@ def assign_splits(
     return [item if item.split else replace(item, split=taken[item.speaker]) for item in utterances]
 
 
+def move_speakers(
+    utterances: Sequence[Utterance],
+    split: str,
+    to: str,
+    fraction: float,
+    random: np.random.Generator,
+) -> list[Utterance]:
+    """Move whole speakers, drawn by seed, from one split to another; two at least."""
+    speakers = sorted({item.speaker for item in utterances if item.split == split})
+    number = max(MIN_SPEAKERS, round(fraction * len(speakers)))
+    moved = {speakers[position] for position in random.permutation(len(speakers))[:number]}
+    return [
+        replace(item, split=to) if item.split == split and item.speaker in moved else item
+        for item in utterances
+    ]
+
+
 def utterance_table(utterances: Iterable[Utterance]) -> pd.DataFrame:
-    """Lay utterances out as the columns of manifest.csv and `twin`."""
-    columns = [*COLUMNS, "twin"]
-    rows = [[getattr(item, column) for column in columns] for item in utterances]
-    return pd.DataFrame(rows, columns=columns)
+    """Lay utterances out as the columns of the local manifest.csv."""
+    rows = [[getattr(item, column) for column in LOCAL_COLUMNS] for item in utterances]
+    return pd.DataFrame(rows, columns=list(LOCAL_COLUMNS))
 
 
 def phone_table(recordings: Iterable[tuple[str, Sequence[Phone]]]) -> pd.DataFrame:
@@ -154,8 +197,18 @@ def phone_table(recordings: Iterable[tuple[str, Sequence[Phone]]]) -> pd.DataFra
     return pd.DataFrame(rows, columns=list(PHONE_COLUMNS))
 
 
-def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """Read the named columns of a CSV file as text cells.
+def word_table(recordings: Iterable[tuple[str, Sequence[Word]]]) -> pd.DataFrame:
+    """Lay alignments of words out as the columns of words.csv."""
+    rows = [
+        (utterance_id, word.start_s, word.end_s, word.word)
+        for utterance_id, words in recordings
+        for word in words
+    ]
+    return pd.DataFrame(rows, columns=list(WORD_COLUMNS))
+
+
+def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> pd.DataFrame:
+    """Read the named columns of a CSV file as text cells; optional ones are "" where absent.
 
     Raises:
         CorpusError: the file is missing or is not CSV, a column is missing or there twice,
@@ -163,7 +216,7 @@ def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     """
     rows = _read_rows(path)
     header = rows[0]
-    for column in columns:
+    for column in (*columns, *(name for name in optional if name in header)):
         if header.count(column) != 1:
             raise CorpusError(
                 f"{path}: column {column} must be there once, found {', '.join(header)}; "
@@ -175,7 +228,11 @@ def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
                 f"{path} row {number}: must have {len(header)} cells like the header, "
                 f"got {len(row)}; put texts with commas into double quotes"
             )
-    return pd.DataFrame(rows[1:], columns=header, dtype=str)[list(columns)]
+    table = pd.DataFrame(rows[1:], columns=header, dtype=str)
+    for column in optional:
+        if column not in header:
+            table[column] = ""
+    return table[[*columns, *optional]]
 
 
 def _read_rows(path: Path) -> list[list[str]]:
@@ -192,6 +249,20 @@ def _read_rows(path: Path) -> list[list[str]]:
     if not rows:
         raise CorpusError(f"{path} must have a header line, it is empty")
     return rows
+
+
+def read_lines(path: Path) -> list[str]:
+    """Read the lines of a text file in UTF-8, with or without line ends of DOS.
+
+    Raises:
+        CorpusError: the file is missing or is no such text.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CorpusError(f"{path} must be a readable text file in UTF-8: {error}") from error
+    # splitlines would also cut at the separators that a text in Unicode may hold
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 def check_alignment(utterance_id: str, phones: Sequence[Phone], duration_s: float) -> None:

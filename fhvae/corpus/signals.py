@@ -12,6 +12,7 @@ PEAK = 0.98  # of full scale
 FULL_SCALE = 32767.0  # int16 steps from 0 to 1.0, the same on both sides of zero
 SPECTRAL_EXPONENT = {"white": 0.0, "pink": 0.5, "brown": 1.0}  # amplitude falls as f ** -exponent
 HUM_HZ = (50.0, 60.0)
+SLOPE_STD_DB, BUMP_STD_DB, BUMPS = 1.2, 2.0, 3  # of a microphone; the slope is per octave
 
 
 def rms(signal: np.ndarray) -> float:
@@ -90,6 +91,21 @@ def hum(length: int, random: np.random.Generator) -> np.ndarray:
         for number in range(1, 9)
     ]
     return np.asarray(np.sum(harmonics, axis=0) + 0.05 * random.standard_normal(length))
+
+
+def equalize(speech: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Hear through another microphone: a smooth zero-phase curve, a slope and a few bumps."""
+    from scipy.fft import next_fast_len
+
+    size = next_fast_len(len(speech) + SAMPLE_RATE_HZ // 10, real=True)
+    hz = np.maximum(np.fft.rfftfreq(size, 1 / SAMPLE_RATE_HZ), 50.0)
+    octave = np.log2(hz / 1000.0)
+    gain_db = random.normal(0, SLOPE_STD_DB) * octave
+    for _ in range(BUMPS):
+        centre, height_db = random.uniform(octave[0], octave[-1]), random.normal(0, BUMP_STD_DB)
+        gain_db += height_db * np.exp(-0.5 * ((octave - centre) / 0.5) ** 2)
+    filtered = np.fft.irfft(np.fft.rfft(speech, size) * 10 ** (gain_db / 20), size)
+    return np.asarray(filtered[: len(speech)])
 
 
 def room_response(

@@ -1,12 +1,13 @@
 """The local copy of a corpus: what `download` leaves for every later stage.
 
 manifest.csv          one row per utterance
-phones.csv            alignments; only the header where the corpus has none
+phones.csv, words.csv alignments; only the header where the corpus has none
+quarantine.csv        utterances that were left out, and why (`corpus.bad_audio`)
 transcripts.csv       phones without times, one row per utterance that has them
 <split>.npy .csv      16 kHz int16 samples, packed
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -14,23 +15,28 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from fhvae.artifacts import Packed, PackedWriter, new_folder, read_packed, write_csv
 from fhvae.corpus.manifest import (
-    COLUMNS,
+    LOCAL_COLUMNS,
     PARALLEL,
     PHONE_COLUMNS,
     SAMPLE_RATE_HZ,
     SPLITS,
+    WORD_COLUMNS,
     Phone,
     Recording,
+    Refused,
     Utterance,
+    Word,
     check_alignment,
     check_splits,
     in_split,
     phone_table,
     read_table,
     utterance_table,
+    word_table,
 )
 from fhvae.corpus.transcripts import read_transcripts, spoken_phones, transcript_table
 from fhvae.errors import ArtifactError
@@ -65,23 +71,54 @@ class Corpus:
         """
         return read_transcripts(self.folder / "transcripts.csv")
 
+    @cached_property
+    def words(self) -> dict[str, tuple[Word, ...]]:
+        """Words with times of each utterance; only of those where they are known."""
+        found: dict[str, list[Word]] = defaultdict(list)
+        table = read_table(self.folder / "words.csv", WORD_COLUMNS)
+        for name, start, end, word in table.itertuples(index=False):
+            found[name].append(Word(float(start), float(end), word))
+        return {name: tuple(words) for name, words in found.items()}
+
+    @cached_property
+    def left_out(self) -> tuple[Refused, ...]:
+        """What was quarantined, and why."""
+        table = read_table(self.folder / "quarantine.csv", QUARANTINE_COLUMNS)
+        return tuple(
+            Refused(Utterance(name, path, "", "", "", split, 0.0), reason)
+            for name, split, path, reason in table.itertuples(index=False)
+        )
+
+    @cached_property
+    def quarantined(self) -> Counter[str]:
+        """Count, per split, the utterances that were left out."""
+        return Counter(item.utterance.split for item in self.left_out)
+
     def samples(self, split: str) -> Packed:
         """Memory-map the samples of a split, `[sample]` int16 at 16 kHz."""
         return read_packed(self.folder / split)
 
 
-def write_corpus(folder: Path, recordings: Iterable[Recording]) -> list[Utterance]:
+QUARANTINE_COLUMNS = ("utterance_id", "split", "path", "reason")
+
+
+def write_corpus(folder: Path, recordings: Iterable[Recording | Refused]) -> list[Utterance]:
     """Write recordings, which may come in any order of splits, as a local corpus.
 
     Streaming: memory is that of one recording. Nothing is left behind if it fails.
     """
     utterances: list[Utterance] = []
+    refused: list[Refused] = []
     alignments: list[tuple[str, tuple[Phone, ...]]] = []
+    words: list[tuple[str, tuple[Word, ...]]] = []
     transcripts: dict[str, tuple[str, ...]] = {}
     with new_folder(folder) as partial:
         with ExitStack() as stack:
             writers: dict[str, PackedWriter] = {}
             for recording in recordings:
+                if isinstance(recording, Refused):
+                    refused.append(recording)
+                    continue
                 split = recording.utterance.split
                 if split not in writers:
                     writers[split] = stack.enter_context(PackedWriter(partial / split, "int16"))
@@ -93,13 +130,27 @@ def write_corpus(folder: Path, recordings: Iterable[Recording]) -> list[Utteranc
                 utterances.append(utterance)
                 if recording.phones:
                     alignments.append((utterance.utterance_id, recording.phones))
+                if recording.words:
+                    words.append((utterance.utterance_id, recording.words))
                 if transcript := _transcript(recording):
                     transcripts[utterance.utterance_id] = transcript
-            check_splits(utterances, "corpus")
+            left = f" without the {len(refused)} recordings left out" if refused else ""
+            check_splits(utterances, f"corpus{left}")
         write_csv(partial / "manifest.csv", utterance_table(utterances))
         write_csv(partial / "phones.csv", phone_table(alignments))
+        write_csv(partial / "words.csv", word_table(words))
         write_csv(partial / "transcripts.csv", transcript_table(transcripts))
+        write_csv(partial / "quarantine.csv", quarantine_table(refused))
     return utterances
+
+
+def quarantine_table(refused: Iterable[Refused]) -> pd.DataFrame:
+    """Lay out what was left out as the columns of quarantine.csv."""
+    rows = [
+        (item.utterance.utterance_id, item.utterance.split, item.utterance.path, item.reason)
+        for item in refused
+    ]
+    return pd.DataFrame(rows, columns=list(QUARANTINE_COLUMNS))
 
 
 def _transcript(recording: Recording) -> tuple[str, ...]:
@@ -116,7 +167,7 @@ def read_corpus(folder: Path) -> Corpus:
     """
     if not (folder / "manifest.csv").exists():
         raise ArtifactError(f"{folder} must hold a local corpus; run the stage download")
-    table = read_table(folder / "manifest.csv", [*COLUMNS, "twin"])
+    table = read_table(folder / "manifest.csv", LOCAL_COLUMNS)
     utterances = tuple(
         Utterance(**{**row, "duration_s": float(row["duration_s"])})
         for row in table.to_dict("records")

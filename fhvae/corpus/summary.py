@@ -13,10 +13,14 @@ SECONDS_PER_HOUR = 3600.0
 def summarize(corpus: Corpus) -> dict[str, dict[str, Any]]:
     """Count per split: speakers, utterances, hours, phones with times, speakers per gender.
 
-    `transcripts` counts the utterances whose phones are known, with or without times.
+    `transcripts` counts the utterances whose phones are known, with or without times;
+    `quarantined` those that were left out, with their reasons in quarantine.csv.
     What the corpus does not say (phones, a gender) is absent, never 0.
     """
-    return {split: _summarize_split(corpus, corpus.split(split)) for split in corpus.splits}
+    found = {split: _summarize_split(corpus, corpus.split(split)) for split in corpus.splits}
+    for split, count in corpus.quarantined.items():
+        found[split]["quarantined"] = count
+    return found
 
 
 def _summarize_split(corpus: Corpus, utterances: Sequence[Utterance]) -> dict[str, Any]:
@@ -32,6 +36,9 @@ def _summarize_split(corpus: Corpus, utterances: Sequence[Utterance]) -> dict[st
     transcripts = sum(item.utterance_id in corpus.transcripts for item in utterances)
     if transcripts:
         summary["transcripts"] = transcripts
+    sessions = {item.session for item in utterances if item.session}
+    if sessions:
+        summary["sessions"] = len(sessions)
     by_gender = Counter(gender for gender in genders.values() if gender)
     if by_gender:
         summary["genders"] = dict(by_gender)

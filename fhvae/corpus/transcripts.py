@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fhvae.corpus.manifest import Phone, Utterance, read_table
+from fhvae.corpus.manifest import Phone, Utterance, read_lines, read_table
 from fhvae.errors import ArtifactError, CorpusError
 
 TRANSCRIPT_COLUMNS = ("utterance_id", "phones")
@@ -39,7 +39,7 @@ def read_canonical(path: Path, utterances: Iterable[Utterance]) -> dict[str, tup
     """
     known = [item.utterance_id for item in utterances]
     found: dict[str, tuple[str, ...]] = {}
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         if not line.strip():
             continue
         utterance_id, *symbols = line.split()
@@ -48,19 +48,12 @@ def read_canonical(path: Path, utterances: Iterable[Utterance]) -> dict[str, tup
             raise CorpusError(f"{place}: utterance {utterance_id} must have one line, it has two")
         if not symbols:
             raise CorpusError(f"{place}: utterance {utterance_id} must have phones, it has none")
-        found[utterance_id] = tuple(_unmarked(symbol, place) for symbol in symbols)
+        found[utterance_id] = tuple(unmarked(symbol, place) for symbol in symbols)
     _check_known(path, found, known)
     return found
 
 
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise CorpusError(f"{path} must be a readable text file in UTF-8: {error}") from error
-
-
-def _unmarked(symbol: str, place: str) -> str:
+def unmarked(symbol: str, place: str) -> str:
     """Take stress and position off a symbol: AH0_I -> ah."""
     match = MARKED.fullmatch(symbol)
     phone = match.group(1).lower() if match else ""

@@ -10,6 +10,7 @@ import numpy as np
 
 from fhvae.artifacts import PackedWriter
 from fhvae.corpus.signals import (
+    equalize,
     from_int16,
     limiting_gain,
     noise_gain,
@@ -20,7 +21,7 @@ from fhvae.corpus.signals import (
 )
 from fhvae.domains.activity import active_samples
 from fhvae.domains.noises import make_noise, read_sound
-from fhvae.domains.plan import Copy, snr_db
+from fhvae.domains.plan import Copy
 from fhvae.domains.telephone import telephone
 from fhvae.errors import CorpusError
 from fhvae.features.fbank import log_mel
@@ -31,20 +32,31 @@ from fhvae.seeds import generator
 
 
 @dataclass(frozen=True)
-class Workshop:
-    """What all copies are made with.
+class Acoustics:
+    """What the sound of all copies is made with.
 
     Attributes:
         domains: section `domains`.
-        fbank: section `fbank`.
-        normalizer: of the clean training frames; the copies get no statistics of their own.
         speech_power: `[frequency]`, long-term spectrum of training speech, where it is needed.
     """
 
     domains: DomainsParams
+    speech_power: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What the frames of all copies are made with.
+
+    Attributes:
+        acoustics: of their sound.
+        fbank: section `fbank`.
+        normalizer: of the clean training frames; the copies get no statistics of their own.
+    """
+
+    acoustics: Acoustics
     fbank: FbankParams
     normalizer: Normalizer
-    speech_power: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +65,7 @@ class Draws:
 
     Attributes:
         noise: kind, with the class of a recording: folder/rain.
+        microphone: "second", or "" where it is the corpus's own.
         sources: ids of the voices or of the recording, joined by blanks.
         snr_db: measured on the int16 samples of the copy, over the active part.
         gain: below 1 where the copy was lowered to stay within full scale.
@@ -67,6 +80,7 @@ class Draws:
     rt60_s: float | None = None
     direct_to_reverb_db: float | None = None
     gain: float = 1.0
+    microphone: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,7 +91,7 @@ class Degraded:
     draws: Draws
 
 
-def degrade(workshop: Workshop, copy: Copy) -> Degraded:
+def degrade(acoustics: Acoustics, copy: Copy) -> Degraded:
     """Make the sound of a copy.
 
     Raises:
@@ -85,11 +99,16 @@ def degrade(workshop: Workshop, copy: Copy) -> Degraded:
     """
     speech = read_sound(copy.clip)
     draws = Draws(copy.domain, copy.clip.stem.name, copy.clip.utterance_id)
-    if snr_db(copy.domain) is not None:
-        return _add_noise(workshop, copy, speech, draws)
+    if copy.second_microphone:
+        speech = equalize(speech, generator(copy.seed, "domain microphone", draws.utterance_id))
+        draws = replace(draws, microphone="second")
+    if copy.snr_db is not None:
+        return _add_noise(acoustics, copy, speech, draws)
     if copy.domain == "telephone":
         return _limited(telephone(speech), draws)
-    return _play_in_room(workshop.domains, copy, speech, draws)
+    if copy.domain == "room":
+        return _play_in_room(acoustics.domains, copy, speech, draws)
+    return _limited(speech, draws)
 
 
 def _limited(signal: np.ndarray, draws: Draws, **known: Any) -> Degraded:
@@ -105,17 +124,17 @@ def _play_in_room(params: DomainsParams, copy: Copy, speech: np.ndarray, draws: 
     return _limited(heard, draws, rt60_s=rt60_s, direct_to_reverb_db=ratio_db)
 
 
-def _add_noise(workshop: Workshop, copy: Copy, speech: np.ndarray, draws: Draws) -> Degraded:
+def _add_noise(acoustics: Acoustics, copy: Copy, speech: np.ndarray, draws: Draws) -> Degraded:
     """Add noise so that the ratio over the active part of the speech is the domain's."""
-    range_db = workshop.domains.active_range_db
+    range_db = acoustics.domains.active_range_db
     active = active_samples(speech, range_db)
-    noise = make_noise(copy, active, workshop.speech_power, range_db)
+    noise = make_noise(copy, active, acoustics.speech_power, range_db)
     if not noise[active].any():
         raise CorpusError(
             f"utterance {draws.utterance_id}: its noise ({copy.noise}) must sound where it "
             "speaks, every sample is 0; take the kind out of params.domains"
         )
-    wanted_db = snr_db(copy.domain) or 0.0
+    wanted_db = copy.snr_db or 0.0
     noisy = speech + noise_gain(speech[active], noise[active], wanted_db) * noise
     return _limited(
         noisy,
@@ -148,7 +167,7 @@ class Rendered:
 
 def render(workshop: Workshop, copy: Copy) -> Rendered:
     """Make a copy and compute its frames, as the stage fbank does for the original."""
-    degraded = degrade(workshop, copy)
+    degraded = degrade(workshop.acoustics, copy)
     frames = log_mel(to_int16(degraded.signal), workshop.fbank)
     return Rendered(workshop.normalizer.apply(frames), degraded.draws)
 

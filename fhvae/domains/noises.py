@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from fhvae.corpus.audio import read_audio
-from fhvae.corpus.signals import coloured_noise, from_int16, rms, shaped_noise
+from fhvae.corpus.signals import coloured_noise, from_int16, hum, rms, shaped_noise
 from fhvae.domains.activity import FRAME, active_frames, active_samples
-from fhvae.domains.plan import BABBLE, FOLDER, SPEECH_SHAPED, Copy
+from fhvae.domains.plan import BABBLE, FOLDER, HUM, SPEECH_SHAPED, Copy
 from fhvae.errors import CorpusError
 from fhvae.features.extraction import Clip
 from fhvae.seeds import generator
@@ -51,6 +51,8 @@ def make_noise(
         return looped(from_int16(samples), active, range_db, random)
     if copy.noise == SPEECH_SHAPED and speech_power is not None:
         return shaped_noise(len(active), speech_power, random)
+    if copy.noise == HUM:
+        return hum(len(active), random)
     return coloured_noise(len(active), copy.noise, random)
 
 

@@ -1,9 +1,10 @@
 """Which copies are made, and of what noise: drawn in one process, before any sound is.
 
 A domain is `noise20`, `noise10`, `noise5` or `noise0` (additive noise at that many dB),
-`telephone` or `room`. Every draw is keyed by seed, family of the domain and utterance id, so
-it depends on no order and no number of workers. All levels of noise are one family: an
-utterance meets the same noise at 20 dB and at 0 dB, and only its strength differs.
+`telephone`, `room`, or one of `fhvae.domains.aurora`. Every draw is keyed by seed, family of
+the domain and utterance id, so it depends on no order and no number of workers. All levels of
+noise are one family: an utterance meets the same noise at 20 dB and at 0 dB, and only its
+strength differs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ import numpy as np
 
 from fhvae.artifacts import read_packed
 from fhvae.corpus.manifest import Utterance
+from fhvae.domains import aurora
 from fhvae.domains.recordings import NoiseRecording
 from fhvae.errors import ArtifactError, CorpusError
 from fhvae.features.extraction import Clip
@@ -21,7 +23,7 @@ from fhvae.features.fbank import frame_count
 from fhvae.seeds import generator
 
 NOISE = "noise"
-BABBLE, FOLDER, SPEECH_SHAPED = "babble", "folder", "speech_shaped"
+BABBLE, FOLDER, HUM, SPEECH_SHAPED = "babble", "folder", "hum", "speech_shaped"
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Copy:
         noise: kind of noise; "" in domains without.
         voices: of babble; never the speaker of the utterance.
         recording: of noise from a folder.
+        drawn_snr_db: where the domain leaves the ratio open.
+        second_microphone: whether the speech is heard through another microphone.
     """
 
     clip: Clip
@@ -51,6 +55,13 @@ class Copy:
     noise: str = ""
     voices: tuple[Clip, ...] = ()
     recording: NoiseRecording | None = None
+    drawn_snr_db: float | None = None
+    second_microphone: bool = False
+
+    @property
+    def snr_db(self) -> float | None:
+        """The signal-to-noise ratio in dB; None without noise."""
+        return snr_db(self.domain) if self.drawn_snr_db is None else self.drawn_snr_db
 
 
 @dataclass(frozen=True)
@@ -83,22 +94,56 @@ def plan_copies(
     Raises:
         CorpusError: babble is asked for, and the training split has no other speaker.
     """
+    return [plan_copy(domain, clip, speaker_of[clip.utterance_id], pool, seed) for clip in clips]
+
+
+def plan_copy(domain: str, clip: Clip, speaker: str, pool: NoisePool, seed: int) -> Copy:
+    """Plan the copy of one utterance, as `plan_copies` does."""
+    if domain in aurora.DOMAINS:
+        return _plan_aurora(domain, clip, speaker, pool, seed)
     if snr_db(domain) is None:
-        return [Copy(clip, domain, seed) for clip in clips]
-    return [_plan_noisy(domain, clip, speaker_of[clip.utterance_id], pool, seed) for clip in clips]
+        return Copy(clip, domain, seed)
+    return _plan_noisy(domain, clip, speaker, pool, seed)
+
+
+def _plan_aurora(domain: str, clip: Clip, speaker: str, pool: NoisePool, seed: int) -> Copy:
+    name = clip.utterance_id
+    if domain == aurora.MULTI:
+        drawn = aurora.draw_training(generator(seed, "aurora training", name))
+    else:  # a noise has its own draws, the same with either microphone
+        kind = aurora.NOISY.get(domain, "")
+        drawn = aurora.draw_test(domain, generator(seed, "aurora test", kind, name))
+    voices: tuple[Clip, ...] = ()
+    if drawn.noise == BABBLE:
+        voices = _other_voices(pool, clip, speaker, generator(seed, "aurora voices", name))
+    return Copy(
+        clip,
+        domain,
+        seed,
+        drawn.noise,
+        voices=voices,
+        drawn_snr_db=drawn.snr_db,
+        second_microphone=drawn.second_microphone,
+    )
+
+
+def _other_voices(
+    pool: NoisePool, clip: Clip, speaker: str, random: np.random.Generator
+) -> tuple[Clip, ...]:
+    voices = draw_voices(pool, speaker, random)
+    if not voices:
+        raise CorpusError(
+            f"utterance {clip.utterance_id}: babble must be of other training speakers, "
+            f"{speaker} is the only one; take babble out of params.domains"
+        )
+    return voices
 
 
 def _plan_noisy(domain: str, clip: Clip, speaker: str, pool: NoisePool, seed: int) -> Copy:
     random = generator(seed, "domain noise plan", clip.utterance_id)
     kind = pool.kinds[random.integers(len(pool.kinds))]
     if kind == BABBLE:
-        voices = draw_voices(pool, speaker, random)
-        if not voices:
-            raise CorpusError(
-                f"utterance {clip.utterance_id}: babble must be of other training speakers, "
-                f"{speaker} is the only one; take babble out of params.domains"
-            )
-        return Copy(clip, domain, seed, kind, voices=voices)
+        return Copy(clip, domain, seed, kind, voices=_other_voices(pool, clip, speaker, random))
     if kind == FOLDER:
         recording = pool.recordings[random.integers(len(pool.recordings))]
         return Copy(clip, domain, seed, kind, recording=recording)

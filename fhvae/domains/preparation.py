@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fhvae.corpus.store import Corpus
-from fhvae.domains.copies import Workshop
+from fhvae.domains import aurora
+from fhvae.domains.copies import Acoustics, Workshop
 from fhvae.domains.noises import speech_spectrum
 from fhvae.domains.plan import (
     SPEECH_SHAPED,
@@ -19,7 +20,7 @@ from fhvae.domains.recordings import NoiseFolder, read_noise_folder
 from fhvae.errors import ArtifactError
 from fhvae.features.extraction import Clip
 from fhvae.features.normalize import read_normalizer
-from fhvae.params import DomainsParams, FbankParams
+from fhvae.params import DomainsParams, FbankParams, learned_domains, scored_domains
 
 TRAIN_SPLITS, TEST_SPLITS = ("train", "dev"), ("test",)
 
@@ -68,7 +69,7 @@ def prepare(
         split: read_clips(corpus.folder / split, frames / split, fbank.hop_ms)
         for split in (*TRAIN_SPLITS, *TEST_SPLITS)
     }
-    noises = _recorded(domains)
+    noises = recorded(domains)
     speaker_of = {item.utterance_id: item.speaker for item in corpus.utterances}
 
     def plan(
@@ -85,13 +86,14 @@ def prepare(
 
     return Prepared(
         workshop=_workshop(clips["train"], frames, domains, fbank, seed),
-        train=plan(domains.train, TRAIN_SPLITS, domains.train_noises),
-        test=plan(domains.test, TEST_SPLITS, domains.test_noises),
+        train=plan(learned_domains(domains), TRAIN_SPLITS, domains.train_noises),
+        test=plan(scored_domains(domains), TEST_SPLITS, domains.test_noises),
         noises=noises,
     )
 
 
-def _recorded(domains: DomainsParams) -> NoiseFolder | None:
+def recorded(domains: DomainsParams) -> NoiseFolder | None:
+    """Read the folder of recorded noise, where the params name one."""
     if domains.noise_path is None:
         return None
     return read_noise_folder(Path(domains.noise_path), domains.active_range_db)
@@ -106,5 +108,21 @@ def _workshop(
             f"{frames / 'normalizer.json'} must hold fbank.mels={fbank.mels} bands, it holds "
             f"{len(normalizer.mean)}; rerun the stage fbank"
         )
-    shaped = SPEECH_SHAPED in (*domains.train_noises, *domains.test_noises)
-    return Workshop(domains, fbank, normalizer, speech_spectrum(clips, seed) if shaped else None)
+    made = (*learned_domains(domains), *scored_domains(domains))
+    return Workshop(acoustics(clips, domains, made, seed), fbank, normalizer)
+
+
+def acoustics(
+    clips: Sequence[Clip], domains: DomainsParams, made: Sequence[str], seed: int
+) -> Acoustics:
+    """Measure what the sound of copies needs.
+
+    Args:
+        clips: of the training split.
+        domains: section `domains`.
+        made: names of the domains that are made.
+        seed: of the run.
+    """
+    kinds = (*domains.train_noises, *domains.test_noises)
+    shaped = SPEECH_SHAPED in kinds or any(name in aurora.DOMAINS for name in made)
+    return Acoustics(domains, speech_spectrum(clips, seed) if shaped else None)

@@ -48,6 +48,17 @@ def summarize(draws: Sequence[Draws]) -> dict[str, Any]:
     return summary
 
 
+def summarize_conditions(draws: Sequence[Draws]) -> dict[str, dict[str, Any]]:
+    """Count the utterances by split and condition, as `summarize` does."""
+    found: dict[str, dict[str, list[Draws]]] = {}
+    for one in draws:
+        found.setdefault(one.split, {}).setdefault(one.domain, []).append(one)
+    return {
+        split: {name: summarize(own) for name, own in sorted(by_name.items())}
+        for split, by_name in found.items()
+    }
+
+
 def summarize_noises(noises: NoiseFolder | None) -> dict[str, Any]:
     """Count the recorded noises that could be used, and those left out for their pauses."""
     if noises is None:

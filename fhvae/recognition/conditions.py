@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fhvae.corpus.manifest import Utterance
+from fhvae.domains.aurora import MULTI, TESTS
 from fhvae.recognition.inputs import CLEAN
 from fhvae.seeds import generator
 
@@ -149,7 +150,10 @@ def directions(matrix: Matrix) -> list[Direction]:
     trained = {one.name for one in matrix.train}
     tested = {one.name for one in matrix.test}
     wanted = [Direction("male", "female", "female"), Direction("female", "male", "male")]
-    wanted += [Direction(CLEAN, one.name, one.name) for one in matrix.train if one.topline]
+    toplines = [one.name for one in matrix.train if one.topline]
+    wanted += [Direction(CLEAN, name, name) for name in toplines]
+    if MULTI in toplines:  # one recogniser of the mixture is the topline of every Aurora test
+        wanted += [Direction(CLEAN, name, MULTI) for name in TESTS]
     wanted += [Direction(name, CLEAN, CLEAN) for name in trained_on_few(matrix)]
     return [one for one in wanted if {one.source, one.topline} <= trained and one.target in tested]
 

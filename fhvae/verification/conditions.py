@@ -72,8 +72,6 @@ class Conditions:
 def labels_of(utterance_ids: Sequence[str], utterances: Sequence[Utterance]) -> Labels:
     """Look up what the manifest knows of each utterance.
 
-    A manifest has no column of sessions, so all are unknown.
-
     Raises:
         ArtifactError: an utterance is not in this split of the manifest.
     """
@@ -90,7 +88,7 @@ def labels_of(utterance_ids: Sequence[str], utterances: Sequence[Utterance]) -> 
         speakers=tuple(utterance.speaker for utterance in own),
         sexes=tuple(utterance.gender for utterance in own),
         texts=tuple(plain_text(utterance.text) for utterance in own),
-        sessions=("",) * len(own),
+        sessions=tuple(utterance.session for utterance in own),
     )
 
 

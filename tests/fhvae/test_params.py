@@ -53,6 +53,7 @@ def test_params_cannot_be_changed_later(values):
         ("corpus.path", None, None),
         ("probes.penalties", [1, "1e-2"], (1.0, 0.01)),
         ("domains.train", [], ()),
+        ("corpus.speechocean762.adults_only", False, False),
     ],
 )
 def test_values_that_mean_the_same_are_taken(values, key, value, expected):
@@ -117,6 +118,11 @@ def test_an_unknown_key_is_named_with_a_guess(values, key, message):
         ("fbank", None, "fbank must hold keys and values, got None"),
         ("fbank", [1], r"fbank must hold keys and values, got \[1\]"),
         ("corpus.name", "timmit", r"corpus\.name must be one of .*manifest.*, got 'timmit'"),
+        (
+            "corpus.speechocean762.adults_only",
+            1,
+            r"corpus\.speechocean762\.adults_only must be true or false, got 1",
+        ),
         ("corpus.path", 3, r"corpus\.path must be text, got 3"),
         ("corpus.espeak.accents", "en", r"corpus\.espeak\.accents must be a list, got 'en'"),
         ("corpus.espeak.accents", [1], r"corpus\.espeak\.accents\[0\] must be text, got 1"),
@@ -160,6 +166,10 @@ def test_a_bad_value_is_named_with_what_must_hold(values, key, value, message):
         (
             {"corpus.name": "manifest", "corpus.path": None},
             r"corpus\.path must name a folder for corpus\.name manifest, got null",
+        ),
+        (
+            {"corpus.name": "timit", "corpus.path": None},
+            r"corpus\.path must name a folder for corpus\.name timit, got null",
         ),
         (
             {"fbank.window_ms": 20, "fbank.hop_ms": 25},

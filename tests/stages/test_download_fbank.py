@@ -165,6 +165,10 @@ BAD_FOLDERS = {
     "phone-after-the-audio": (late_phone, "the recording lasts 0.3"),
     "two-channels": (widen_audio, "its 2 channels differ"),
     "leaking-audio": (copy_audio, "spk00-0 (train) and spk05-0 (test) hold the same samples"),
+    "no-timit": (
+        lambda at: set_params(at, corpus__name="timit"),
+        "tones must hold TIMIT, at most 3 folders down",
+    ),
     "no-path": (lambda at: set_params(at, corpus__path=None), "corpus.path must name a folder"),
     "unknown-corpus": (lambda at: set_params(at, corpus__name="x"), "corpus.name must be one of"),
 }
@@ -187,6 +191,21 @@ def test_a_worker_process_refuses_alike(tones):
 def test_a_bad_number_of_workers_is_refused(tones):
     done = run(tones, "download", workers="0")
     assert_refused(done, tones, "data/corpus", "FHVAE_WORKERS must be a whole number")
+
+
+def test_download_leaves_out_what_is_quarantined(tones, run_here, caplog):
+    write_tone_corpus(tones / "tones", {"train": 3, "dev": 2, "test": 2}, utterances=2, seconds=0.3)
+    set_params(tones, corpus__bad_audio="quarantine")
+    (tones / "tones/wav/spk03-0.wav").write_bytes(b"no audio")
+    done = run_here(tones, "download")
+    assert done.returncode == 0, done.stderr
+    assert "left out: utterance spk03-0: " in caplog.text
+    left = pd.read_csv(tones / "data/corpus/quarantine.csv")
+    assert left["utterance_id"].tolist() == ["spk03-0"]
+    metrics = json.loads((tones / "metrics/download.json").read_text())
+    assert metrics["dev"]["quarantined"] == 1
+    assert metrics["dev"]["utterances"] == 3
+    assert "quarantined" not in metrics["train"]
 
 
 def test_download_copies_the_corpus_and_counts_it(tones):

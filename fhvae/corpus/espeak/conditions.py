@@ -12,11 +12,10 @@ import numpy as np
 
 from fhvae.corpus import signals
 from fhvae.corpus.manifest import SAMPLE_RATE_HZ
-from fhvae.corpus.signals import at_level, coloured_noise, hum, mix, room_response
+from fhvae.corpus.signals import at_level, coloured_noise, equalize, hum, mix, room_response
 
 LEVEL_DBFS, LEVEL_STD_DB = -26.0, 1.0
 STUDIO_SNR_DB = (34.0, 36.0)
-SLOPE_STD_DB, BUMP_STD_DB, BUMPS = 1.2, 2.0, 3  # equalization; the slope is per octave
 REVERB_CHANCE = 0.7
 RT60_S = (0.08, 0.3)
 DIRECT_TO_REVERB_DB = (8.0, 18.0)
@@ -57,21 +56,6 @@ def multi(speech: np.ndarray, babble: np.ndarray, random: np.random.Generator) -
     else:
         noise = coloured_noise(len(speech), kind, random)
     return _at_usual_level(mix(channel, noise, random.uniform(*MULTI_SNR_DB)), random)
-
-
-def equalize(speech: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Filter with a smooth zero-phase curve: a slope around 1 kHz and a few broad bumps."""
-    from scipy.fft import next_fast_len
-
-    size = next_fast_len(len(speech) + SAMPLE_RATE_HZ // 10, real=True)
-    hz = np.maximum(np.fft.rfftfreq(size, 1 / SAMPLE_RATE_HZ), 50.0)
-    octave = np.log2(hz / 1000.0)
-    gain_db = random.normal(0, SLOPE_STD_DB) * octave
-    for _ in range(BUMPS):
-        centre, height_db = random.uniform(octave[0], octave[-1]), random.normal(0, BUMP_STD_DB)
-        gain_db += height_db * np.exp(-0.5 * ((octave - centre) / 0.5) ** 2)
-    filtered = np.fft.irfft(np.fft.rfft(speech, size) * 10 ** (gain_db / 20), size)
-    return np.asarray(filtered[: len(speech)])
 
 
 def reverberate(speech: np.ndarray, random: np.random.Generator) -> np.ndarray:

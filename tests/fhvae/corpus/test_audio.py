@@ -8,6 +8,8 @@ import soundfile
 
 from fhvae.corpus.audio import read_audio
 from fhvae.errors import CorpusError
+from tests.hostile_audio import write_ten_hours
+from tests.timit_disc import sphere
 
 RATE_HZ = 16_000
 
@@ -197,3 +199,125 @@ def test_what_is_no_audio_file_is_refused(tmp_path, name, content):
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(CorpusError, match=r"utterance u1: .*gone\.wav: must be an audio file"):
         read_audio(tmp_path / "gone.wav", "u1")
+
+
+# --- parts of files -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("start_s", "end_s", "expected"),
+    [
+        pytest.param(0.05, 0.2, slice(800, 3200), id="middle"),
+        pytest.param(None, 0.1, slice(0, 1600), id="from-the-start"),
+        pytest.param(0.1, None, slice(1600, 4000), id="to-the-end"),
+        pytest.param(0.0, 0.25, slice(0, 4000), id="all"),
+        pytest.param(0.2, 0.27, slice(3200, 4000), id="ends-a-little-later"),
+        pytest.param(0.10003, 0.20003, slice(1600, 3200), id="rounded-to-samples"),
+    ],
+)
+def test_a_part_is_read_sample_by_sample(tmp_path, noise, start_s, end_s, expected):
+    path = write(tmp_path, noise)
+    found = read_audio(path, "u1", start_s=start_s, end_s=end_s)
+    np.testing.assert_array_equal(found, noise[expected])
+
+
+@pytest.mark.parametrize(
+    ("start_s", "end_s", "message"),
+    [
+        (0.1, 0.3, r"must hold the part from 0\.1 to 0\.3 s, it lasts 0\.250 s"),
+        (0.3, None, r"must hold the part from 0\.3 to 0\.25 s"),
+        (0.2, 0.1, r"must hold the part from 0\.2 to 0\.1 s"),
+        (-0.1, 0.1, r"must hold the part from -0\.1 to 0\.1 s"),
+        (0.1, 0.1, "must hold the part"),
+        (float("nan"), 0.1, "must hold the part"),
+    ],
+)
+def test_a_part_outside_the_file_is_refused(tmp_path, noise, start_s, end_s, message):
+    path = write(tmp_path, noise)
+    with pytest.raises(CorpusError, match=rf"utterance u1: .*a\.wav: {message}"):
+        read_audio(path, "u1", start_s=start_s, end_s=end_s)
+
+
+def test_a_part_of_another_rate_keeps_time_and_pitch(tmp_path):
+    wave = np.concatenate([tone(500, 22_050), tone(1000, 22_050), tone(2000, 22_050)])
+    samples = read_audio(write(tmp_path, wave, 22_050), "u1", start_s=0.5, end_s=1.0)
+    assert abs(len(samples) - 8000) <= 1
+    expected = tone(1000, RATE_HZ)[2000:6000]
+    np.testing.assert_allclose(samples[2000:6000] / 32768, expected, atol=2e-3)
+
+
+def test_of_a_long_file_only_the_part_is_read(tmp_path, noise, monkeypatch):
+    """Ten hours, of which 0.25 s are asked for: the tenth hour costs what the first does."""
+    path = tmp_path / "long.wav"
+    start = 9 * 3600 * RATE_HZ
+    write_ten_hours(path, noise, start)
+    read, counts = soundfile.SoundFile.read, []
+
+    def counting(self, *arguments, **options):
+        block = read(self, *arguments, **options)
+        counts.append(len(block))
+        return block
+
+    monkeypatch.setattr(soundfile.SoundFile, "read", counting)
+    samples = read_audio(path, "u1", start_s=9 * 3600, end_s=9 * 3600 + 0.25)
+    np.testing.assert_array_equal(samples, noise)
+    assert sum(counts) == len(noise)
+    with pytest.raises(CorpusError, match="a part must last at most 3600 s, got 3601"):
+        read_audio(path, "u1", start_s=0.0, end_s=3601.0)
+    assert sum(counts) == len(noise)
+
+
+def test_a_part_is_checked_as_a_whole_file_is(tmp_path, noise):
+    path = write(tmp_path, np.stack([noise, noise[::-1]], axis=1))
+    with pytest.raises(CorpusError, match="its 2 channels differ"):
+        read_audio(path, "u1", start_s=0.0, end_s=0.1)
+    silent = write(tmp_path, np.concatenate([np.zeros(4000, np.int16), noise]))
+    with pytest.raises(CorpusError, match="must hold sound, every sample is 0"):
+        read_audio(silent, "u1", start_s=0.0, end_s=0.25)
+    silent.write_bytes(b"no audio")
+    with pytest.raises(CorpusError, match="must be an audio file"):
+        read_audio(silent, "u1", start_s=0.0, end_s=0.25)
+
+
+# --- odd but in order, and sphere -----------------------------------------------------
+
+
+def test_eight_equal_channels_at_96_khz_count_as_one(tmp_path):
+    wave = tone(1000, 96_000)
+    samples = read_audio(write(tmp_path, np.stack([wave] * 8, axis=1), 96_000), "u1")
+    assert abs(len(samples) - 8000) <= 1
+    expected = tone(1000, RATE_HZ)[2000:6000]
+    np.testing.assert_allclose(samples[2000:6000] / 32768, expected, atol=2e-3)
+
+
+@pytest.mark.parametrize("subtype", ["IMA_ADPCM", "MS_ADPCM"])
+def test_adpcm_is_decoded(tmp_path, subtype):
+    """4 bits a sample: the length may be filled up to whole blocks."""
+    wave = tone(440, RATE_HZ)
+    samples = read_audio(write(tmp_path, wave, subtype=subtype), "u1")
+    assert len(wave) <= len(samples) < len(wave) + 2048
+    assert np.corrcoef(samples[: len(wave)], wave)[0, 1] > 0.99
+
+
+def test_a_tag_behind_the_samples_does_not_matter(tmp_path, noise):
+    path = write(tmp_path, noise)
+    path.write_bytes(path.read_bytes() + b"TAG" + bytes(125))
+    np.testing.assert_array_equal(read_audio(path, "u1"), noise)
+
+
+def test_the_sphere_header_of_timit_is_read(tmp_path, noise):
+    path = tmp_path / "SA1.WAV"
+    path.write_bytes(sphere(noise))
+    np.testing.assert_array_equal(read_audio(path, "u1"), noise)
+
+
+@pytest.mark.parametrize("part", [{}, {"start_s": 0.0, "end_s": 0.1}])
+def test_a_compressed_sphere_file_says_what_unpacks_it(tmp_path, noise, part):
+    path = tmp_path / "SA1.WAV"
+    path.write_bytes(sphere(noise, sample_coding="-s26 pcm,embedded-shorten-v2.00"))
+    with pytest.raises(
+        CorpusError,
+        match=r"u1: .*SA1\.WAV: must be a sphere file of plain samples, its sample_coding is "
+        r"pcm,embedded-shorten-v2\.00; unpack it with sph2pipe -f wav",
+    ):
+        read_audio(path, "u1", **part)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from fhvae.corpus.espeak.conditions import equalize, multi, resample, reverberate, studio
-from fhvae.corpus.signals import to_int16
+from fhvae.corpus.espeak.conditions import multi, resample, reverberate, studio
+from fhvae.corpus.signals import equalize, to_int16
 from fhvae.seeds import generator
 
 LENGTH = 15_013  # a prime: an FFT of this very length would be slow

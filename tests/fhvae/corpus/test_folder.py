@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 from fhvae.corpus import folder
+from fhvae.corpus.decoding import decode
 from fhvae.errors import CorpusError, TrialError
 from fhvae.params import load_params
 from tests.tones import write_tone_corpus
@@ -39,7 +40,7 @@ def params_of(path, **changes):
 
 
 def read(path, seed=0, **changes):
-    return list(folder.recordings(params_of(path, **changes), seed))
+    return list(decode(folder.read_folder(params_of(path, **changes), seed), "refuse"))
 
 
 def edit(corpus, row, name="manifest.csv", **cells):
@@ -71,6 +72,15 @@ def test_extra_columns_and_a_byte_order_mark_are_ignored(corpus):
     table = pd.read_csv(corpus / "manifest.csv", dtype=str).assign(age="30")
     table.to_csv(corpus / "manifest.csv", index=False, encoding="utf-8-sig")
     assert len(read(corpus)) == 14
+
+
+def test_session_and_dialect_are_read_where_they_are_given(corpus):
+    assert {(item.utterance.session, item.utterance.dialect) for item in read(corpus)} == {("", "")}
+    table = pd.read_csv(corpus / "manifest.csv", dtype=str)
+    table.assign(session="s-" + table.speaker).to_csv(corpus / "manifest.csv", index=False)
+    for item in read(corpus):
+        assert item.utterance.session == f"s-{item.utterance.speaker}"
+        assert item.utterance.dialect == ""
 
 
 def test_without_phones_csv_there_are_no_phones(corpus):
@@ -120,8 +130,8 @@ def test_empty_splits_are_drawn_by_speaker_and_seed(corpus):
         ({"duration_s": "-1"}, "duration_s of spk00-1 must be seconds above 0"),
         ({"duration_s": "nan"}, "duration_s of spk00-1 must be seconds above 0"),
         ({"duration_s": "inf"}, "duration_s of spk00-1 must be seconds above 0"),
-        ({"path": ""}, "path of spk00-1 must be relative to the manifest, got ''"),
-        ({"path": "/etc/hostname"}, "path of spk00-1 must be relative to the manifest"),
+        ({"path": ""}, "path of spk00-1 must be relative to .*corpus, got ''"),
+        ({"path": "/etc/hostname"}, "path of spk00-1 must be relative to .*corpus, got"),
         ({"path": "../other.wav"}, "path of spk00-1 must stay inside the corpus folder"),
         ({"path": "wav/gone.wav"}, "path of spk00-1 must name a file, 'wav/gone.wav' is not"),
         ({"path": "wav"}, "path of spk00-1 must name a file, 'wav' is not there"),
@@ -258,5 +268,7 @@ def test_phones_may_come_in_any_order(corpus):
 
 
 def test_an_empty_folder_says_what_is_missing(tmp_path):
-    with pytest.raises(CorpusError, match=r"manifest\.csv must exist; see docs/corpora\.md"):
+    with pytest.raises(
+        CorpusError, match=r"manifest\.csv must exist, or Kaldi's wav\.scp beside it"
+    ):
         read(tmp_path)

@@ -17,6 +17,7 @@ from fhvae.corpus.manifest import (
     check_alignment,
     check_splits,
     in_split,
+    move_speakers,
     phone_table,
     read_table,
     utterance_table,
@@ -116,6 +117,17 @@ def test_the_draw_does_not_depend_on_the_order_of_rows():
     forwards = {item.speaker: item.split for item in assign_splits(items, 0.2, 0.3, rng())}
     backwards = {item.speaker: item.split for item in assign_splits(items[::-1], 0.2, 0.3, rng())}
     assert forwards == backwards
+
+
+@pytest.mark.parametrize(("fraction", "moved"), [(0.01, 2), (0.5, 5), (0.33, 3)])
+def test_whole_speakers_are_moved_and_two_at_least(fraction, moved):
+    items = [*corpus_of(dev="abcdefghij", train="xyz"), utterance("a2", "a", "dev")]
+    found = move_speakers(items, "dev", "test", fraction, rng())
+    splits = {item.speaker: item.split for item in found}
+    assert [item.utterance_id for item in found] == [item.utterance_id for item in items]
+    assert all(splits[item.speaker] == item.split for item in found)
+    counts = [list(splits.values()).count(split) for split in ("train", "dev", "test")]
+    assert counts == [3, 10 - moved, moved]
 
 
 def rng():

@@ -5,7 +5,15 @@ import dataclasses
 import numpy as np
 import pytest
 
-from fhvae.corpus.manifest import PARALLEL, Phone, Recording, Utterance
+from fhvae.corpus.manifest import (
+    PARALLEL,
+    WORD_COLUMNS,
+    Phone,
+    Recording,
+    Utterance,
+    Word,
+    read_table,
+)
 from fhvae.corpus.store import phone_at, read_corpus, write_corpus
 from fhvae.corpus.summary import summarize
 from fhvae.errors import ArtifactError, CorpusError, TrialError
@@ -49,6 +57,36 @@ def test_what_is_written_is_read(tmp_path, recordings):
         position = packed.utterance_ids.index(item.utterance.utterance_id)
         np.testing.assert_array_equal(packed[position], item.samples)
         assert packed[position].dtype == np.int16
+
+
+def test_words_are_written_with_their_times(tmp_path, recordings):
+    """Words may overlap, as TIMIT's do where neighbours share a phone."""
+    words = (Word(0.0, 0.3, "two"), Word(0.25, 0.5, "words, quoted"))
+    recordings[2] = dataclasses.replace(recordings[2], words=words)
+    write_corpus(tmp_path / "corpus", recordings)
+    table = read_table(tmp_path / "corpus/words.csv", WORD_COLUMNS)
+    found = [
+        Word(float(row.start_s), float(row.end_s), row.word)
+        for row in table.itertuples(index=False)
+    ]
+    assert set(table["utterance_id"]) == {"t1"}
+    assert tuple(found) == words
+
+
+def test_sessions_and_dialects_are_kept_and_sessions_counted(tmp_path, recordings):
+    for place, session in ((0, "s1"), (2, "s2")):
+        known = dataclasses.replace(recordings[place].utterance, session=session, dialect="dr1")
+        recordings[place] = dataclasses.replace(recordings[place], utterance=known)
+    written = write_corpus(tmp_path / "corpus", recordings)
+    corpus = read_corpus(tmp_path / "corpus")
+    assert list(corpus.utterances) == written
+    assert [(item.session, item.dialect) for item in corpus.split("train")] == [
+        ("s2", "dr1"),
+        ("s1", "dr1"),
+    ]
+    counts = summarize(corpus)
+    assert counts["train"]["sessions"] == 2
+    assert "sessions" not in counts["dev"]
 
 
 def test_the_summary_counts_what_is_there_and_leaves_out_what_is_not(tmp_path, recordings):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fhvae.artifacts import read_packed
 from fhvae.corpus.signals import from_int16, room_response, to_int16
-from fhvae.domains.copies import Workshop, degrade, measured_snr_db, render, write_copies
+from fhvae.domains.copies import Acoustics, Workshop, degrade, measured_snr_db, render, write_copies
 from fhvae.domains.noises import speech_spectrum
 from fhvae.domains.plan import Copy
 from fhvae.domains.recordings import NoiseRecording
@@ -61,9 +61,8 @@ def clips(tmp_path):
 
 @pytest.fixture
 def workshop(clips):
-    return Workshop(
-        DOMAINS, FBANK, Normalizer(np.zeros(11), np.ones(11)), speech_spectrum(clips, 0)
-    )
+    sound = Acoustics(DOMAINS, speech_spectrum(clips, 0))
+    return Workshop(sound, FBANK, Normalizer(np.zeros(11), np.ones(11)))
 
 
 @pytest.fixture
@@ -90,7 +89,7 @@ def test_the_ratio_on_active_speech_is_the_one_asked_for(
     clips, workshop, recording, kind, domain, wanted_db
 ):
     """Where the utterance speaks is known: the middle half, to a frame."""
-    made = degrade(workshop, noisy_copy(clips, kind, domain, recording))
+    made = degrade(workshop.acoustics, noisy_copy(clips, kind, domain, recording))
     speech = from_int16(clips[0].samples())
     noise = made.signal - speech
     frames = np.arange(LENGTH) // 320
@@ -103,18 +102,18 @@ def test_the_ratio_on_active_speech_is_the_one_asked_for(
 def test_all_levels_of_noise_are_one_noise(clips, workshop):
     speech = from_int16(clips[0].samples())
     soft, loud = (
-        degrade(workshop, noisy_copy(clips, "pink", domain)).signal - speech
+        degrade(workshop.acoustics, noisy_copy(clips, "pink", domain)).signal - speech
         for domain in ("noise20", "noise0")
     )
     assert loud == pytest.approx(10 * soft)
 
 
 def test_what_was_drawn_is_told(clips, workshop, recording):
-    babble = degrade(workshop, noisy_copy(clips, "babble", "noise10")).draws
+    babble = degrade(workshop.acoustics, noisy_copy(clips, "babble", "noise10")).draws
     assert (babble.noise, babble.sources) == ("babble", "u2 u3")
-    folder = degrade(workshop, noisy_copy(clips, "folder", "noise10", recording)).draws
+    folder = degrade(workshop.acoustics, noisy_copy(clips, "folder", "noise10", recording)).draws
     assert (folder.noise, folder.sources) == ("folder/cry", "cry-1")
-    room = degrade(workshop, Copy(clips[0], "room", 0)).draws
+    room = degrade(workshop.acoustics, Copy(clips[0], "room", 0)).draws
     assert (room.split, room.utterance_id, room.noise, room.snr_db) == ("test", "u1", "", None)
     assert 0.3 <= room.rt60_s <= 0.5
     assert 1.0 <= room.direct_to_reverb_db <= 2.0
@@ -123,7 +122,7 @@ def test_what_was_drawn_is_told(clips, workshop, recording):
 def test_a_room_starts_with_the_utterance_and_delays_nothing(clips, workshop):
     """The copy is the speech played into a response that begins with 1 at time 0."""
     speech = from_int16(clips[0].samples())
-    heard = degrade(workshop, Copy(clips[0], "room", 0)).signal
+    heard = degrade(workshop.acoustics, Copy(clips[0], "room", 0)).signal
     assert heard.shape == speech.shape
     assert heard[0] == pytest.approx(speech[0])
     correlation = np.correlate(heard, speech, "full")
@@ -134,14 +133,16 @@ def test_a_room_starts_with_the_utterance_and_delays_nothing(clips, workshop):
 def test_no_domain_moves_sound_in_time(clips, workshop, domain):
     copy = Copy(clips[0], domain, 0, "white" if domain == "noise10" else "")
     speech = from_int16(clips[0].samples())
-    heard = degrade(workshop, copy).signal
+    heard = degrade(workshop.acoustics, copy).signal
     assert np.argmax(np.correlate(heard, speech, "full")) == LENGTH - 1
 
 
 @pytest.mark.parametrize("domain", ["telephone", "room", "noise0"])
 def test_a_loud_copy_is_lowered_and_not_clipped(tmp_path, workshop, domain):
     loud = pack(tmp_path / "loud", {"u1": burst(LENGTH, 1, amplitude=0.24)})
-    made = degrade(workshop, Copy(loud[0], domain, 0, "white" if domain == "noise0" else ""))
+    made = degrade(
+        workshop.acoustics, Copy(loud[0], domain, 0, "white" if domain == "noise0" else "")
+    )
     samples = to_int16(made.signal)
     assert np.abs(samples.astype(int)).max() <= 0.98 * 32_767 + 1
     assert made.draws.gain == pytest.approx(min(1.0, 0.98 / np.abs(made.signal).max()))
@@ -172,15 +173,17 @@ def test_a_copy_depends_on_seed_and_utterance_alone(clips, workshop):
     for kind, domain in [("white", "noise10"), ("babble", "noise10"), ("", "room")]:
         voices = tuple(clips[1:]) if kind == "babble" else ()
         copy = Copy(clips[0], domain, 0, kind, voices)
-        first = degrade(workshop, copy).signal
-        np.testing.assert_array_equal(degrade(workshop, copy).signal, first)
-        reseeded = degrade(workshop, dataclasses.replace(copy, seed=1)).signal
+        first = degrade(workshop.acoustics, copy).signal
+        np.testing.assert_array_equal(degrade(workshop.acoustics, copy).signal, first)
+        reseeded = degrade(workshop.acoustics, dataclasses.replace(copy, seed=1)).signal
         assert not np.array_equal(reseeded, first)
 
 
 def test_two_utterances_of_equal_samples_meet_different_noise(tmp_path, workshop):
     twins = pack(tmp_path / "test", {"u1": burst(LENGTH, 1), "u2": burst(LENGTH, 1)})
-    first, second = (degrade(workshop, Copy(one, "noise0", 0, "white")).signal for one in twins)
+    first, second = (
+        degrade(workshop.acoustics, Copy(one, "noise0", 0, "white")).signal for one in twins
+    )
     assert not np.array_equal(first, second)
 
 
@@ -188,7 +191,9 @@ def test_frames_are_those_of_the_copy_under_the_clean_statistics(clips, workshop
     normalizer = Normalizer(np.arange(11.0), np.full(11, 2.0))
     workshop = dataclasses.replace(workshop, normalizer=normalizer)
     copy = Copy(clips[0], "telephone", 0)
-    expected = (log_mel(to_int16(degrade(workshop, copy).signal), FBANK) - np.arange(11)) / 2
+    expected = (
+        log_mel(to_int16(degrade(workshop.acoustics, copy).signal), FBANK) - np.arange(11)
+    ) / 2
     found = render(workshop, copy).frames
     assert found.dtype == np.float32
     assert found == pytest.approx(expected, abs=1e-5)
@@ -214,7 +219,7 @@ def test_copies_are_packed_with_the_ids_and_lengths_of_the_originals(
 def test_a_silent_utterance_is_refused_by_name(tmp_path, workshop):
     silent = pack(tmp_path / "test", {"u9": np.zeros(4000, np.int16)})
     with pytest.raises(CorpusError, match="utterance u9 must hold sound, every sample is 0"):
-        degrade(workshop, Copy(silent[0], "noise10", 0, "white"))
+        degrade(workshop.acoustics, Copy(silent[0], "noise10", 0, "white"))
 
 
 def test_a_noise_that_is_silent_where_it_matters_is_refused_by_name(clips, workshop, monkeypatch):
@@ -222,13 +227,13 @@ def test_a_noise_that_is_silent_where_it_matters_is_refused_by_name(clips, works
         "fhvae.domains.copies.make_noise", lambda copy, active, *_: np.zeros(len(active))
     )
     with pytest.raises(CorpusError, match=r"utterance u1: its noise \(pink\) must sound where"):
-        degrade(workshop, Copy(clips[0], "noise10", 0, "pink"))
+        degrade(workshop.acoustics, Copy(clips[0], "noise10", 0, "pink"))
 
 
 def test_a_recording_may_be_shorter_or_longer_than_the_utterance(tmp_path, clips, workshop):
     for seconds in (0.05, 3.0):
         folder = write_noise_folder(tmp_path / str(seconds), {"rain": 0.7}, seconds)
         noise = NoiseRecording("rain", Path(folder / "rain.flac"), "rain")
-        made = degrade(workshop, Copy(clips[0], "noise0", 0, "folder", (), noise))
+        made = degrade(workshop.acoustics, Copy(clips[0], "noise0", 0, "folder", (), noise))
         assert made.signal.shape == (LENGTH,)
         assert made.draws.snr_db == pytest.approx(0, abs=0.01)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fhvae.controls.pca import Pca
-from fhvae.corpus.folder import recordings as read_recordings
+from fhvae.corpus.catalogue import recordings as read_recordings
 from fhvae.corpus.manifest import Phone, Recording
 from fhvae.errors import TrialError
 from fhvae.features.normalize import Normalizer
@@ -178,7 +178,9 @@ def test_too_few_speakers_and_short_recordings_are_refused(tmp_path):
 @pytest.mark.skipif(not TIMIT.is_dir(), reason=f"{TIMIT} is not there")
 def test_timit_speakers_are_scored_by_the_others(tmp_path):
     params = load_params(ROOT / "params.yaml")
-    corpus = replace(params.corpus, path=str(TIMIT), dev_fraction=0.25, test_fraction=0.25)
+    corpus = replace(
+        params.corpus, name="manifest", path=str(TIMIT), dev_fraction=0.25, test_fraction=0.25
+    )
     spoken = list(read_recordings(corpus, 0))
     trained = write_network(tmp_path / "model", seed=1)
     made = Encoders(trained, Normalizer(np.full(MELS, -5.0), np.full(MELS, 3.0)))

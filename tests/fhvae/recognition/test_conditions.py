@@ -100,3 +100,12 @@ def test_directions_are_those_whose_topline_is_trained():
     ]
     plain = make_matrix(labelled(gender=False), Domains((), ("room",)), [], seed=0)
     assert directions(plain) == []
+
+
+def test_the_mixture_of_aurora_is_the_topline_of_each_of_its_tests():
+    domains = Domains(train=("aurora_multi",), test=("aurora_b_pink", "aurora_c"))
+    found = directions(make_matrix(labelled(gender=False), domains, [], seed=0))
+    assert found == [
+        Direction("clean", "aurora_b_pink", "aurora_multi"),
+        Direction("clean", "aurora_c", "aurora_multi"),
+    ]

@@ -1,0 +1,1 @@
+"""Public archives: brought over the network whole and verified, unpacked without trust."""

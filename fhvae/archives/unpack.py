@@ -1,0 +1,122 @@
+"""Archives from strangers, unpacked: regular files inside one folder, or one sentence.
+
+The members land in a temporary folder, which gets its name when the last of them is written.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from tqdm import tqdm
+
+from fhvae.archives.members import (
+    Limits,
+    Member,
+    Meter,
+    RefusedError,
+    members_of,
+    shown_name,
+    unless_broken,
+)
+from fhvae.archives.names import Tree, name_problem, plain_name
+from fhvae.artifacts import new_folder
+from fhvae.errors import CorpusError
+from fhvae.progress import progress_bar
+
+LIMITS = Limits()
+
+Select = Callable[[str], bool]
+
+
+def unpack(
+    archive: Path,
+    folder: Path,
+    *,
+    limits: Limits = LIMITS,
+    select: Select | None = None,
+    top: str = "",
+) -> None:
+    """Unpack a tar (plain, gz, bz2, xz) or a zip into a new folder.
+
+    Args:
+        archive: what it is, is told by its content, not by its name.
+        folder: must not exist; appears when the last byte is written. Its files have mode 0644,
+            its folders 0755; times, owners and empty folders above a selection are not kept.
+        limits: what the archive may become.
+        select: of a member's name (`LibriSpeech/dev-clean/a.flac`), whether to unpack it; the
+            others are not judged.
+        top: a folder of the archive that becomes `folder`; selected members must lie in it.
+
+    Raises:
+        CorpusError: the archive is broken, holds what is no file or folder, a name that is not
+            safe everywhere, more than its limits, or nothing that is selected.
+    """
+    if folder.exists() or folder.is_symlink():
+        raise CorpusError(f"{folder} must not exist before {archive} is unpacked; move it away")
+    if not archive.is_file():
+        raise CorpusError(f"{archive} must be an archive, there is no file; download it again")
+    with new_folder(folder) as partial:
+        try:
+            _unpack_into(archive, partial, limits, select, top.strip("/"))
+        except RefusedError as error:
+            raise CorpusError(f"{archive}: {error}; nothing was unpacked") from error
+
+
+def _unpack_into(
+    archive: Path, folder: Path, limits: Limits, select: Select | None, top: str
+) -> None:
+    tree, found, meter = Tree(), 0, Meter(limits, archive.stat().st_size)
+    with (
+        archive.open("rb") as file,
+        progress_bar(None, f"unpack {archive.name}", "B", archive.stat().st_size) as bar,
+    ):
+        for member in unless_broken(members_of(file, meter)):
+            name = plain_name(member.name)
+            if select is not None and not select(name):
+                continue
+            name = _below(top, name, member)
+            if problem := tree.problem_of(name, member.is_folder) if name else None:
+                raise RefusedError(f"member {shown_name(member.name)} {problem}")
+            _write(folder / name, member, lambda: _advance(bar, file))
+            found += 1
+    if not found:
+        raise RefusedError("it must hold a member that is asked for, it holds none")
+
+
+def _advance(bar: "tqdm[object]", file: IO[bytes]) -> None:
+    bar.update(file.tell() - bar.n)
+
+
+def _below(top: str, name: str, member: Member) -> str:
+    """Check a name and take the top folder off; empty for the top itself and what is above it."""
+    is_root = name == "" and member.name != "" and member.is_folder
+    if problem := (None if is_root else name_problem(name)) or member.problem:
+        raise RefusedError(f"member {shown_name(member.name)} {problem}")
+    if not top or is_root or (member.is_folder and f"{top}/".startswith(f"{name}/")):
+        return "" if top else name
+    if not name.startswith(f"{top}/"):
+        raise RefusedError(f"member {shown_name(member.name)} must lie in {top!r}")
+    return name.removeprefix(f"{top}/")
+
+
+def _write(path: Path, member: Member, advance: Callable[[], None]) -> None:
+    """Write one member; its folder may have come before it or not."""
+    try:
+        if member.is_folder:
+            _make_folder(path)
+            return
+        _make_folder(path.parent)
+        with path.open("xb") as out:
+            for piece in unless_broken(member.pieces):
+                out.write(piece)
+                advance()
+        path.chmod(0o644)
+    except OSError as error:
+        raise RefusedError(f"{path.name} must be writable, {error.strerror}") from error
+
+
+def _make_folder(path: Path) -> None:
+    if not path.is_dir():
+        _make_folder(path.parent)
+        path.mkdir()
+        path.chmod(0o755)

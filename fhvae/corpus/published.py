@@ -1,0 +1,132 @@
+"""Published corpora: found unpacked below a folder, or downloaded there and unpacked.
+
+The folder is `corpus.path`, or `corpora/<name>` where that is null: ignored by git and by DVC,
+so that neither deletes it. What is there is used as it is; only what is missing is downloaded.
+"""
+
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from fhvae.archives.download import RemoteFile, fetch
+from fhvae.archives.unpack import unpack
+from fhvae.errors import CorpusError, DownloadError
+from fhvae.params import CorpusParams
+
+CORPORA = Path("corpora")
+LEVELS = 2  # of folders between where one looks and the top of an unpacked archive
+MIRROR = "FHVAE_MIRROR"
+OPENSLR = (  # its server, and the mirrors that openslr.org names
+    "https://www.openslr.org/resources",
+    "https://openslr.trmal.net/resources",
+    "https://openslr.elda.org/resources",
+    "https://openslr.magicdatatech.com/resources",
+)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A published archive of a corpus, or of a part of one.
+
+    Attributes:
+        remote: the file.
+        sign: pattern of the files that tell its unpacked content from other folders, relative
+            to its top: `dev-clean/*/*/*.flac`.
+    """
+
+    remote: RemoteFile
+    sign: str
+
+
+def openslr(resource: int, name: str) -> tuple[str, ...]:
+    """Name the addresses of a file of OpenSLR."""
+    return tuple(f"{base}/{resource}/{name}" for base in OPENSLR)
+
+
+def home(params: CorpusParams) -> Path:
+    """Name the folder below which a published corpus lies or will lie.
+
+    Raises:
+        CorpusError: `corpus.path` is given and is no folder; it may be misspelled, and
+            gigabytes would go there.
+    """
+    if params.path is None:
+        return CORPORA / params.name
+    folder = Path(params.path)
+    if not folder.is_dir():
+        raise CorpusError(
+            f"corpus.path must name a folder, {folder} is none; make it, or null for "
+            f"{CORPORA / params.name}"
+        )
+    return folder
+
+
+def obtain(archive: Archive, folder: Path) -> Path:
+    """Find an unpacked archive below a folder; else download and unpack it there.
+
+    Returns:
+        The top of the unpacked archive, to which its sign is relative.
+
+    Raises:
+        DownloadError: nobody gives the archive, or FHVAE_OFFLINE forbids to ask.
+        CorpusError: the archive cannot be unpacked, or is another than it should be.
+    """
+    top = find(archive.sign, folder)
+    if top is not None:
+        log.info("read %s in %s", archive.sign.split("/")[0], top)
+        return top
+    remote = with_mirror(archive.remote)
+    held = (folder / remote.name).exists()
+    log.info(
+        "no unpacked %s below %s; %s", remote.name, folder,
+        "it is unpacked" if held else f"it is downloaded into it ({_gigabytes(remote)})",
+    )  # fmt: skip
+    packed = fetch(remote, folder)
+    unpacked = folder / remote.name.removesuffix(".zip").removesuffix(".tar.gz")
+    unpack(packed, unpacked)
+    top = find(archive.sign, unpacked)
+    if top is None:
+        raise CorpusError(
+            f"{packed} must hold {archive.sign}, nothing in {unpacked} is named so; "
+            "move both away and run again"
+        )
+    return top
+
+
+def find(sign: str, folder: Path) -> Path | None:
+    """Find the folder from which `sign` leads to a file, the topmost first; None without one."""
+    level = [folder] if folder.is_dir() else []
+    for _ in range(LEVELS + 1):
+        for place in level:
+            if next(place.glob(sign), None) is not None:
+                return place
+        level = [inner for place in level for inner in _folders(place)]
+    return None
+
+
+def _folders(place: Path) -> Iterator[Path]:
+    inner = sorted(place.iterdir())
+    return (path for path in inner if path.is_dir() and not path.name.startswith("."))
+
+
+def with_mirror(remote: RemoteFile) -> RemoteFile:
+    """Put the address below FHVAE_MIRROR in front of the publisher's.
+
+    Raises:
+        DownloadError: the variable holds no address that can be trusted with this file.
+    """
+    base = os.environ.get(MIRROR, "").strip().rstrip("/")
+    if not base:
+        return remote
+    try:
+        return replace(remote, urls=(f"{base}/{remote.name}", *remote.urls))
+    except ValueError as error:
+        raise DownloadError(f"{MIRROR} must be the address of a folder: {error}") from error
+
+
+def _gigabytes(remote: RemoteFile) -> str:
+    return "size unknown" if remote.size is None else f"{remote.size / 1e9:.2f} GB"

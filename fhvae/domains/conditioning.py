@@ -1,0 +1,119 @@
+"""A corpus of clean recordings -> the same corpus in other conditions (`corpus.conditions`).
+
+Each utterance of train, dev and test is heard in one of the conditions, drawn by its id; the
+clean recordings of test stay beside it as the split `parallel`, so that what was done can be
+undone and measured.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from fhvae.corpus.manifest import PARALLEL, SPLITS, Recording, Utterance
+from fhvae.corpus.signals import to_int16
+from fhvae.corpus.store import Corpus
+from fhvae.domains.copies import Acoustics, Draws, degrade
+from fhvae.domains.plan import Copy, NoisePool, group_voices, plan_copy
+from fhvae.domains.preparation import acoustics, recorded
+from fhvae.features.extraction import Clip
+from fhvae.parallel import map_in_order
+from fhvae.params import Params
+from fhvae.seeds import generator
+
+CLEAN = "clean"
+TWIN = "~clean"  # behind the id of a test utterance: its clean recording
+
+
+@dataclass(frozen=True)
+class Conditioned:
+    """An utterance as it is heard now."""
+
+    samples: np.ndarray
+    draws: Draws
+
+
+def condition(corpus: Corpus, params: Params) -> Iterator[tuple[Recording, Draws | None]]:
+    """Hear every utterance in one of `corpus.conditions`.
+
+    Args:
+        corpus: clean, with samples on disk.
+        params: sections `corpus` and `domains`, and the seed; noise of test is of the kinds
+            kept for test.
+
+    Yields:
+        Recordings, split by split in the order of the corpus, with what was drawn; for the
+        clean twins of test and for what was parallel before, None.
+
+    Raises:
+        CorpusError: a noise or a voice cannot be used.
+    """
+    clips = {split: clips_of(corpus, split) for split in corpus.splits}
+    voices = group_voices(clips["train"], corpus.utterances)
+    sound = acoustics(clips["train"], params.domains, params.corpus.conditions, params.seed)
+    noises = recorded(params.domains)
+    for split in SPLITS:
+        pool = NoisePool(
+            params.domains.test_noises if split == "test" else params.domains.train_noises,
+            voices,
+            params.domains.babble_voices,
+            noises.kept if noises else (),
+        )
+        copies = plan(corpus.split(split), clips[split], pool, params)
+        with closing(map_in_order(partial(hear, sound), copies, f"conditions {split}")) as heard:
+            for utterance, one in zip(corpus.split(split), heard, strict=True):
+                yield _recording(corpus, utterance, one.samples), one.draws
+    for clip, utterance in zip(clips["test"], corpus.split("test"), strict=True):
+        name = utterance.utterance_id
+        twin = replace(utterance, utterance_id=name + TWIN, split=PARALLEL, twin=name)
+        yield _recording(corpus, twin, clip.samples()), None
+    for clip, utterance in zip(clips.get(PARALLEL, []), corpus.split(PARALLEL), strict=True):
+        yield _recording(corpus, utterance, clip.samples()), None
+
+
+def clips_of(corpus: Corpus, split: str) -> list[Clip]:
+    """Find the samples of a split, sorted by utterance id."""
+    packed = corpus.samples(split)
+    stem = corpus.folder / split
+    clips = [Clip.of(stem, packed, position, frames=0) for position in range(len(packed))]
+    return sorted(clips, key=lambda clip: clip.utterance_id)
+
+
+def plan(
+    utterances: Sequence[Utterance], clips: Sequence[Clip], pool: NoisePool, params: Params
+) -> list[Copy]:
+    """Draw the condition of each utterance, and what it meets there."""
+    return [
+        plan_copy(draw_condition(utterance, params), clip, utterance.speaker, pool, params.seed)
+        for utterance, clip in zip(utterances, clips, strict=True)
+    ]
+
+
+def draw_condition(utterance: Utterance, params: Params) -> str:
+    """Draw one of `corpus.conditions`, each as likely, by utterance id."""
+    names = params.corpus.conditions
+    random = generator(params.seed, "condition", utterance.utterance_id)
+    return names[int(random.integers(len(names)))]
+
+
+def hear(sound: Acoustics, copy: Copy) -> Conditioned:
+    """Make the samples of an utterance; a clean one comes back bit by bit."""
+    if copy.domain == CLEAN:
+        draws = Draws(CLEAN, copy.clip.stem.name, copy.clip.utterance_id)
+        return Conditioned(copy.clip.samples(), draws)
+    degraded = degrade(sound, copy)
+    return Conditioned(to_int16(degraded.signal), degraded.draws)
+
+
+def _recording(corpus: Corpus, utterance: Utterance, samples: np.ndarray) -> Recording:
+    """Put samples beside what the corpus knows of the utterance, or of the one it is a twin of."""
+    name = utterance.twin or utterance.utterance_id
+    return Recording(
+        utterance,
+        samples,
+        corpus.phones.get(name, ()),
+        corpus.transcripts.get(name, ()),
+        corpus.words.get(name, ()),
+    )
