@@ -50,9 +50,10 @@ tiny: $(STAMP) ## the pipeline on made-up data in a temporary clone, about a min
 # glibc keeps freed blocks, as in the stage train (see dvc.yaml).
 benchmark: export MALLOC_MMAP_THRESHOLD_ = 4000000000
 benchmark: export MALLOC_TRIM_THRESHOLD_ = 4000000000
-benchmark: $(STAMP) ## speed of training and of latents, as ratios; writes benchmarks/results/
+benchmark: $(STAMP) ## speed of features, training and latents, as ratios; writes benchmarks/results/
 	python -m benchmarks.step
 	python -m benchmarks.extraction
+	python -m benchmarks.features
 
 results: $(STAMP) ## docs/results.md and the table of README.md from the runs in benchmarks/results/quality/
 	python -m benchmarks.quality table

@@ -2,9 +2,11 @@
 
 Arrays of many utterances are *packed*: one `.npy` holding all rows end to end and one
 `.csv` index (utterance_id, offset, length) beside it, memory-mapped by readers. Ten
-thousand small files cost DVC seconds to minutes; two cost nothing.
+thousand small files cost DVC seconds to minutes; two cost nothing. A large array has
+several `.npy` (fhvae/shards.py); offsets in the index count through all of them.
 """
 
+import hashlib
 import json
 import math
 import os
@@ -21,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 from fhvae.errors import ArtifactError
+from fhvae.shards import RowFile, ShardedRows, fits, open_rows, shard_path, shard_paths
 
 INDEX_COLUMNS = ("utterance_id", "offset", "length")
 METRIC_DECIMALS = 6
@@ -54,6 +57,33 @@ def new_folder(path: Path) -> Iterator[Path]:
         os.replace(partial, path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def move_folder(source: Path, target: Path) -> None:
+    """Put a finished folder in its place, replacing what is there.
+
+    A kill at any moment leaves one of the two whole.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.stat().st_dev == target.parent.stat().st_dev:
+        if target.exists():
+            shutil.rmtree(target)
+        os.replace(source, target)
+        return
+    with new_folder(target) as partial:
+        shutil.copytree(source, partial, dirs_exist_ok=True)
+    shutil.rmtree(source)
+
+
+def file_digest(path: Path) -> str:
+    """Hash a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def unfinished_work() -> Path:
+    """Name the folder of what killed runs go on from: `FHVAE_CKPT_DIR`, else checkpoints."""
+    return Path(os.environ.get("FHVAE_CKPT_DIR") or "checkpoints")
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -106,16 +136,25 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where an utterance begins: which shard, and which row of it."""
+
+    shard: int
+    offset: int
+
+
+@dataclass(frozen=True)
 class Packed:
     """The rows of many utterances, end to end.
 
     Attributes:
-        rows: `[row, ...]`, usually a read-only memory map.
+        rows: `[row, ...]`, usually a read-only memory map, or several that read as one; of
+            the type that is on disk.
         utterance_ids: in packing order.
         offsets, lengths: `[utterance]`, in rows.
     """
 
-    rows: np.ndarray
+    rows: np.ndarray | ShardedRows
     utterance_ids: tuple[str, ...]
     offsets: np.ndarray
     lengths: np.ndarray
@@ -125,49 +164,57 @@ class Packed:
         return len(self.utterance_ids)
 
     def __getitem__(self, position: int) -> np.ndarray:
-        """Take the rows of the utterance at `position`, without a copy."""
+        """Take the rows of the utterance at `position`: without a copy, but float16 as float32."""
         start = int(self.offsets[position])
-        return self.rows[start : start + int(self.lengths[position])]
+        rows = self.rows[start : start + int(self.lengths[position])]
+        return rows.astype(np.float32) if rows.dtype == np.float16 else rows
 
     def items(self) -> Iterator[tuple[str, np.ndarray]]:
         """Walk over (utterance_id, rows) in packing order."""
         for position, utterance_id in enumerate(self.utterance_ids):
             yield utterance_id, self[position]
 
+    def place(self, position: int) -> Place:
+        """Find the shard of the utterance at `position`."""
+        offset = int(self.offsets[position])
+        if not isinstance(self.rows, ShardedRows):
+            return Place(0, offset)
+        shard = int(np.searchsorted(self.rows.firsts, offset, side="right")) - 1
+        return Place(shard, offset - int(self.rows.firsts[shard]))
+
 
 class PackedWriter:
-    """Append utterances to `<stem>.npy`; close writes `<stem>.csv`.
+    """Append utterances to `<stem>.npy` and its further shards; close writes `<stem>.csv`.
 
-    Memory stays that of one utterance: the array's header is written first with room
-    for any number of rows, and again at the end with the final shape.
+    Memory is that of one utterance. Old shards of the same name are removed.
     """
 
     def __init__(self, stem: Path, dtype: str, row_shape: tuple[int, ...] = ()) -> None:
         stem.parent.mkdir(parents=True, exist_ok=True)
+        for path in shard_paths(stem):
+            path.unlink(missing_ok=True)
         self._stem = stem
-        self._dtype = np.dtype(dtype)
+        self._dtype = dtype
         self._row_shape = row_shape
+        self._row_bytes = np.dtype(dtype).itemsize * math.prod(row_shape)
         self._index: list[tuple[str, int, int]] = []
         self._rows = 0
-        self._file = stem.with_suffix(".npy").open("wb")
-        self._write_header()
+        self._shards = 0
+        self._open_shard()
 
-    def _write_header(self) -> None:
-        self._file.seek(0)
-        np.lib.format.write_array_header_1_0(
-            self._file,
-            {
-                "descr": np.lib.format.dtype_to_descr(self._dtype),
-                "fortran_order": False,
-                "shape": (self._rows, *self._row_shape),
-            },
-        )
+    def _open_shard(self) -> None:
+        path = shard_path(self._stem, self._shards)
+        self._file = RowFile(path, self._dtype, self._row_shape)
+        self._shards += 1
 
     def append(self, utterance_id: str, rows: np.ndarray) -> None:
         """Add the rows of one utterance, `[row, *row_shape]`."""
         if rows.shape[1:] != self._row_shape:
             raise ValueError(f"{utterance_id}: rows {rows.shape[1:]}, expected {self._row_shape}")
-        self._file.write(np.ascontiguousarray(rows, self._dtype).tobytes())
+        if not fits(self._file.rows, len(rows), self._row_bytes):
+            self._file.close()
+            self._open_shard()
+        self._file.append(rows)
         self._index.append((utterance_id, self._rows, len(rows)))
         self._rows += len(rows)
 
@@ -181,35 +228,53 @@ class PackedWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Finish the header and, if nothing was raised, write the index."""
-        if kind is None:
-            self._write_header()
-            index = pd.DataFrame(self._index, columns=list(INDEX_COLUMNS))
-            write_csv(self._stem.with_suffix(".csv"), index)
+        """Finish the last shard and, if nothing was raised, write the index."""
         self._file.close()
+        if kind is None:
+            write_index(self._stem, pd.DataFrame(self._index, columns=list(INDEX_COLUMNS)))
+
+
+def write_index(stem: Path, index: pd.DataFrame) -> None:
+    """Write `<stem>.csv`, which makes the shards beside it a packed array."""
+    write_csv(stem.with_suffix(".csv"), index)
+
+
+def packed_files(stem: Path) -> list[Path]:
+    """List the files of a packed array: its shards, then its index."""
+    return [*shard_paths(stem), stem.with_suffix(".csv")]
 
 
 def read_packed(stem: Path) -> Packed:
     """Memory-map a packed array and read its index.
 
     Raises:
-        ArtifactError: a file is missing, or index and array disagree.
+        ArtifactError: a file is missing or short, or index and array disagree.
     """
-    array_path, index_path = stem.with_suffix(".npy"), stem.with_suffix(".csv")
+    paths, index_path = shard_paths(stem), stem.with_suffix(".csv")
     try:
-        rows = np.load(array_path, mmap_mode="r")
+        rows = open_rows(paths)
         index = pd.read_csv(index_path, dtype={"utterance_id": str}, keep_default_na=False)
     except FileNotFoundError as error:
         raise ArtifactError(
             f"{error.filename} must exist; rerun the stage that writes it"
         ) from error
     except ValueError as error:
-        raise ArtifactError(f"{array_path} cannot be read ({error}); rerun its stage") from error
+        raise ArtifactError(f"{paths[0]} cannot be read ({error}); rerun its stage") from error
     if tuple(index.columns) != INDEX_COLUMNS or int(index["length"].sum()) != len(rows):
-        raise ArtifactError(f"{index_path} must describe the {len(rows)} rows of {array_path.name}")
+        shards = f"the {len(paths)} shards {paths[0].name} to " if len(paths) > 1 else ""
+        raise ArtifactError(
+            f"{index_path} must describe the {len(rows)} rows of {shards}{paths[-1].name}"
+            f"{_described(index)}; rerun its stage"
+        )
     return Packed(
         rows=rows,
         utterance_ids=tuple(index["utterance_id"]),
         offsets=index["offset"].to_numpy(np.int64),
         lengths=index["length"].to_numpy(np.int64),
     )
+
+
+def _described(index: pd.DataFrame) -> str:
+    if tuple(index.columns) != INDEX_COLUMNS:
+        return f", its columns are {', '.join(index.columns)}"
+    return f", it describes {index['length'].sum()}"

@@ -1,17 +1,45 @@
 """Map a function over items in worker processes, in order, with a progress bar.
 
-The result never depends on the number of workers; `FHVAE_WORKERS` sets it (default: all cores).
+The result never depends on the number and kind of workers:
+
+FHVAE_WORKERS   number of processes on this machine (default: all cores)
+FHVAE_DASK      local:N for a Dask cluster of N processes here, or the address of a
+                scheduler, tcp://host:8786, whose workers see the same files under the same
+                paths (start them in the same folder of a shared disk) and have this package
 """
 
+import logging
 import os
-from collections.abc import Callable, Generator, Sequence
-from typing import TypeVar
+import time
+import traceback
+import warnings
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Generic, TypeVar
 
 from fhvae.errors import ParamsError
 from fhvae.progress import progress_bar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+BATCH_SECONDS = 0.05  # of work that a worker gets at once: 50 times what handing it over costs
+MOST_ITEMS = 256  # in a batch
+WINDOWS = 3  # of a batch per worker: one to consume, two to compute
+LOKY_SECONDS = 0.05  # until its thread has taken what was submitted; killed before, it dies badly
+DASK_SECONDS = 15  # to wait for a scheduler and its first worker
+# Of a local cluster's processes. glibc comes to these two thresholds by itself; Dask's own of
+# 64 KiB has it map the memory of every temporary array anew, three times the CPU time of log_mel.
+DASK_VARIABLES = {
+    "MALLOC_MMAP_THRESHOLD_": 32 << 20,
+    "MALLOC_TRIM_THRESHOLD_": 64 << 20,
+    "OMP_NUM_THREADS": 1,
+    "OPENBLAS_NUM_THREADS": 1,
+    "MKL_NUM_THREADS": 1,
+}
 
 
 def worker_count() -> int:
@@ -25,16 +53,178 @@ def worker_count() -> int:
 
 
 def map_in_order(
-    function: Callable[[Item], Result], items: Sequence[Item], label: str, unit: str = "utt"
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    label: str,
+    unit: str = "utt",
+    done: int = 0,
 ) -> Generator[Result, None, None]:
     """Yield `function(item)` for each item, in the order of the items.
 
-    Closing the generator ends the progress bar and the work not yet begun.
-    """
-    from joblib import Parallel, delayed
+    Workers run ahead of a slow consumer by at most `WINDOWS` batches each: memory is that of
+    a few items per worker, however many there are. Closing the generator ends the progress
+    bar and the work not yet begun.
 
+    Args:
+        function: of a module, so that worker processes can have it.
+        items: what it is applied to.
+        label: of the progress bar.
+        unit: what one item is.
+        done: items done before, by an interrupted run; they count in the bar only.
+
+    Raises:
+        ParamsError: `FHVAE_WORKERS` or `FHVAE_DASK` cannot be used.
+    """
+    results = _results(function, items)
+    try:
+        yield from progress_bar(results, label, unit, total=len(items) + done, initial=done)
+    finally:
+        results.close()
+
+
+def release_workers() -> None:
+    """End the idle processes on this machine; each holds the libraries it has imported."""
+    from joblib.externals.loky import get_reusable_executor
+
+    get_reusable_executor(reuse=True).shutdown(wait=True)
+
+
+def _results(
+    function: Callable[[Item], Result], items: Sequence[Item]
+) -> Generator[Result, None, None]:
+    setting = os.environ.get("FHVAE_DASK", "")
     workers = min(worker_count(), max(1, len(items)))
-    results = Parallel(n_jobs=workers, return_as="generator")(
-        delayed(function)(item) for item in items
-    )
-    yield from progress_bar(results, label, unit, total=len(items))
+    if setting:
+        client = _dask_client(setting)
+        workers = sum(client.ncores().values())
+        yield from _windows(function, items, workers, {"backend": "dask", "client": client})
+    elif workers > 1:
+        yield from _windows(
+            function, items, workers, {"backend": "loky", "inner_max_num_threads": 1}
+        )
+    else:
+        yield from map(function, items)
+
+
+@dataclass(frozen=True)
+class _Batch(Generic[Result]):
+    """Results of consecutive items: up to an error, if there was one.
+
+    Attributes:
+        results: one per item.
+        seconds: that the worker took.
+        error: what the item after the last result raised.
+    """
+
+    results: list[Result]
+    seconds: float
+    error: Exception | None = None
+
+
+def _run(function: Callable[[Item], Result], items: Sequence[Item]) -> _Batch[Result]:
+    """Work on a batch; an error is a result, for joblib answers a raised one by killing."""
+    begun, results = time.perf_counter(), []
+    try:
+        for item in items:
+            results.append(function(item))
+    except Exception as error:
+        error.add_note(f"in a worker process:\n{traceback.format_exc()}")
+        return _Batch(results, time.perf_counter() - begun, error)
+    return _Batch(results, time.perf_counter() - begun)
+
+
+def _windows(
+    function: Callable[[Item], Result], items: Sequence[Item], workers: int, backend: dict[str, Any]
+) -> Generator[Result, None, None]:
+    """Work in windows of a batch per worker: while one is consumed, the next are computed.
+
+    joblib alone dispatches on, whether its results are consumed or not.
+    """
+    from joblib import delayed
+
+    with ExitStack() as stack:
+        pools = [stack.enter_context(_pool(workers, backend)) for _ in range(WINDOWS)]
+        ahead: deque[Iterator[_Batch[Result]]] = deque()
+        stack.callback(_close_all, ahead)
+        size, first = 1, 0
+        while first < len(items) or ahead:
+            while first < len(items) and len(ahead) < WINDOWS:
+                last = min(first + workers * size, len(items))
+                cuts = [slice(cut, min(cut + size, last)) for cut in range(first, last, size)]
+                ahead.append(pools[0](delayed(_run)(function, items[cut]) for cut in cuts))
+                pools.append(pools.pop(0))
+                first = last
+            for batch in ahead[0]:
+                size = _batch_size(batch)
+                yield from batch.results
+                if batch.error is not None:
+                    raise batch.error
+            ahead.popleft()
+
+
+def _pool(workers: int, backend: dict[str, Any]) -> Any:
+    """Set up joblib to hand over every batch that it is given, at once."""
+    from joblib import Parallel, parallel_config
+
+    with parallel_config(**backend):
+        return Parallel(workers, return_as="generator", pre_dispatch="all", batch_size=1)
+
+
+def _batch_size(batch: _Batch[Any]) -> int:
+    """Choose how many items make a batch of `BATCH_SECONDS`, seeing how long one took."""
+    possible = BATCH_SECONDS * len(batch.results) / max(batch.seconds, 1e-9)
+    return max(1, min(int(possible), MOST_ITEMS))
+
+
+def _close_all(ahead: deque[Any]) -> None:
+    """Abandon windows that nobody will consume; joblib kills the workers."""
+    if ahead:
+        time.sleep(LOKY_SECONDS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # joblib warns of results that nobody took
+        while ahead:
+            ahead.pop().close()
+
+
+@lru_cache(maxsize=1)
+def _dask_client(setting: str) -> Any:
+    """Connect to the cluster that `FHVAE_DASK` names, once per process.
+
+    Raises:
+        ParamsError: dask is not installed, the setting cannot be read, or nobody answers.
+    """
+    try:
+        import dask
+        from dask.distributed import Client, LocalCluster
+    except ImportError as error:
+        raise ParamsError(
+            f"FHVAE_DASK={setting} needs the package dask[distributed], which is not installed; "
+            "pip install 'fhvae[dask]', or unset FHVAE_DASK"
+        ) from error
+    logging.getLogger("distributed").setLevel(logging.WARNING)
+    kind, _, count = setting.partition(":")
+    if kind == "local":
+        if not count.isdigit() or int(count) < 1:
+            raise ParamsError(
+                f"FHVAE_DASK must be local:N with at least 1 process, or tcp://host:port, "
+                f"got {setting!r}"
+            )
+        with dask.config.set({"distributed.nanny.pre-spawn-environ": DASK_VARIABLES}):
+            cluster = LocalCluster(
+                n_workers=int(count),
+                threads_per_worker=1,
+                dashboard_address=None,
+                env={"FHVAE_DASK": ""},  # a worker has no cluster of its own
+            )
+        return Client(cluster)
+    try:
+        client = Client(setting, timeout=DASK_SECONDS)
+        client.wait_for_workers(1, timeout=DASK_SECONDS)
+    except (OSError, ValueError, TimeoutError) as error:
+        reason = " ".join(str(error).split())
+        raise ParamsError(
+            f"FHVAE_DASK must be the address of a running Dask scheduler with a worker, "
+            f"{setting} gave none within {DASK_SECONDS} s ({reason}); "
+            "start `dask scheduler` and `dask worker`, or unset FHVAE_DASK"
+        ) from error
+    return client

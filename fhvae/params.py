@@ -176,6 +176,7 @@ class FbankParams:
     preemphasis: float = _number(least=0, most=1)
     power: float = _number(above=0, most=2)
     log_floor: float = _number(most=0)
+    store: Literal["float32", "float16"]
 
     def check(self) -> None:
         """Raise ParamsError where two keys contradict each other."""

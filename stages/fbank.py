@@ -5,20 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fhvae.artifacts import new_folder, read_packed, write_csv, write_metrics
+from fhvae.artifacts import move_folder, unfinished_work, write_metrics
 from fhvae.commandline import parse_paths, run
 from fhvae.corpus.manifest import check_splits
 from fhvae.corpus.store import Corpus, read_corpus
-from fhvae.features.extraction import (
-    Selection,
-    dropped_table,
-    frame_chunks,
-    select_clips,
-    write_log_mel,
-    write_normalized,
-)
+from fhvae.errors import CorpusError
+from fhvae.features.extraction import Selection, select_clips
 from fhvae.features.fbank import check_fbank
-from fhvae.features.normalize import estimate_normalizer, write_normalizer
+from fhvae.features.pieces import extract, fingerprint
 from fhvae.params import FbankParams, load_params
 
 MS_PER_HOUR = 3_600_000
@@ -48,17 +42,19 @@ def select_splits(corpus: Corpus, hop_ms: float, segment_frames: int) -> list[Se
 
 
 def write_fbank(folder: Path, selections: Sequence[Selection], params: FbankParams) -> None:
-    """Write `<split>.npy/.csv`, normalizer.json and dropped.csv, or nothing."""
-    with new_folder(folder) as partial:
-        raw = partial / "raw"
-        for item in selections:
-            write_log_mel(raw / item.split, item.kept, params)
-        normalizer = estimate_normalizer(frame_chunks(read_packed(raw / "train")))
-        write_normalizer(partial / "normalizer.json", normalizer)
-        for item in selections:
-            write_normalized(partial / item.split, read_packed(raw / item.split), normalizer)
-        shutil.rmtree(raw)
-        write_csv(partial / "dropped.csv", dropped_table(selections))
+    """Write `<split>.npy/.csv`, normalizer.json and dropped.csv, or nothing.
+
+    Unfinished work stays in `checkpoints/fbank-<fingerprint>/`, which DVC does not know:
+    the next run of the same params on the same samples goes on from there.
+    """
+    work = unfinished_work() / f"fbank-{fingerprint(selections, params)}"
+    try:
+        finished = extract(work, selections, params)
+    except CorpusError:  # going on would end here again
+        shutil.rmtree(work)
+        raise
+    move_folder(finished, folder)
+    shutil.rmtree(work)
 
 
 def summarize(selection: Selection, hop_ms: float) -> dict[str, Any]:

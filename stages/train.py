@@ -4,7 +4,7 @@ import logging
 
 import pandas as pd
 
-from fhvae.artifacts import read_packed, write_csv, write_metrics
+from fhvae.artifacts import file_digest, packed_files, read_packed, write_csv, write_metrics
 from fhvae.commandline import parse_paths, run
 from fhvae.corpus.store import read_corpus
 from fhvae.device import choose_device
@@ -12,7 +12,7 @@ from fhvae.model.weights import NORMALIZER, write_model
 from fhvae.params import Params, learned_domains, load_params
 from fhvae.plots.drawing import can_draw
 from fhvae.plots.learning_curve import draw_learning_curve
-from fhvae.training.checkpoint import Checkpoint, file_digest, fingerprint, labels_digest
+from fhvae.training.checkpoint import Checkpoint, fingerprint, labels_digest
 from fhvae.training.data import load_sequences
 from fhvae.training.loop import Setting, TrainedRun, Trainer
 from fhvae.verification.monitor import cosine_eer
@@ -64,12 +64,7 @@ def main() -> None:
         for own in stems.values()
     )
     setting = Setting(params.alpha, params.seed, params.segments, params.model, params.training)
-    files = [
-        stem.with_suffix(ending)
-        for own in stems.values()
-        for stem in own
-        for ending in (".npy", ".csv")
-    ]
+    files = [file for own in stems.values() for stem in own for file in packed_files(stem)]
     digests = [file_digest(file) for file in files]
     digests += [labels_digest(data.speakers) for data in (train, dev)]
     checkpoint = Checkpoint(fingerprint(**vars(setting), data_digests=digests, device=device))

@@ -42,6 +42,7 @@ FBANK = FbankParams(
     preemphasis=0.97,
     power=1.0,
     log_floor=-20.0,
+    store="float32",
 )
 SPEAKERS = {"train": 6, "dev": 2, "test": 4}
 EACH = 4

@@ -22,7 +22,7 @@ def pinned() -> dict[str, str]:
     lines = (ROOT / "requirements.txt").read_text().splitlines()
     wanted = [line.split("#")[0].strip() for line in lines]
     pairs = [line.split("==") for line in wanted if line]
-    return {canonicalize_name(name): version for name, version in pairs}
+    return {canonicalize_name(Requirement(name).name): version for name, version in pairs}
 
 
 def declared() -> dict[str, Requirement]:

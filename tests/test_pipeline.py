@@ -28,6 +28,7 @@ CARRIERS = {
     "fhvae.parallel",
     "fhvae.params",
     "fhvae.progress",
+    "fhvae.shards",
 }
 NOT_WORTH_TRAINING_AGAIN = "fhvae.plots"  # the picture of the learning curve
 

@@ -76,12 +76,8 @@ def condition(corpus: Corpus, params: Params) -> Iterator[tuple[Recording, Draws
 def clips_of(corpus: Corpus, split: str) -> list[Clip]:
     """Find the samples of a split, sorted by utterance id."""
     packed = corpus.samples(split)
-    clips = [
-        Clip(corpus.folder / split, name, int(offset), int(length), frames=0)
-        for name, offset, length in zip(
-            packed.utterance_ids, packed.offsets, packed.lengths, strict=True
-        )
-    ]
+    stem = corpus.folder / split
+    clips = [Clip.of(stem, packed, position, frames=0) for position in range(len(packed))]
     return sorted(clips, key=lambda clip: clip.utterance_id)
 
 

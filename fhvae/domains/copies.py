@@ -177,7 +177,8 @@ def write_copies(folder: Path, copies: Sequence[Copy], workshop: Workshop) -> li
     domain, split = copies[0].domain, copies[0].clip.stem.name
     drawn = []
     rendered = map_in_order(partial(render, workshop), copies, f"{domain} {split}")
-    with PackedWriter(folder / domain / split, "float32", (workshop.fbank.mels,)) as writer:
+    fbank = workshop.fbank
+    with PackedWriter(folder / domain / split, fbank.store, (fbank.mels,)) as writer:
         for copy, one in zip(copies, rendered, strict=True):
             writer.append(copy.clip.utterance_id, one.frames)
             drawn.append(one.draws)

@@ -181,7 +181,7 @@ def read_clips(samples: Path, frames: Path, hop_ms: float) -> list[Clip]:
                 f"{frames}.npy must hold the frames of {samples}.npy, utterance {name} has "
                 f"{expected} frames and {length} samples; rerun the stage fbank"
             )
-        clips.append(Clip(samples, name, int(packed.offsets[place]), length, int(expected)))
+        clips.append(Clip.of(samples, packed, place, int(expected)))
     return clips
 
 

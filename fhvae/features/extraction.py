@@ -1,34 +1,29 @@
-"""Packed samples -> packed frames: computed in worker processes, normalized in a second pass.
+"""Which utterances of a packed file become frames, and how packed frames are walked over."""
 
-Memory is that of a few utterances, however large the corpus.
-"""
-
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from fhvae.artifacts import Packed, PackedWriter, read_packed
-from fhvae.errors import CorpusError
-from fhvae.features.fbank import frame_count, log_mel
-from fhvae.features.normalize import Normalizer
-from fhvae.parallel import map_in_order
-from fhvae.params import FbankParams
+from fhvae.artifacts import Packed, read_packed
+from fhvae.errors import ArtifactError, CorpusError
+from fhvae.features.fbank import frame_count
+from fhvae.shards import ShardedRows, shard_path
 
 CHUNK_FRAMES = 1 << 16
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Clip:
     """Where the samples of one utterance lie in a packed file.
 
     Attributes:
         stem: of the packed file.
-        offset, length: in samples.
+        offset, length: in samples, within its shard.
         frames: that will be made of it.
+        shard: number of the `.npy` that holds them.
     """
 
     stem: Path
@@ -36,11 +31,29 @@ class Clip:
     offset: int
     length: int
     frames: int
+    shard: int = 0
+
+    @classmethod
+    def of(cls, stem: Path, packed: Packed, position: int, frames: int) -> "Clip":
+        """Find the utterance at `position` of the packed file `stem`."""
+        place, length = packed.place(position), int(packed.lengths[position])
+        utterance_id = packed.utterance_ids[position]
+        return cls(stem, utterance_id, place.offset, length, frames, place.shard)
 
     def samples(self) -> np.ndarray:
-        """Copy the samples, `[sample]`, out of the memory-mapped file."""
-        rows = np.load(self.stem.with_suffix(".npy"), mmap_mode="r")
-        return np.array(rows[self.offset : self.offset + self.length])
+        """Copy the samples, `[sample]`, out of the memory-mapped file.
+
+        Raises:
+            ArtifactError: the file ends before they do.
+        """
+        path = shard_path(self.stem, self.shard)
+        samples = np.array(np.load(path, mmap_mode="r")[self.offset : self.offset + self.length])
+        if len(samples) != self.length:
+            raise ArtifactError(
+                f"utterance {self.utterance_id}: {path} must hold {self.length} samples from "
+                f"{self.offset} on, it has {len(samples)}; rerun the stage that writes it"
+            )
+        return samples
 
 
 @dataclass(frozen=True)
@@ -66,10 +79,8 @@ def select_clips(stem: Path, hop_ms: float, segment_frames: int) -> Selection:
     packed = read_packed(stem)
     clips = sorted(
         (
-            Clip(stem, utterance_id, int(offset), int(length), frame_count(int(length), hop_ms))
-            for utterance_id, offset, length in zip(
-                packed.utterance_ids, packed.offsets, packed.lengths, strict=True
-            )
+            Clip.of(stem, packed, position, frame_count(length, hop_ms))
+            for position, length in enumerate(packed.lengths.tolist())
         ),
         key=lambda clip: clip.utterance_id,
     )
@@ -94,26 +105,27 @@ def dropped_table(selections: Sequence[Selection]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["utterance_id", "split", "frames"])
 
 
-def write_log_mel(stem: Path, clips: Sequence[Clip], params: FbankParams) -> None:
-    """Compute the log-mel frames of clips in worker processes; pack them in the order given."""
-    frames = map_in_order(partial(_clip_frames, params), clips, f"log-mel {stem.name}")
-    with PackedWriter(stem, "float32", (params.mels,)) as writer:
-        for clip, rows in zip(clips, frames, strict=True):
-            writer.append(clip.utterance_id, rows)
+def frame_chunks(arrays: Iterable[np.ndarray | ShardedRows]) -> Iterator[np.ndarray]:
+    """Walk over all frames, `[frame, mel]` at a time.
+
+    The chunks, and so every digit of what is summed over them, do not depend on where the
+    arrays begin and end.
+    """
+    waiting: list[np.ndarray] = []
+    missing = CHUNK_FRAMES
+    for rows in arrays:
+        start = 0
+        while start < len(rows):
+            part = rows[start : start + missing]
+            waiting.append(part if len(part) == CHUNK_FRAMES else np.array(part))
+            start += len(part)
+            missing -= len(part)
+            if missing == 0:
+                yield _joined(waiting)
+                waiting, missing = [], CHUNK_FRAMES
+    if waiting:
+        yield _joined(waiting)
 
 
-def _clip_frames(params: FbankParams, clip: Clip) -> np.ndarray:
-    return log_mel(clip.samples(), params)
-
-
-def write_normalized(stem: Path, raw: Packed, normalizer: Normalizer) -> None:
-    """Normalize packed frames utterance by utterance."""
-    with PackedWriter(stem, "float32", raw.rows.shape[1:]) as writer:
-        for utterance_id, frames in raw.items():
-            writer.append(utterance_id, normalizer.apply(frames))
-
-
-def frame_chunks(packed: Packed) -> Iterator[np.ndarray]:
-    """Walk over all frames of a packed file, `[frame, mel]` at a time."""
-    for start in range(0, len(packed.rows), CHUNK_FRAMES):
-        yield packed.rows[start : start + CHUNK_FRAMES]
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -53,10 +53,11 @@ def estimate_normalizer(chunks: Iterable[np.ndarray]) -> Normalizer:
     for chunk in chunks:
         if len(chunk) == 0:
             continue
-        frames = np.asarray(chunk, np.float64)
+        frames = np.array(chunk, np.float64)  # a copy, worked on in place: chunks are large
         chunk_mean = frames.mean(axis=0)
         shift, total = chunk_mean - mean, count + len(frames)
-        squares = squares + np.square(frames - chunk_mean).sum(axis=0)
+        frames -= chunk_mean
+        squares = squares + np.square(frames, out=frames).sum(axis=0)
         squares = squares + np.square(shift) * (count * len(frames) / total)
         mean = mean + shift * (len(frames) / total)
         count = total

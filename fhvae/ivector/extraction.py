@@ -51,11 +51,7 @@ def clips_of(stem: Path, utterance_ids: Sequence[str]) -> list[Clip]:
             f"{stem}.csv must hold every utterance that fbank kept, {missing[0]} is missing; "
             "rerun fbank"
         )
-    clips = []
-    for name in sorted(utterance_ids):
-        offset, length = int(packed.offsets[places[name]]), int(packed.lengths[places[name]])
-        clips.append(Clip(stem, name, offset, length, frames=0))
-    return clips
+    return [Clip.of(stem, packed, places[name], frames=0) for name in sorted(utterance_ids)]
 
 
 def write_speech(stem: Path, clips: Sequence[Clip], params: IvectorParams) -> SpeechCounts:

@@ -61,7 +61,7 @@ def learn_mixture(stem: Path, params: IvectorParams, seed: int) -> Mixture:
 
     A small split gets fewer Gaussians than asked for.
     """
-    normalizer = estimate_normalizer(frame_chunks(read_packed(stem)))
+    normalizer = estimate_normalizer(frame_chunks([read_packed(stem).rows]))
     sample = sample_frames(stem, params.ubm_frames, generator(seed, "ivector", "frames"))
     gaussians = affordable_gaussians(params.gaussians, len(sample))
     start_seed = stream_seed(seed, "ivector", "mixture") % 2**32

@@ -72,6 +72,7 @@ def _mel_params(params: IvectorParams) -> FbankParams:
         preemphasis=0.97,
         power=2.0,
         log_floor=-20.0,
+        store="float32",
     )
 
 

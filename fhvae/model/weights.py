@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from fhvae.artifacts import new_folder, read_json, write_json
-from fhvae.errors import ArtifactError
+from fhvae.errors import ArtifactError, ParamsError
 from fhvae.model.network import FHVAE
 from fhvae.params import FbankParams, ModelParams, SegmentsParams, from_mapping
 
@@ -63,10 +63,14 @@ def read_model(folder: Path, device: torch.device) -> TrainedModel:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    config = read_json(folder / CONFIG)
-    source = str(folder / CONFIG)
-    fbank = from_mapping(FbankParams, config.get("fbank"), source, "fbank")
-    network = FHVAE(fbank.mels, from_mapping(ModelParams, config.get("model"), source, "model"))
+    source, config = str(folder / CONFIG), read_json(folder / CONFIG)
+    try:
+        fbank = from_mapping(FbankParams, config.get("fbank"), source, "fbank")
+        model = from_mapping(ModelParams, config.get("model"), source, "model")
+        segments = from_mapping(SegmentsParams, config.get("segments"), source, "segments")
+    except ParamsError as error:
+        raise ArtifactError(f"{error}; rerun the stage train with this version") from error
+    network = FHVAE(fbank.mels, model)
     try:
         network.load_state_dict(load_file(folder / WEIGHTS))
     except FileNotFoundError as error:
@@ -76,6 +80,6 @@ def read_model(folder: Path, device: torch.device) -> TrainedModel:
         raise ArtifactError(f"{folder / WEIGHTS} does not fit {CONFIG}: {reason}") from error
     return TrainedModel(
         network=network.to(device).eval().requires_grad_(False),
-        segments=from_mapping(SegmentsParams, config.get("segments"), source, "segments"),
+        segments=segments,
         fbank=fbank,
     )

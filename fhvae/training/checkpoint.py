@@ -8,7 +8,6 @@ params or other frames is never taken up; how long to train is not part of it.
 import dataclasses
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,18 +15,12 @@ from typing import Any
 
 import torch
 
-from fhvae.artifacts import new_file
+from fhvae.artifacts import new_file, unfinished_work
 from fhvae.errors import TrainingError
 from fhvae.params import ModelParams, SegmentsParams, TrainingParams
 
 CODE_VERSION = 2  # raise it when a change of the code changes the course of training
 STOPPING_KEYS = ("max_epochs", "patience")
-
-
-def file_digest(path: Path) -> str:
-    """Hash a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def labels_digest(labels: Sequence[str]) -> str:
@@ -66,8 +59,7 @@ class Checkpoint:
     """The one checkpoint of a run, replaced as a whole."""
 
     def __init__(self, name: str, root: Path | None = None) -> None:
-        default = Path(os.environ.get("FHVAE_CKPT_DIR") or "checkpoints")
-        self.path = (root or default) / name / "last.pt"
+        self.path = (root or unfinished_work()) / name / "last.pt"
 
     def save(self, state: dict[str, Any]) -> None:
         """Replace the checkpoint; a kill at any moment leaves the old or the new one."""

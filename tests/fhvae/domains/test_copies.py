@@ -22,7 +22,14 @@ from tests.fhvae.domains.noise_folder import write_noise_folder
 from tests.fhvae.domains.packed_speech import burst, pack
 
 FBANK = FbankParams(
-    window_ms=25.0, hop_ms=10.0, fft_size=512, mels=11, preemphasis=0.97, power=1.0, log_floor=-20.0
+    window_ms=25.0,
+    hop_ms=10.0,
+    fft_size=512,
+    mels=11,
+    preemphasis=0.97,
+    power=1.0,
+    log_floor=-20.0,
+    store="float32",
 )
 DOMAINS = DomainsParams(
     train=(),
@@ -193,13 +200,18 @@ def test_frames_are_those_of_the_copy_under_the_clean_statistics(clips, workshop
     assert len(found) == clips[0].frames
 
 
-def test_copies_are_packed_with_the_ids_and_lengths_of_the_originals(clips, workshop, tmp_path):
+@pytest.mark.parametrize("store", ["float32", "float16"])
+def test_copies_are_packed_with_the_ids_and_lengths_of_the_originals(
+    clips, workshop, tmp_path, store
+):
+    workshop = dataclasses.replace(workshop, fbank=dataclasses.replace(FBANK, store=store))
     copies = [Copy(clip, "noise5", 0, "white") for clip in clips]
     draws = write_copies(tmp_path / "out", copies, workshop)
     packed = read_packed(tmp_path / "out/noise5/test")
     assert packed.utterance_ids == ("u1", "u2", "u3")
     assert packed.lengths.tolist() == [clip.frames for clip in clips]
-    assert packed.rows.dtype == np.float32
+    assert packed.rows.dtype == store
+    assert packed[0].dtype == np.float32
     assert packed.rows.shape[1] == 11
     assert [one.utterance_id for one in draws] == ["u1", "u2", "u3"]
 

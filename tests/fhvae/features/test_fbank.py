@@ -30,6 +30,7 @@ PAPER = FbankParams(
     preemphasis=0.97,
     power=1.0,
     log_floor=-20.0,
+    store="float32",
 )
 
 

@@ -75,6 +75,15 @@ def test_weights_of_another_size_are_refused(folder):
         read_model(folder, CPU)
 
 
+def test_a_model_of_an_older_version_is_told_in_one_sentence(folder):
+    config = json.loads((folder / "model.json").read_text())
+    del config["fbank"]["store"]
+    (folder / "model.json").write_text(json.dumps(config))
+    message = r"model\.json: key fbank\.store is missing; rerun the stage train with this version"
+    with pytest.raises(ArtifactError, match=message):
+        read_model(folder, CPU)
+
+
 def test_inference_needs_no_gradient(folder):
     assert not any(weight.requires_grad for weight in read_model(folder, CPU).network.parameters())
     assert np.isfinite(sum(float(w.sum()) for w in read_model(folder, CPU).network.parameters()))

@@ -26,7 +26,7 @@ MELS, WINDOW, Z1, Z2 = 7, 5, 3, 4
 def models(tmp_path):
     sizes = ModelParams(layers=1, cells=6, z1=Z1, z2=Z2, z1_std=1.0, z2_std=0.5, mu2_std=1.0)
     fbank = FbankParams(window_ms=25.0, hop_ms=10.0, fft_size=512, mels=MELS, preemphasis=0.97,
-                        power=1.0, log_floor=-20.0)  # fmt: skip
+                        power=1.0, log_floor=-20.0, store="float32")  # fmt: skip
     segments = SegmentsParams(frames=WINDOW, train_shift=2, shift=WINDOW)
     write_json(tmp_path / "normalizer.json", {})
     for seed, name in enumerate(("fhvae", "untrained")):
