@@ -164,7 +164,7 @@ def read_other_corpus(data: Path, normalizer: Normalizer) -> tuple[Packed, dict[
     """Read the train frames of another corpus on this one's scale, and who speaks in it."""
     own = read_normalizer(data / "fbank" / "normalizer.json")
     packed = read_packed(data / "fbank" / "train")
-    rows = normalizer.apply(own.undo(packed.rows))
+    rows = normalizer.apply(own.undo(np.asarray(packed.rows)))
     people = {item.utterance_id: item.speaker for item in read_corpus(data / "corpus").utterances}
     return Packed(rows, packed.utterance_ids, packed.offsets, packed.lengths), people
 

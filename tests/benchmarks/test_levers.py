@@ -55,7 +55,11 @@ def tiny_trainer(method: Method) -> LeverTrainer:
         torch.from_numpy(own.rows), own.offsets, own.lengths, np.arange(3), ("x", "y", "x")
     )
     training = dataclasses.replace(
-        load_params(Path(ROOT) / "params.yaml").training, batch=2, epoch_steps=4, max_epochs=2
+        load_params(Path(ROOT) / "params.yaml").training,
+        batch=2,
+        epoch_steps=4,
+        max_epochs=2,
+        average=0.0,
     )
     model = ModelParams(layers=1, cells=6, z1=3, z2=4, z1_std=1.0, z2_std=0.5, mu2_std=1.0)
     segments = SegmentsParams(frames=5, train_shift=10, shift=5)

@@ -42,7 +42,9 @@ def download(tmp_path, tones, monkeypatch):
             },
         )
         monkeypatch.chdir(folder)
-        arguments = ["download", "--corpus", "data/corpus", "--metrics", "download.json"]
+        # absolute: idle worker processes of another test stand in another folder
+        where = ["--corpus", str(folder / "data" / "corpus"), "--metrics", "download.json"]
+        arguments = ["download", *where]
         monkeypatch.setattr("sys.argv", arguments)
         stages.download.main()
         metrics = json.loads((folder / "download.json").read_text())
