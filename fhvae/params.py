@@ -146,6 +146,10 @@ class CorpusParams:
         """Raise ParamsError where two keys contradict each other."""
         if not self.conditions:
             raise ParamsError("corpus.conditions must list one at least, such as clean, got none")
+        if len(set(self.conditions)) < len(self.conditions):
+            raise ParamsError(
+                f"corpus.conditions must name each once, got {', '.join(self.conditions)}"
+            )
         if self.name in ("manifest", "timit") and self.path is None:
             raise ParamsError(
                 f"corpus.path must name a folder for corpus.name {self.name}, got null"
@@ -462,6 +466,16 @@ class Params:
     attack: AttackParams
     probes: ProbesParams
     recognition: RecognitionParams
+
+    def check(self) -> None:
+        """Raise ParamsError where two sections contradict each other."""
+        noisy = [name for name in self.corpus.conditions if name.startswith("noise")]
+        for key in ("train_noises", "test_noises"):
+            if noisy and not getattr(self.domains, key):
+                raise ParamsError(
+                    f"domains.{key} must list a kind of noise where corpus.conditions names "
+                    f"{noisy[0]}, got none"
+                )
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:

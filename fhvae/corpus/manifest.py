@@ -18,7 +18,9 @@ from fhvae.errors import CorpusError, TrialError
 
 SAMPLE_RATE_HZ = 16_000  # every recording is brought to this rate
 SPLITS = ("train", "dev", "test")
-PARALLEL = "parallel"  # processed twins of test utterances: never trained on, never in a trial
+PARALLEL = (
+    "parallel"  # test utterances once more, clean or processed: never trained on, never in a trial
+)
 COLUMNS = ("utterance_id", "path", "speaker", "gender", "text", "split", "duration_s")
 OPTIONAL_COLUMNS = ("session", "dialect")
 LOCAL_COLUMNS = (*COLUMNS, "twin", *OPTIONAL_COLUMNS)  # of the local copy
@@ -39,7 +41,8 @@ class Utterance:
         text: what was said, or "".
         split: "train", "dev", "test" or "parallel".
         duration_s: length in seconds.
-        twin: for `parallel`, the utterance_id of the unprocessed twin; else "".
+        twin: for `parallel`, the test utterance that is the same speech under another condition;
+            else "".
         session: when and where it was recorded, such as a chapter read in one sitting; "" where
             the corpus does not say.
         dialect: region or accent of the speaker, or "".

@@ -157,7 +157,7 @@ class Trainer:
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         if self.average is not None:
-            self.average.update_parameters(self.network)
+            self.average.update(self.network)
         self._add(bound, terms, log_q)
         self.progress.step += 1
         self.progress.batch += 1
@@ -165,7 +165,7 @@ class Trainer:
     @property
     def kept(self) -> FHVAE:
         """The networks that dev is shown and that are kept: averaged, if that is asked for."""
-        return self.network if self.average is None else self.average.module
+        return self.network if self.average is None else self.average.network
 
     def _log_q(self, terms: SegmentTerms, sequence: Tensor) -> Tensor:
         """Evaluate the discriminative term; without gradient where alpha is 0."""
