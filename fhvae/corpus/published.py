@@ -141,6 +141,40 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
+def incomplete(
+    archive: Archive, folder: Path, place: Path, what: str, published: int, found: int
+) -> CorpusError:
+    """Say that an unpacked archive is not what was published, and what to do.
+
+    Args:
+        archive: that was published.
+        folder: below which it was sought.
+        place: the unpacked content.
+        what: is counted.
+        published, found: how many.
+    """
+    unpacked = archive.unpacked_in(folder)
+    whole = unpacked if place.is_relative_to(unpacked) else place
+    return CorpusError(
+        f"{place} must hold the {published} {what} that were published, it holds {found}; "
+        f"delete {whole} so that it is unpacked again, or move it away; where fewer are wanted, "
+        "list them in a manifest.csv (corpus.name manifest)"
+    )
+
+
+def lines_in_any_encoding(path: Path) -> list[str]:
+    """Read the lines of a publisher's table, in which names of people and places may be spoilt.
+
+    Raises:
+        CorpusError: the file is missing.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError as error:
+        raise CorpusError(f"{path} must be a readable file: {error.strerror}") from error
+    return text.split("\n")  # splitlines would also cut at the separators that a name may hold
+
+
 def with_mirror(remote: RemoteFile) -> RemoteFile:
     """Put the address below FHVAE_MIRROR in front of the publisher's.
 
