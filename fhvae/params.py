@@ -76,6 +76,7 @@ LibriSpeechPart = Literal[
     "train-clean-5",
     "dev-clean-2",
 ]
+DRAWN_FROM = {"train-clean-5": "train-clean-100", "dev-clean-2": "dev-clean"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +90,7 @@ class LibriSpeechParams:
     alignments_sha256: str | None
 
     def check(self) -> None:
-        """Raise ParamsError where a part is missing or stands in two splits."""
+        """Raise ParamsError where a part is missing, or recordings stand in two places."""
         for key in ("train", "dev"):
             if not getattr(self, key):
                 raise ParamsError(f"corpus.librispeech.{key} must name a part, got an empty list")
@@ -99,6 +100,12 @@ class LibriSpeechParams:
                 raise ParamsError(
                     "corpus.librispeech.train, dev and test must name each part once, "
                     f"{part} is there {parts.count(part)} times"
+                )
+        for small, large in DRAWN_FROM.items():
+            if small in parts and large in parts:
+                raise ParamsError(
+                    "corpus.librispeech.train, dev and test must not share recordings, "
+                    f"{small} is drawn from {large}; name one of them"
                 )
         if self.alignments_sha256 is not None:
             if self.alignments is None:
