@@ -87,6 +87,8 @@ def execute(run: Run, data: Path | None, cache: Path) -> None:
         clone = Path(folder) / "clone"
         log = Path(folder) / "log"
         _call(["git", "clone", "-q", str(ROOT), str(clone)], ROOT, log)
+        # it names data that this cache may never have held, and DVC trips over them
+        (clone / "dvc.lock").unlink(missing_ok=True)
         dvc = [sys.executable, "-m", "dvc"]
         _call([*dvc, "cache", "dir", "--local", str(cache.resolve())], clone, log)
         flags = [part for flag in run.flags for part in ("-S", _placed(flag, data))]
