@@ -47,6 +47,7 @@ SYSTEMS = (
     System("i-vector", FHVAE_TEN, "ivector"),
     System("FHVAE, alpha 0", FHVAE_ZERO, "mu2", "mu1", "z1"),
     System("FHVAE, alpha 10", FHVAE_TEN, "mu2", "mu1", "z1"),
+    System("FHVAE, alpha 30", "alpha30", "mu2", "mu1", "z1"),
 )
 VERIFICATION = ["system", "EER cos", "EER best supervised", "minDCF 0.01", "Cllr", "content EER"]
 CONTENT = [

@@ -2,7 +2,7 @@
 
 import json
 import statistics
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -142,36 +142,56 @@ def section(title: str, flags: list[str], runs: Runs, seeds: list[int]) -> str:
     parts = [
         f"## {title}",
         f"`dvc exp run {typed}`, and so on; settings in `benchmarks/quality.yaml`.",
-        f"### Headline: speakers\n\n{look_up(first, 'verify.speakers')} test speakers, "
-        f"{trials.get('target')} target and {trials.get('nontarget')} non-target trials (all "
-        "pairs).",
-        table(VERIFICATION, verification_rows(runs)),
-        "### Headline: content\n\nPhone error rate of the same small recognizer on each input "
-        "(no language model), and the share of FBANK's loss under mismatch that an input "
-        "recovers. The FHVAE saw both sexes and, unless a setting says so, no noise.",
-        table(CONTENT, content_rows(runs)),
+        part(
+            f"### Headline: speakers\n\n{look_up(first, 'verify.speakers')} test speakers, "
+            f"{trials.get('target')} target and {trials.get('nontarget')} non-target trials (all "
+            "pairs).",
+            VERIFICATION,
+            verification_rows(runs),
+        ),
+        part(
+            "### Headline: content\n\nPhone error rate of the same small recognizer on each input "
+            "(no language model), and the share of FBANK's loss under mismatch that an input "
+            "recovers. The FHVAE saw both sexes and, unless a setting says so, no noise.",
+            CONTENT,
+            content_rows(runs),
+        ),
         *(f"No {name} probe: {reason}" for name, reason in absent.items()),
         *(["### Weak points, named\n\nFrom the numbers, alpha 10.", weak] if weak else []),
-        "### Controls",
-        table(CONTROL_COLUMNS, control_rows(runs)),
-        "### Paired differences of the EER\n\nSame draws of speakers for both; one is called "
-        "better only where the interval excludes 0. \"best\" is the supervised back-end of each.",
-        table(["back-end", "difference", "points", "better, seeds"], difference_rows(runs)),
-        "### Probes and attacks",
-        table(["setting", "figure", *heads, "mean (sd)"], rows_of(runs, seeds, PROBES)),
-        "### Claims of the paper\n\nPoint estimates, counted; the intervals above say how much a "
-        "single run can differ.",
-        table(["table of mu2", "claim", "holds in"], claim_rows(runs, seeds)),
-        "### Training\n\nOne value per seed. Wall time of `dvc exp run` with one to three "
-        "other jobs on 2 shared cores; what another run had made (corpus, frames) came from "
-        "DVC's cache.",
-        table(
+        part("### Controls", CONTROL_COLUMNS, control_rows(runs)),
+        part(
+            "### Paired differences of the EER\n\nSame draws of speakers for both; one is called "
+            'better only where the interval excludes 0. "best" is the supervised back-end of each.',
+            ["back-end", "difference", "points", "better, seeds"],
+            difference_rows(runs),
+        ),
+        part(
+            "### Probes and attacks",
+            ["setting", "figure", *heads, "mean (sd)"],
+            rows_of(runs, seeds, PROBES),
+        ),
+        part(
+            "### Claims of the paper\n\nPoint estimates, counted; the intervals above say how much "
+            "a single run can differ.",
+            ["table of mu2", "claim", "holds in"],
+            claim_rows(runs, seeds),
+        ),
+        part(
+            "### Training\n\nOne value per seed. Wall time of `dvc exp run` with one to three "
+            "other jobs on 2 shared cores; what another run had made (corpus, frames) came from "
+            "DVC's cache.",
             ["setting", "dev bound (nats)", "best epoch", "steps", "dev KL z2",
              "variance of z2 means", "log q", "collapsed", "wall s"],
             training_rows(runs, seeds),
         ),
     ]  # fmt: skip
-    return "\n\n".join(part.strip() for part in parts if part) + "\n"
+    return "\n\n".join(one.strip() for one in parts if one) + "\n"
+
+
+def part(heading: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Put a heading over a table; nothing where no row has a figure."""
+    found = [row for row in rows if set(row[1:]) - {"-", ""}]
+    return f"{heading}\n\n{table(columns, found)}" if found else ""
 
 
 PROBES = {

@@ -1,8 +1,8 @@
 """Recognise phones from frames and their PCA: inputs that need no trained FHVAE."""
 
-from fhvae.artifacts import new_folder, write_metrics
+from fhvae.artifacts import new_folder, read_packed, write_metrics
 from fhvae.commandline import parse_paths, run
-from fhvae.controls.pca import read_pca
+from fhvae.controls.pca import fit_pca
 from fhvae.corpus.store import read_corpus
 from fhvae.params import load_params
 from fhvae.recognition.cells import write_edits
@@ -10,18 +10,22 @@ from fhvae.recognition.experiment import plan_jobs, run_jobs
 from fhvae.recognition.inputs import FramePaths, frame_inputs
 from fhvae.recognition.materials import gather_materials
 from fhvae.recognition.summary import collect, summarize
+from fhvae.seeds import generator
 
 
 def main() -> None:
     """Run the stage."""
-    corpus, fbank, train_domains, test_domains, pca, edits, metrics = parse_paths(
-        __doc__, "corpus", "fbank", "train-domains", "test-domains", "pca", "edits", "metrics"
+    corpus, fbank, train_domains, test_domains, edits, metrics = parse_paths(
+        __doc__, "corpus", "fbank", "train-domains", "test-domains", "edits", "metrics"
     )
     params = load_params()
     budget = params.recognition.under(params.protocol)
     frames = FramePaths(fbank, train_domains, test_domains)
     materials = gather_materials(read_corpus(corpus), frames, budget, params.seed)
-    inputs = frame_inputs(frames, read_pca(pca), params.segments.frames, budget.shift)
+    # that of the stage controls, fitted anew: what is read from there would depend on the FHVAE
+    sizes = params.segments.frames, params.latents.shift, params.model.z1
+    pca = fit_pca(read_packed(fbank / "train"), *sizes, generator(params.seed, "pca"))
+    inputs = frame_inputs(frames, pca, params.segments.frames, budget.shift)
     with new_folder(edits) as folder:
         found = run_jobs(plan_jobs(inputs, materials, budget, params.seed))
         write_edits(folder, found.table)

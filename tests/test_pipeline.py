@@ -138,6 +138,13 @@ def test_dependencies_are_the_code_behind_the_script(name):
 
 
 @each_stage
+def test_a_stage_depends_on_outputs_as_wholes(name):
+    """Restored from its run cache, a part of an output has DVC look for the lock's data."""
+    made = {out for stage in STAGES.values() for out in outputs(stage, "outs")}
+    assert [dep for dep in STAGES[name]["deps"] if not is_code(dep) and dep not in made] == []
+
+
+@each_stage
 def test_data_dependencies_are_outputs_of_an_earlier_stage(name):
     earlier = []
     for other in STAGES:

@@ -9,7 +9,6 @@ import pytest
 import yaml
 
 from fhvae.artifacts import PackedWriter, read_packed, write_json
-from fhvae.controls.pca import fit_pca, write_pca
 from fhvae.model.network import new_network
 from fhvae.model.weights import write_model
 from fhvae.params import load_params
@@ -44,7 +43,7 @@ def write_domain(source: Path, target: Path, noise: float) -> None:
 
 
 def write_inputs(folder: Path, with_phones: bool = True) -> None:
-    """Write what the stages before leave: frames of all domains, PCA, two models."""
+    """Write what the stages before leave: frames of all domains, two models."""
     write_fake_run(folder, SPEAKERS, each=3, with_phones=with_phones)
     for split in ("train", "dev"):
         write_domain(folder / "fbank" / split, folder / "train_domains" / "noise10" / split, 0.5)
@@ -52,9 +51,6 @@ def write_inputs(folder: Path, with_phones: bool = True) -> None:
         write_domain(folder / "fbank" / "test", folder / "test_domains" / domain / "test", 0.5)
     write_params(folder)
     params = load_params(folder / "params.yaml")
-    frames = read_packed(folder / "fbank" / "train")
-    pca = fit_pca(frames, params.segments.frames, 2, 3, np.random.default_rng(0))
-    write_pca(folder / "pca.safetensors", pca)
     write_json(folder / "normalizer.json", {})
     for seed, name in enumerate(("model", "untrained")):
         weights = new_network(MELS, params.model, seed).state_dict()
@@ -79,10 +75,10 @@ def run_both(monkeypatch, inputs: Path, out: Path) -> tuple[dict, dict]:
         "train-domains": inputs / "train_domains",
         "test-domains": inputs / "test_domains",
     }
-    baselines = {"pca": inputs / "pca.safetensors", "edits": out / "baselines"}
+    baselines = {"edits": out / "baselines"}
     own = {
         "model": inputs / "model",
-        "untrained": inputs / "untrained",
+        "controls": inputs,
         "baselines": out / "baselines",
         "edits": out / "edits",
         "plots": out / "plots",
