@@ -1,18 +1,21 @@
-"""Ways of training that were tried and are not params: a schedule, refreshes, warped copies."""
+"""Ways of training that were tried and are not params: schedules, refreshes, blocks, copies."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from fhvae.artifacts import Packed
 from fhvae.features.normalize import Normalizer
+from fhvae.model.objective import SegmentTerms, log_q_sequence
 from fhvae.seeds import generator
 from fhvae.training.checkpoint import Checkpoint
 from fhvae.training.data import SequenceData
 from fhvae.training.dev import Monitor
 from fhvae.training.loop import Setting, Trainer
+from fhvae.training.passes import draw_pass
 from fhvae.training.table import closed_form_table
 
 
@@ -24,6 +27,12 @@ class Method:
         decay: learning rate falls linearly to 0 over the run.
         first_fill: the table of mu2 is filled in closed form once, at the first pass.
         refresh_steps: the table is filled again every so many steps; 0: at each pass.
+        block_sequences: K; each pass goes over that many sequences drawn anew, and only they
+            compete in the discriminative term; 0: all.
+        select: "bound": the weights of the best dev bound are kept; "eer": of the lowest dev
+            EER of mu2, of equals the last.
+        noisy_copies: train utterances are also heard in the domains of `domains.train`.
+        other_corpus: train utterances of another corpus are heard beside them.
         copies: of every train utterance with its frequency axis stretched, each a sequence.
         stretch: largest relative change of a frequency in a copy.
         tilt: standard deviation of a spectral tilt drawn per copy, nats from middle to edge.
@@ -32,6 +41,10 @@ class Method:
     decay: bool = False
     first_fill: bool = False
     refresh_steps: int = 0
+    block_sequences: int = 0
+    select: str = "bound"
+    noisy_copies: bool = False
+    other_corpus: bool = False
     copies: int = 0
     stretch: float = 0.12
     tilt: float = 0.0
@@ -63,6 +76,8 @@ class LeverTrainer(Trainer):
     ) -> None:
         super().__init__(setting, train, dev, NoCheckpoint(), monitor)
         self.method = method
+        self.whole = train
+        self.block = torch.arange(train.sequences)
 
     def train_step(self) -> None:
         """Set the learning rate, refresh the table where it is time, take a step."""
@@ -77,7 +92,54 @@ class LeverTrainer(Trainer):
                 self.table.copy_(filled)
         super().train_step()
 
+    def _end_epoch(self) -> None:
+        """Do as the trainer does; where the EER selects, keep its weights instead."""
+        before = self.progress.best_weights
+        super()._end_epoch()
+        if self.method.select == "eer":
+            rates = [record.dev.eer_mu2 or 0.0 for record in self.progress.curve]
+            state = self.kept.state_dict()
+            self.progress.best_weights = (
+                {name: value.detach().clone() for name, value in state.items()}
+                if rates[-1] <= min(rates)
+                else before
+            )
+
+    def _log_q(self, terms: SegmentTerms, sequence: Tensor) -> Tensor:
+        """Let only the rows of the block compete."""
+        if not self.method.block_sequences:
+            return super()._log_q(terms, sequence)
+        rows, place = self.table[self.block], torch.searchsorted(self.block, sequence)
+        with torch.set_grad_enabled(self.setting.alpha > 0):
+            return log_q_sequence(terms.z2.mean, rows, place, self.setting.model.z2_std)
+
+    def _draw_block(self) -> None:
+        """Take K sequences; the pass, and nothing else, sees their utterances alone."""
+        random = generator(self.setting.seed, "block", self.progress.passes)
+        chosen = random.choice(self.whole.sequences, self.method.block_sequences, replace=False)
+        self.block = torch.from_numpy(np.sort(chosen))
+        kept = np.isin(self.whole.sequence, chosen)
+        self.train = replace(
+            self.whole,
+            offsets=self.whole.offsets[kept],
+            lengths=self.whole.lengths[kept],
+            sequence=self.whole.sequence[kept],
+        )
+
     def _begin_pass(self) -> None:
+        if self.method.block_sequences:
+            self._draw_block()
+            setting, training = self.setting, self.setting.training
+            self.current = draw_pass(
+                self.train, setting.segments, training.batch, setting.seed, self.progress.passes
+            )
+            place = np.searchsorted(self.block.numpy(), self.train.sequence)
+            local = replace(self.train, sequence=place)
+            with torch.no_grad():
+                self.table[self.block] = closed_form_table(self.network, local, setting.segments)
+            self.progress.passes += 1
+            self.progress.batch = 0
+            return
         before = self.table.detach().clone()
         super()._begin_pass()
         if self.method.first_fill and self.progress.passes > 1:

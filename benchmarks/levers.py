@@ -12,6 +12,7 @@ file is skipped.
 
 import argparse
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -30,12 +31,12 @@ from benchmarks.lever_trainer import LeverTrainer, Method, warped_copies
 from benchmarks.quality_table import spread
 from fhvae.artifacts import Packed, new_file, read_packed, write_json
 from fhvae.corpus.store import read_corpus
-from fhvae.features.normalize import read_normalizer
+from fhvae.features.normalize import Normalizer, read_normalizer
 from fhvae.inference import infer_latents
 from fhvae.latents import Latents
 from fhvae.model.network import FHVAE
 from fhvae.model.weights import TrainedModel
-from fhvae.params import Params, from_mapping
+from fhvae.params import Params, from_mapping, learned_domains
 from fhvae.training.data import load_sequences
 from fhvae.training.loop import Setting, TrainedRun
 from fhvae.verification.backends import cosine_scores, fit_lda, project
@@ -48,6 +49,7 @@ ROOT = Path(__file__).parent.parent
 PLAN = Path(__file__).with_name("levers.yaml")
 RESULTS = Path(__file__).parent / "results" / "levers"
 DATA = ROOT / "data"
+OTHER_DATA = ROOT / "data_other"  # frames and corpus of a second corpus, for one lever
 LDA_DIMENSIONS = 24
 
 
@@ -97,6 +99,7 @@ def params_of(lever: Lever) -> Params:
 def pull(lever: Lever, hand_labels: Path) -> None:
     """Train one model and write its figures."""
     torch.set_num_threads(1)
+    os.environ["FHVAE_WORKERS"] = "1"  # this is a worker; the trainings share the cores
     params = params_of(lever)
     speakers = {item.utterance_id: item.speaker for item in read_corpus(DATA / "corpus").utterances}
     packed = {split: read_packed(DATA / "fbank" / split) for split in ("train", "dev", "test")}
@@ -142,11 +145,28 @@ def train(
     """Train as the stage does, with the method of the lever."""
     normalizer = read_normalizer(DATA / "fbank" / "normalizer.json")
     copies = [packed["train"], *warped_copies(packed["train"], normalizer, method, params.seed)]
+    if method.noisy_copies:
+        noisy = [
+            DATA / "domains_train" / name / "train" for name in learned_domains(params.domains)
+        ]
+        copies += [read_packed(stem) for stem in noisy]
+    if method.other_corpus:
+        frames, people = read_other_corpus(OTHER_DATA, normalizer)
+        copies, speakers = [*copies, frames], {**speakers, **people}
     cpu = torch.device("cpu")
     data = load_sequences(copies, speakers, params.training.sequence, cpu)
     dev = load_sequences([packed["dev"]], speakers, params.training.sequence, cpu)
     setting = Setting(params.alpha, params.seed, params.segments, params.model, params.training)
     return LeverTrainer(setting, data, dev, method, monitor=cosine_eer).run()
+
+
+def read_other_corpus(data: Path, normalizer: Normalizer) -> tuple[Packed, dict[str, str]]:
+    """Read the train frames of another corpus on this one's scale, and who speaks in it."""
+    own = read_normalizer(data / "fbank" / "normalizer.json")
+    packed = read_packed(data / "fbank" / "train")
+    rows = normalizer.apply(own.undo(np.asarray(packed.rows)))
+    people = {item.utterance_id: item.speaker for item in read_corpus(data / "corpus").utterances}
+    return Packed(rows, packed.utterance_ids, packed.offsets, packed.lengths), people
 
 
 def error_rates(

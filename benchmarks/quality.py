@@ -87,6 +87,8 @@ def execute(run: Run, data: Path | None, cache: Path) -> None:
         clone = Path(folder) / "clone"
         log = Path(folder) / "log"
         _call(["git", "clone", "-q", str(ROOT), str(clone)], ROOT, log)
+        # it names data that this cache may never have held, and DVC trips over them
+        (clone / "dvc.lock").unlink(missing_ok=True)
         dvc = [sys.executable, "-m", "dvc"]
         _call([*dvc, "cache", "dir", "--local", str(cache.resolve())], clone, log)
         flags = [part for flag in run.flags for part in ("-S", _placed(flag, data))]
@@ -155,6 +157,7 @@ def main() -> None:
     parser.add_argument("--corpus", default="default", help="a section of quality.yaml")
     parser.add_argument("--data", type=Path, help="folder of a recorded corpus")
     parser.add_argument("--settings", nargs="*", help="only these settings")
+    parser.add_argument("--seeds", type=int, nargs="*", help="only these seeds")
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     parser.add_argument("--cache", type=Path, default=ROOT / ".dvc" / "cache")
     options = parser.parse_args()
@@ -164,6 +167,8 @@ def main() -> None:
     missing = [run for run in planned(options.corpus) if not run.result.exists()]
     if options.settings:
         missing = [run for run in missing if run.setting in options.settings]
+    if options.seeds:
+        missing = [run for run in missing if run.seed in options.seeds]
     with ThreadPoolExecutor(options.jobs) as pool:
         for _ in pool.map(lambda run: execute(run, options.data, options.cache), missing):
             pass

@@ -5,7 +5,8 @@ The result never depends on the number and kind of workers:
 FHVAE_WORKERS   number of processes on this machine (default: all cores)
 FHVAE_DASK      local:N for a Dask cluster of N processes here, or the address of a
                 scheduler, tcp://host:8786, whose workers see the same files under the same
-                paths (start them in the same folder of a shared disk) and have this package
+                paths (start them in the same folder of a shared disk) and have this package;
+                they may come and go while a map runs
 """
 
 import logging
@@ -17,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Generic, TypeVar
 
 from fhvae.errors import ParamsError
@@ -30,7 +31,8 @@ BATCH_SECONDS = 0.05  # of work that a worker gets at once: 50 times what handin
 MOST_ITEMS = 256  # in a batch
 WINDOWS = 3  # of a batch per worker: one to consume, two to compute
 LOKY_SECONDS = 0.05  # until its thread has taken what was submitted; killed before, it dies badly
-DASK_SECONDS = 15  # to wait for a scheduler and its first worker
+DASK_SECONDS = 15  # to wait for a scheduler, and for a worker where there is none
+DASK_POLL_SECONDS = 0.1
 # Of a local cluster's processes. glibc comes to these two thresholds by itself; Dask's own of
 # 64 KiB has it map the memory of every temporary array anew, three times the CPU time of log_mel.
 DASK_VARIABLES = {
@@ -96,14 +98,27 @@ def _results(
     workers = min(worker_count(), max(1, len(items)))
     if setting:
         client = _dask_client(setting)
-        workers = sum(client.ncores().values())
-        yield from _windows(function, items, workers, {"backend": "dask", "client": client})
+        backend = {"backend": "dask", "client": client, "wait_for_workers_timeout": 0}
+        count = partial(_dask_workers, client, setting)
+        yield from _windows(function, items, _Workers(backend, count))
     elif workers > 1:
-        yield from _windows(
-            function, items, workers, {"backend": "loky", "inner_max_num_threads": 1}
-        )
+        loky = {"backend": "loky", "inner_max_num_threads": 1}
+        yield from _windows(function, items, _Workers(loky, lambda: workers))
     else:
         yield from map(function, items)
+
+
+@dataclass(frozen=True)
+class _Workers:
+    """Who computes.
+
+    Attributes:
+        backend: of joblib, with its settings.
+        count: tells how many there are at the moment; at least 1.
+    """
+
+    backend: dict[str, Any]
+    count: Callable[[], int]
 
 
 @dataclass(frozen=True)
@@ -134,24 +149,26 @@ def _run(function: Callable[[Item], Result], items: Sequence[Item]) -> _Batch[Re
 
 
 def _windows(
-    function: Callable[[Item], Result], items: Sequence[Item], workers: int, backend: dict[str, Any]
+    function: Callable[[Item], Result], items: Sequence[Item], workers: _Workers
 ) -> Generator[Result, None, None]:
     """Work in windows of a batch per worker: while one is consumed, the next are computed.
 
-    joblib alone dispatches on, whether its results are consumed or not.
+    joblib alone dispatches on, whether its results are consumed or not. Workers are counted
+    anew for each window, for a cluster may still be growing.
     """
-    from joblib import delayed
-
     with ExitStack() as stack:
-        pools = [stack.enter_context(_pool(workers, backend)) for _ in range(WINDOWS)]
+        pools = [stack.enter_context(_pool(workers)) for _ in range(WINDOWS)]
         ahead: deque[Iterator[_Batch[Result]]] = deque()
         stack.callback(_close_all, ahead)
         size, first = 1, 0
         while first < len(items) or ahead:
             while first < len(items) and len(ahead) < WINDOWS:
-                last = min(first + workers * size, len(items))
-                cuts = [slice(cut, min(cut + size, last)) for cut in range(first, last, size)]
-                ahead.append(pools[0](delayed(_run)(function, items[cut]) for cut in cuts))
+                last = min(first + workers.count() * size, len(items))
+                window = _begun(pools[0], function, items[first:last], size)
+                if window is None:
+                    pools[0] = stack.enter_context(_pool(workers))  # joblib's is of no use then
+                    continue
+                ahead.append(window)
                 pools.append(pools.pop(0))
                 first = last
             for batch in ahead[0]:
@@ -162,12 +179,28 @@ def _windows(
             ahead.popleft()
 
 
-def _pool(workers: int, backend: dict[str, Any]) -> Any:
+def _begun(
+    pool: Any, function: Callable[[Item], Result], items: Sequence[Item], size: int
+) -> Iterator[_Batch[Result]] | None:
+    """Hand over a window in batches; None if the last worker has left since they were counted."""
+    from joblib import delayed
+
+    batches = [items[first : first + size] for first in range(0, len(items), size)]
+    try:
+        begun: Iterator[_Batch[Result]] = pool(delayed(_run)(function, own) for own in batches)
+    except RuntimeError as error:
+        if "no active worker" not in str(error):
+            raise
+        return None
+    return begun
+
+
+def _pool(workers: _Workers) -> Any:
     """Set up joblib to hand over every batch that it is given, at once."""
     from joblib import Parallel, parallel_config
 
-    with parallel_config(**backend):
-        return Parallel(workers, return_as="generator", pre_dispatch="all", batch_size=1)
+    with parallel_config(**workers.backend):
+        return Parallel(workers.count(), return_as="generator", pre_dispatch="all", batch_size=1)
 
 
 def _batch_size(batch: _Batch[Any]) -> int:
@@ -186,6 +219,38 @@ def _close_all(ahead: deque[Any]) -> None:
             ahead.pop().close()
 
 
+def _dask_workers(client: Any, setting: str) -> int:
+    """Count the workers' threads; where there are none, wait for the first.
+
+    Raises:
+        ParamsError: none comes, or the scheduler is gone.
+    """
+    deadline = time.monotonic() + DASK_SECONDS
+    while True:
+        try:
+            if count := sum(client.ncores().values()):
+                return int(count)
+        except OSError:  # the scheduler is gone; it may come back
+            pass
+        if time.monotonic() >= deadline:
+            raise ParamsError(
+                f"the Dask cluster of FHVAE_DASK={setting} must have a worker, it has had none for "
+                f"{DASK_SECONDS} s; start `dask worker` or unset FHVAE_DASK, and run "
+                "the same command again"
+            )
+        time.sleep(DASK_POLL_SECONDS)
+
+
+def _check_setting(setting: str) -> None:
+    kind, _, count = setting.partition(":")
+    local = kind == "local" and count.isdecimal() and int(count) > 0
+    if not local and (kind == "local" or "://" not in setting):
+        raise ParamsError(
+            "FHVAE_DASK must be local:N with at least 1 process, or the address of a scheduler "
+            f"such as tcp://host:8786, got {setting!r}; correct or unset it"
+        )
+
+
 @lru_cache(maxsize=1)
 def _dask_client(setting: str) -> Any:
     """Connect to the cluster that `FHVAE_DASK` names, once per process.
@@ -193,6 +258,7 @@ def _dask_client(setting: str) -> Any:
     Raises:
         ParamsError: dask is not installed, the setting cannot be read, or nobody answers.
     """
+    _check_setting(setting)
     try:
         import dask
         from dask.distributed import Client, LocalCluster
@@ -202,16 +268,10 @@ def _dask_client(setting: str) -> Any:
             "pip install 'fhvae[dask]', or unset FHVAE_DASK"
         ) from error
     logging.getLogger("distributed").setLevel(logging.WARNING)
-    kind, _, count = setting.partition(":")
-    if kind == "local":
-        if not count.isdigit() or int(count) < 1:
-            raise ParamsError(
-                f"FHVAE_DASK must be local:N with at least 1 process, or tcp://host:port, "
-                f"got {setting!r}"
-            )
+    if setting.startswith("local:"):
         with dask.config.set({"distributed.nanny.pre-spawn-environ": DASK_VARIABLES}):
             cluster = LocalCluster(
-                n_workers=int(count),
+                n_workers=int(setting.removeprefix("local:")),
                 threads_per_worker=1,
                 dashboard_address=None,
                 env={"FHVAE_DASK": ""},  # a worker has no cluster of its own

@@ -76,6 +76,7 @@ LibriSpeechPart = Literal[
     "train-clean-5",
     "dev-clean-2",
 ]
+DRAWN_FROM = {"train-clean-5": "train-clean-100", "dev-clean-2": "dev-clean"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +90,7 @@ class LibriSpeechParams:
     alignments_sha256: str | None
 
     def check(self) -> None:
-        """Raise ParamsError where a part is missing or stands in two splits."""
+        """Raise ParamsError where a part is missing, or recordings stand in two places."""
         for key in ("train", "dev"):
             if not getattr(self, key):
                 raise ParamsError(f"corpus.librispeech.{key} must name a part, got an empty list")
@@ -99,6 +100,12 @@ class LibriSpeechParams:
                 raise ParamsError(
                     "corpus.librispeech.train, dev and test must name each part once, "
                     f"{part} is there {parts.count(part)} times"
+                )
+        for small, large in DRAWN_FROM.items():
+            if small in parts and large in parts:
+                raise ParamsError(
+                    "corpus.librispeech.train, dev and test must not share recordings, "
+                    f"{small} is drawn from {large}; name one of them"
                 )
         if self.alignments_sha256 is not None:
             if self.alignments is None:
@@ -146,6 +153,10 @@ class CorpusParams:
         """Raise ParamsError where two keys contradict each other."""
         if not self.conditions:
             raise ParamsError("corpus.conditions must list one at least, such as clean, got none")
+        if len(set(self.conditions)) < len(self.conditions):
+            raise ParamsError(
+                f"corpus.conditions must name each once, got {', '.join(self.conditions)}"
+            )
         if self.name in ("manifest", "timit") and self.path is None:
             raise ParamsError(
                 f"corpus.path must name a folder for corpus.name {self.name}, got null"
@@ -285,6 +296,7 @@ class TrainingParams:
     sequence: Literal["utterance", "speaker"]
     batch: int = _number(least=1)
     learning_rate: float = _number(above=0)
+    average: float = _number(least=0, most=0.9999)
     adam_beta1: float = _number(least=0, most=0.9999)
     adam_beta2: float = _number(least=0, most=0.99999)
     epoch_steps: int = _number(least=1)
@@ -461,6 +473,16 @@ class Params:
     attack: AttackParams
     probes: ProbesParams
     recognition: RecognitionParams
+
+    def check(self) -> None:
+        """Raise ParamsError where two sections contradict each other."""
+        noisy = [name for name in self.corpus.conditions if name.startswith("noise")]
+        for key in ("train_noises", "test_noises"):
+            if noisy and not getattr(self.domains, key):
+                raise ParamsError(
+                    f"domains.{key} must list a kind of noise where corpus.conditions names "
+                    f"{noisy[0]}, got none"
+                )
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:

@@ -100,6 +100,14 @@ class RowFile:
         self.close()
 
 
+def each_shard(rows: "np.ndarray | ShardedRows") -> Iterator[np.ndarray]:
+    """Walk over rows file by file, each open only while it is looked at."""
+    if isinstance(rows, ShardedRows):
+        yield from rows.shards()
+    else:
+        yield rows
+
+
 @dataclass(frozen=True, eq=False)
 class ShardedRows:
     """Rows in several `.npy` files, for readers like one read-only memory map.
@@ -166,10 +174,15 @@ class ShardedRows:
         mapped: np.ndarray = np.load(self.paths[shard], mmap_mode="r")
         return mapped
 
+    def shards(self) -> Iterator[np.ndarray]:
+        """Walk over the memory maps of the files."""
+        for shard in range(len(self.paths)):
+            yield self._open(shard)
+
     def __iter__(self) -> Iterator[np.ndarray]:
         """Walk over the rows."""
-        for shard in range(len(self.paths)):
-            yield from self._open(shard)
+        for rows in self.shards():
+            yield from rows
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """Copy everything into memory."""

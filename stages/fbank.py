@@ -12,7 +12,7 @@ from fhvae.corpus.store import Corpus, read_corpus
 from fhvae.errors import CorpusError
 from fhvae.features.extraction import Selection, select_clips
 from fhvae.features.fbank import check_fbank
-from fhvae.features.pieces import extract, fingerprint
+from fhvae.features.pieces import extract, fingerprint, held
 from fhvae.params import FbankParams, load_params
 
 MS_PER_HOUR = 3_600_000
@@ -45,16 +45,18 @@ def write_fbank(folder: Path, selections: Sequence[Selection], params: FbankPara
     """Write `<split>.npy/.csv`, normalizer.json and dropped.csv, or nothing.
 
     Unfinished work stays in `checkpoints/fbank-<fingerprint>/`, which DVC does not know:
-    the next run of the same params on the same samples goes on from there.
+    the next run of the same params on the same samples goes on from there, and one that is
+    started meanwhile waits.
     """
     work = unfinished_work() / f"fbank-{fingerprint(selections, params)}"
-    try:
-        finished = extract(work, selections, params)
-    except CorpusError:  # going on would end here again
+    with held(work):
+        try:
+            finished = extract(work, selections, params)
+        except CorpusError:  # going on would end here again
+            shutil.rmtree(work)
+            raise
+        move_folder(finished, folder)
         shutil.rmtree(work)
-        raise
-    move_folder(finished, folder)
-    shutil.rmtree(work)
 
 
 def summarize(selection: Selection, hop_ms: float) -> dict[str, Any]:

@@ -125,18 +125,24 @@ def fetch(remote: RemoteFile, folder: Path, *, patience: Patience = PATIENCE) ->
     if is_there(remote, path):
         return path
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone_in(folder):
-        if is_there(remote, path):
-            return path
-        part = Part(path, remote.describe())
-        if not _is_whole(remote, part):
-            _require_network(remote, folder)
-            require_space(folder, (remote.size or 0) - part.held)
-            _from_mirrors(remote, folder, part, patience)
-        if not is_there(remote, path):  # nobody put it there by hand meanwhile
-            _publish(part, path)
-        part.discard()
-        _stamp(remote, path)
+    with alone_in(folder):
+        return fetch_alone(remote, folder, patience=patience)
+
+
+def fetch_alone(remote: RemoteFile, folder: Path, *, patience: Patience = PATIENCE) -> Path:
+    """Do what `fetch` does, for one who is `alone_in` the folder: its lock cannot be had twice."""
+    path = folder / remote.name
+    if is_there(remote, path):
+        return path
+    part = Part(path, remote.describe())
+    if not _is_whole(remote, part):
+        _require_network(remote, folder)
+        require_space(folder, (remote.size or 0) - part.held)
+        _from_mirrors(remote, folder, part, patience)
+    if not is_there(remote, path):  # nobody put it there by hand meanwhile
+        _publish(part, path)
+    part.discard()
+    _stamp(remote, path)
     return path
 
 
@@ -217,20 +223,40 @@ def _stamp(remote: RemoteFile, path: Path) -> None:
 
 
 @contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Wait until no other process downloads into the folder."""
-    handle = os.open(folder, os.O_RDONLY)
+def alone_in(folder: Path) -> Iterator[bool]:
+    """Wait until no other process downloads or unpacks into the folder.
+
+    Not to be nested: who holds the lock and opens the folder again waits for himself.
+
+    Yields:
+        Whether the folder is locked; some network file systems have no locks.
+
+    Raises:
+        DownloadError: the folder cannot be opened.
+    """
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            log.info("wait for another process that downloads into %s", folder)
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        except OSError:  # some network file systems have no locks; checksums catch a mixture
-            log.debug("%s cannot be locked", folder)
-        yield
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise DownloadError(
+            f"{folder} must be a readable folder to download into: {error.strerror}; "
+            "mend that or name another"
+        ) from error
+    try:
+        yield _lock(handle, folder)
     finally:
         os.close(handle)
+
+
+def _lock(handle: int, folder: Path) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        log.info("wait for another process that downloads into %s or unpacks there", folder)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    except OSError:  # checksums catch a mixture, and `unpack` replaces nothing
+        log.debug("%s cannot be locked", folder)
+        return False
+    return True
 
 
 def _is_whole(remote: RemoteFile, part: Part) -> bool:

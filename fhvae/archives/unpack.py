@@ -3,6 +3,9 @@
 The members land in a temporary folder, which gets its name when the last of them is written.
 """
 
+import logging
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
@@ -24,8 +27,11 @@ from fhvae.errors import CorpusError
 from fhvae.progress import progress_bar
 
 LIMITS = Limits()
+TEMPORARY = "[a-z0-9_]{8}"  # how tempfile, and so new_folder, ends the name of a folder
 
 Select = Callable[[str], bool]
+
+log = logging.getLogger(__name__)
 
 
 def unpack(
@@ -60,6 +66,20 @@ def unpack(
             _unpack_into(archive, partial, limits, select, top.strip("/"))
         except RefusedError as error:
             raise CorpusError(f"{archive}: {error}; nothing was unpacked") from error
+        if folder.exists():  # new_folder would replace it, and somebody may read it already
+            raise CorpusError(
+                f"{folder} must not appear while {archive} is unpacked, another process made it; "
+                "run again to use it"
+            )
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed runs of `unpack` left beside a folder; none may be at work there."""
+    ours = re.compile(rf"\.{re.escape(folder.name)}\.{TEMPORARY}")
+    for path in sorted(folder.parent.glob(".*")):
+        if ours.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
+            log.info("remove %s, which a killed run left half unpacked", path)
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _unpack_into(

@@ -7,6 +7,7 @@ before the first file is decoded, so that a slip costs seconds.
 
 import math
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from fhvae.corpus.manifest import (
     check_alignment,
     check_splits,
     read_table,
+    table_rows,
 )
 from fhvae.corpus.rows import (
     check_inside,
@@ -144,16 +146,15 @@ def read_phones(
         return {}
     durations = {item.utterance_id: item.duration_s for item in utterances}
     found: dict[str, list[Phone]] = {}
-    table = read_table(path, PHONE_COLUMNS)
-    columns = [table[column] for column in PHONE_COLUMNS]
-    for number, (name, start, end, phone) in enumerate(zip(*columns, strict=True), start=2):
+    rows = table_rows(path, PHONE_COLUMNS)
+    for number, (name, start, end, phone) in enumerate(rows, start=2):
         if name not in durations:
             if not known_only:
                 continue
             raise CorpusError(
                 f"{path} row {number}: utterance_id must be one of the manifest, got {name!r}"
             )
-        times = Phone(to_number(start), to_number(end), phone)
+        times = Phone(to_number(start), to_number(end), sys.intern(phone))
         timed = math.isfinite(times.start_s) and math.isfinite(times.end_s)
         if not (timed and SYMBOL.fullmatch(phone)):
             raise CorpusError(

@@ -35,7 +35,7 @@ from fhvae.params import CorpusParams
 from fhvae.seeds import generator
 
 GENDERS = {"m": "M", "f": "F"}
-TO_THE_END = "-1"
+TO_THE_END = -1.0  # Kaldi writes it as -1 and as -1.0
 
 log = logging.getLogger(__name__)
 
@@ -182,14 +182,14 @@ def _part(name: str, entry: Entry, sources: Mapping[str, Source]) -> Source:
         raise CorpusError(
             f"{entry.place}: recording of {name} must be one of wav.scp, got {recording!r}"
         )
-    start_s = to_number(times[0])
-    end_s = math.inf if times[1] == TO_THE_END else to_number(times[1])
-    if not 0 <= start_s < end_s or (times[1] != TO_THE_END and end_s == math.inf):
+    start_s, end_s = (to_number(text) for text in times)
+    open_end = end_s == TO_THE_END
+    if not (0 <= start_s < math.inf and (open_end or start_s < end_s < math.inf)):
         raise CorpusError(
             f"{entry.place}: start and end of {name} must be seconds, the end later or -1, "
             f"got {times[0]} and {times[1]}"
         )
-    return Source(sources[recording].file, start_s, None if end_s == math.inf else end_s)
+    return Source(sources[recording].file, start_s, None if open_end else end_s)
 
 
 def _warn_unused(where: Path, recordings: Iterable[str], parts: Mapping[str, Entry]) -> None:

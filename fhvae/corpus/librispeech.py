@@ -16,8 +16,23 @@ from pathlib import Path
 from fhvae.archives.download import RemoteFile, digests
 from fhvae.corpus.folder import read_phones
 from fhvae.corpus.listing import Listing, Source
-from fhvae.corpus.manifest import Phone, Utterance, check_splits, move_speakers
-from fhvae.corpus.published import Archive, home, obtain, openslr
+from fhvae.corpus.manifest import (
+    PHONE_COLUMNS,
+    Phone,
+    Utterance,
+    check_splits,
+    move_speakers,
+    read_lines,
+    read_table,
+)
+from fhvae.corpus.published import (
+    Archive,
+    home,
+    incomplete,
+    lines_in_any_encoding,
+    obtain,
+    openslr,
+)
 from fhvae.errors import CorpusError
 from fhvae.params import CorpusParams, LibriSpeechParams
 from fhvae.seeds import generator
@@ -135,36 +150,38 @@ def list_utterances(tops: Mapping[str, Path], params: CorpusParams, seed: int) -
         seed: of the run; draws the test speakers where no part is named for test.
     """
     splits = _splits(params.librispeech)
+    folder = home(params)
     found = {
         item: tops[part]
         for split, parts in splits.items()
         for part in parts
-        for item in _read_part(tops[part], part, split)
+        for item in _read_part(tops[part], part, split, folder)
     }
     sources = {item.utterance_id: Source(top / item.path) for item, top in found.items()}
     utterances = list(found)
     if not splits["test"]:
         random = generator(seed, "splits")
         utterances = move_speakers(utterances, "dev", "test", TEST_SHARE, random)
-    where = str(home(params))
+    where = str(folder)
     check_splits(utterances, where)
     phones = _read_alignments(params.librispeech, utterances)
     return Listing(where, tuple(utterances), sources, phones)
 
 
-def _read_part(top: Path, part: str, split: str) -> list[Utterance]:
-    """Read the utterances of a part, sorted by path."""
+def _read_part(top: Path, part: str, split: str, folder: Path) -> list[Utterance]:
+    """Read the utterances of a part, which was sought below a folder, sorted by path."""
     sexes = read_speakers(top / "SPEAKERS.TXT")
     found = [
         utterance
         for chapter in sorted((top / part).glob("*/*/"))
         for utterance in _read_chapter(top, chapter, sexes, split)
     ]
-    promised = PARTS[part].utterances
-    if len(found) != promised:
-        log.warning(
-            "%s holds %d utterances of %s, %d were published", top, len(found), part, promised
-        )
+    published = PARTS[part]
+    if len(found) != published.utterances:
+        raise incomplete(
+            published.archive, folder, top / part,
+            "utterances", published.utterances, len(found),
+        )  # fmt: skip
     return found
 
 
@@ -175,7 +192,7 @@ def read_speakers(path: Path) -> dict[str, str]:
         CorpusError: the file is missing, or a line is of another kind.
     """
     sexes = {}
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(lines_in_any_encoding(path), start=1):
         if line.startswith(";") or not line.strip():
             continue
         fields = [field.strip() for field in line.split("|")]
@@ -195,7 +212,7 @@ def _read_chapter(
     if speaker not in sexes:
         raise CorpusError(f"{top / 'SPEAKERS.TXT'} must name speaker {speaker} of {chapter}")
     path = chapter / f"{session}.trans.txt"
-    texts = dict(_read_text(line, path) for line in _lines(path) if line.strip())
+    texts = dict(_read_text(line, path) for line in read_lines(path) if line.strip())
     recorded = {file.stem for file in chapter.glob("[!.]*.flac")}
     for name in sorted(recorded ^ texts.keys()):
         missing = f"a line in {path}" if name in recorded else f"a file {chapter / name}.flac"
@@ -217,14 +234,6 @@ def _read_text(line: str, path: Path) -> tuple[str, str]:
     return name, text
 
 
-def _lines(path: Path) -> list[str]:
-    """Read a text file of the archive; names of readers may be in any encoding."""
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError as error:
-        raise CorpusError(f"{path} must be a readable file: {error.strerror}") from error
-
-
 def _read_alignments(
     params: LibriSpeechParams, utterances: Sequence[Utterance]
 ) -> dict[str, tuple[Phone, ...]]:
@@ -241,5 +250,15 @@ def _read_alignments(
             f"(corpus.librispeech.alignments_sha256), found {found}"
         )
     phones = read_phones(path, utterances, known_only=False)
-    log.info("%s (sha256 %s) aligns %d of %d utterances", path, found, len(phones), len(utterances))
+    if not phones:
+        named = read_table(path, PHONE_COLUMNS)["utterance_id"].tolist()
+        raise CorpusError(
+            f"{path} must align utterances such as {utterances[0].utterance_id}, it aligns 0 of "
+            f"{len(utterances)} and names {named[0] if named else 'none'}; name its utterances "
+            "as the corpus does, or set corpus.librispeech.alignments to null"
+        )
+    log.log(
+        logging.INFO if len(phones) == len(utterances) else logging.WARNING,
+        "%s (sha256 %s) aligns %d of %d utterances", path, found, len(phones), len(utterances),
+    )  # fmt: skip
     return phones

@@ -7,7 +7,7 @@ end_s, phone); where only the phones are, `canonical_phones.txt` (`fhvae.corpus.
 
 import csv
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +18,9 @@ from fhvae.errors import CorpusError, TrialError
 
 SAMPLE_RATE_HZ = 16_000  # every recording is brought to this rate
 SPLITS = ("train", "dev", "test")
-PARALLEL = "parallel"  # processed twins of test utterances: never trained on, never in a trial
+PARALLEL = (
+    "parallel"  # test utterances once more, clean or processed: never trained on, never in a trial
+)
 COLUMNS = ("utterance_id", "path", "speaker", "gender", "text", "split", "duration_s")
 OPTIONAL_COLUMNS = ("session", "dialect")
 LOCAL_COLUMNS = (*COLUMNS, "twin", *OPTIONAL_COLUMNS)  # of the local copy
@@ -39,7 +41,8 @@ class Utterance:
         text: what was said, or "".
         split: "train", "dev", "test" or "parallel".
         duration_s: length in seconds.
-        twin: for `parallel`, the utterance_id of the unprocessed twin; else "".
+        twin: for `parallel`, the test utterance that is the same speech under another condition;
+            else "".
         session: when and where it was recorded, such as a chapter read in one sitting; "" where
             the corpus does not say.
         dialect: region or accent of the speaker, or "".
@@ -214,41 +217,62 @@ def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ())
         CorpusError: the file is missing or is not CSV, a column is missing or there twice,
             or a row has more or fewer cells than the header. Row 1 is the header.
     """
-    rows = _read_rows(path)
-    header = rows[0]
-    for column in (*columns, *(name for name in optional if name in header)):
-        if header.count(column) != 1:
-            raise CorpusError(
-                f"{path}: column {column} must be there once, found {', '.join(header)}; "
-                f"needed are {', '.join(columns)}"
-            )
-    for number, row in enumerate(rows, start=1):
-        if len(row) != len(header):
-            raise CorpusError(
-                f"{path} row {number}: must have {len(header)} cells like the header, "
-                f"got {len(row)}; put texts with commas into double quotes"
-            )
-    table = pd.DataFrame(rows[1:], columns=header, dtype=str)
+    rows = _checked_rows(path, columns, optional)
+    header = next(rows)
+    table = pd.DataFrame(list(rows), columns=header, dtype=str)
     for column in optional:
         if column not in header:
             table[column] = ""
     return table[[*columns, *optional]]
 
 
-def _read_rows(path: Path) -> list[list[str]]:
-    """Read the rows of a CSV file; pandas would fill short rows without a word."""
+def table_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Walk over the rows of a CSV file, its named columns as text; memory is that of a row.
+
+    Raises:
+        CorpusError: as in `read_table`, when the walk comes to it.
+    """
+    rows = _checked_rows(path, columns)
+    header = next(rows)
+    places = [header.index(column) for column in columns]
+    for row in rows:
+        yield tuple(row[place] for place in places)
+
+
+def _checked_rows(
+    path: Path, columns: Sequence[str], optional: Sequence[str] = ()
+) -> Iterator[list[str]]:
+    """Walk over the header and the rows; pandas would fill short rows without a word."""
+    rows = _rows(path)
+    header = next(rows, None)
+    if header is None:
+        raise CorpusError(f"{path} must have a header line, it is empty")
+    for column in (*columns, *(name for name in optional if name in header)):
+        if header.count(column) != 1:
+            raise CorpusError(
+                f"{path}: column {column} must be there once, found {', '.join(header)}; "
+                f"needed are {', '.join(columns)}"
+            )
+    yield header
+    for number, row in enumerate(rows, start=2):
+        if len(row) != len(header):
+            raise CorpusError(
+                f"{path} row {number}: must have {len(header)} cells like the header, "
+                f"got {len(row)}; put texts with commas into double quotes"
+            )
+        yield row
+
+
+def _rows(path: Path) -> Iterator[list[str]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = [row for row in csv.reader(file, strict=True) if row]
+            yield from (row for row in csv.reader(file, strict=True) if row)
     except FileNotFoundError as error:
         raise CorpusError(f"{path} must exist; see docs/corpora.md for its columns") from error
     except OSError as error:
         raise CorpusError(f"{path} must be a readable file: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise CorpusError(f"{path} must be a CSV file in UTF-8: {error}") from error
-    if not rows:
-        raise CorpusError(f"{path} must have a header line, it is empty")
-    return rows
 
 
 def read_lines(path: Path) -> list[str]:

@@ -6,12 +6,11 @@ so that neither deletes it. What is there is used as it is; only what is missing
 
 import logging
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fhvae.archives.download import RemoteFile, fetch
-from fhvae.archives.unpack import unpack
+from fhvae.archives.download import RemoteFile, alone_in, fetch_alone
+from fhvae.archives.unpack import remove_leftovers, unpack
 from fhvae.errors import CorpusError, DownloadError
 from fhvae.params import CorpusParams
 
@@ -41,6 +40,10 @@ class Archive:
     remote: RemoteFile
     sign: str
 
+    def unpacked_in(self, folder: Path) -> Path:
+        """Name what the archive becomes in a folder."""
+        return folder / self.remote.name.removesuffix(".zip").removesuffix(".tar.gz")
+
 
 def openslr(resource: int, name: str) -> tuple[str, ...]:
     """Name the addresses of a file of OpenSLR."""
@@ -68,6 +71,8 @@ def home(params: CorpusParams) -> Path:
 def obtain(archive: Archive, folder: Path) -> Path:
     """Find an unpacked archive below a folder; else download and unpack it there.
 
+    Of several processes one downloads and unpacks, the others wait and read what it brought.
+
     Returns:
         The top of the unpacked archive, to which its sign is relative.
 
@@ -76,17 +81,27 @@ def obtain(archive: Archive, folder: Path) -> Path:
         CorpusError: the archive cannot be unpacked, or is another than it should be.
     """
     top = find(archive.sign, folder)
-    if top is not None:
-        log.info("read %s in %s", archive.sign.split("/")[0], top)
-        return top
-    remote = with_mirror(archive.remote)
+    if top is None:
+        folder.mkdir(parents=True, exist_ok=True)
+        with alone_in(folder) as locked:
+            top = find(archive.sign, folder)  # another process may have brought it meanwhile
+            if top is None:
+                return _bring(archive, folder, locked)
+    log.info("read %s in %s", archive.sign.split("/")[0], top)
+    return top
+
+
+def _bring(archive: Archive, folder: Path, locked: bool) -> Path:
+    """Download and unpack an archive; the caller is alone in the folder, if it can be locked."""
+    remote, unpacked = with_mirror(archive.remote), archive.unpacked_in(folder)
+    if locked:
+        remove_leftovers(unpacked)  # first of all, since they may be what fills the disk
     held = (folder / remote.name).exists()
     log.info(
         "no unpacked %s below %s; %s", remote.name, folder,
         "it is unpacked" if held else f"it is downloaded into it ({_gigabytes(remote)})",
     )  # fmt: skip
-    packed = fetch(remote, folder)
-    unpacked = folder / remote.name.removesuffix(".zip").removesuffix(".tar.gz")
+    packed = fetch_alone(remote, folder)
     unpack(packed, unpacked)
     top = find(archive.sign, unpacked)
     if top is None:
@@ -100,17 +115,64 @@ def obtain(archive: Archive, folder: Path) -> Path:
 def find(sign: str, folder: Path) -> Path | None:
     """Find the folder from which `sign` leads to a file, the topmost first; None without one."""
     level = [folder] if folder.is_dir() else []
-    for _ in range(LEVELS + 1):
+    for depth in range(LEVELS + 1):
+        if depth:
+            level = [inner for place in level for inner in _folders(place)]
         for place in level:
             if next(place.glob(sign), None) is not None:
                 return place
-        level = [inner for place in level for inner in _folders(place)]
     return None
 
 
-def _folders(place: Path) -> Iterator[Path]:
-    inner = sorted(place.iterdir())
-    return (path for path in inner if path.is_dir() and not path.name.startswith("."))
+def _folders(place: Path) -> list[Path]:
+    """List the visible folders in a folder; none where it may not be read, as in lost+found."""
+    try:
+        inner = sorted(place.iterdir())
+    except PermissionError:
+        log.debug("%s cannot be read; nothing is sought in it", place)
+        return []
+    return [path for path in inner if not path.name.startswith(".") and _is_folder(path)]
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except PermissionError:  # what a link leads to may be out of reach
+        return False
+
+
+def incomplete(
+    archive: Archive, folder: Path, place: Path, what: str, published: int, found: int
+) -> CorpusError:
+    """Say that an unpacked archive is not what was published, and what to do.
+
+    Args:
+        archive: that was published.
+        folder: below which it was sought.
+        place: the unpacked content.
+        what: is counted.
+        published, found: how many.
+    """
+    unpacked = archive.unpacked_in(folder)
+    whole = unpacked if place.is_relative_to(unpacked) else place
+    return CorpusError(
+        f"{place} must hold the {published} {what} that were published, it holds {found}; "
+        f"delete {whole} so that it is unpacked again, or move it away; where fewer are wanted, "
+        "list them in a manifest.csv (corpus.name manifest)"
+    )
+
+
+def lines_in_any_encoding(path: Path) -> list[str]:
+    """Read the lines of a publisher's table, in which names of people and places may be spoilt.
+
+    Raises:
+        CorpusError: the file is missing.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError as error:
+        raise CorpusError(f"{path} must be a readable file: {error.strerror}") from error
+    return text.split("\n")  # splitlines would also cut at the separators that a name may hold
 
 
 def with_mirror(remote: RemoteFile) -> RemoteFile:

@@ -18,7 +18,7 @@ from pathlib import Path
 from fhvae.archives.download import RemoteFile
 from fhvae.corpus.listing import Listing, Source
 from fhvae.corpus.manifest import Utterance, check_splits, move_speakers, read_lines
-from fhvae.corpus.published import Archive, home, obtain, openslr
+from fhvae.corpus.published import Archive, home, incomplete, obtain, openslr
 from fhvae.corpus.rows import check_inside
 from fhvae.corpus.transcripts import unmarked
 from fhvae.errors import CorpusError
@@ -26,7 +26,7 @@ from fhvae.params import CorpusParams
 from fhvae.seeds import generator
 
 ADULT_AGE = 18  # years; nobody is 16, 17 or 18
-HALVES = ("train", "test")
+HALVES = {"train": 2_500, "test": 2_500}  # utterances of each, as published
 GENDERS = {"m": "M", "f": "F"}
 FILE = "speechocean762.tar.gz"
 ARCHIVE = Archive(
@@ -57,8 +57,8 @@ def list_utterances(top: Path, params: CorpusParams, seed: int) -> Listing:
         params: section `corpus`; `dev_fraction` is that of the train speakers.
         seed: of the run; draws the speakers of dev.
     """
-    adults_only = params.speechocean762.adults_only
-    utterances = [item for half in HALVES for item in _read_half(top, half, adults_only)]
+    adults_only, folder = params.speechocean762.adults_only, home(params)
+    utterances = [item for half in HALVES for item in _read_half(top, half, adults_only, folder)]
     random = generator(seed, "splits")
     utterances = move_speakers(utterances, "train", "dev", params.dev_fraction, random)
     check_splits(utterances, str(top))
@@ -70,12 +70,17 @@ def list_utterances(top: Path, params: CorpusParams, seed: int) -> Listing:
     )
 
 
-def _read_half(top: Path, half: str, adults_only: bool) -> Iterator[Utterance]:
-    """Read the tables of the published train or test."""
+def _read_half(top: Path, half: str, adults_only: bool, folder: Path) -> Iterator[Utterance]:
+    """Read the tables of the published train or test; the corpus was sought below a folder."""
     tables = {
         name: read_pairs(top / half / name)
         for name in ("wav.scp", "utt2spk", "text", "spk2gender", "spk2age")
     }
+
+    listed = len(tables["wav.scp"])
+    if listed != HALVES[half]:
+        what = f"utterances of {half}"
+        raise incomplete(ARCHIVE, folder, top, what, HALVES[half], listed)
 
     def cell(name: str, key: str) -> str:
         if key not in tables[name]:

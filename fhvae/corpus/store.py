@@ -7,12 +7,14 @@ transcripts.csv       phones without times, one row per utterance that has them
 <split>.npy .csv      16 kHz int16 samples, packed
 """
 
+import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -35,20 +37,26 @@ from fhvae.corpus.manifest import (
     in_split,
     phone_table,
     read_table,
+    table_rows,
     utterance_table,
     word_table,
 )
 from fhvae.corpus.transcripts import read_transcripts, spoken_phones, transcript_table
 from fhvae.errors import ArtifactError
 
+Timed = TypeVar("Timed", Phone, Word)
+
 
 @dataclass(frozen=True)
 class Corpus:
-    """A local corpus: all utterances, all known alignments, samples by split."""
+    """A local corpus: all utterances, all known alignments, samples by split.
+
+    Alignments and transcripts are read when first asked for: a stage that does without pays
+    nothing for them and does not depend on their files.
+    """
 
     folder: Path
     utterances: tuple[Utterance, ...]
-    phones: dict[str, tuple[Phone, ...]]
 
     def split(self, name: str) -> list[Utterance]:
         """Take the utterances of one split, sorted by utterance id."""
@@ -64,21 +72,20 @@ class Corpus:
     def transcripts(self) -> dict[str, tuple[str, ...]]:
         """Phones of each utterance in order, without times; only of those where they are known.
 
-        Read when first asked for: a stage that does without does not depend on the file.
-
         Raises:
             ArtifactError: the local corpus holds no transcripts.csv.
         """
         return read_transcripts(self.folder / "transcripts.csv")
 
     @cached_property
+    def phones(self) -> dict[str, tuple[Phone, ...]]:
+        """Phones with times of each utterance; only of those where they are known."""
+        return _by_utterance(self.folder / "phones.csv", PHONE_COLUMNS, Phone)
+
+    @cached_property
     def words(self) -> dict[str, tuple[Word, ...]]:
         """Words with times of each utterance; only of those where they are known."""
-        found: dict[str, list[Word]] = defaultdict(list)
-        table = read_table(self.folder / "words.csv", WORD_COLUMNS)
-        for name, start, end, word in table.itertuples(index=False):
-            found[name].append(Word(float(start), float(end), word))
-        return {name: tuple(words) for name, words in found.items()}
+        return _by_utterance(self.folder / "words.csv", WORD_COLUMNS, Word)
 
     @cached_property
     def left_out(self) -> tuple[Refused, ...]:
@@ -97,6 +104,22 @@ class Corpus:
     def samples(self, split: str) -> Packed:
         """Memory-map the samples of a split, `[sample]` int16 at 16 kHz."""
         return read_packed(self.folder / split)
+
+
+def _by_utterance(
+    path: Path, columns: Sequence[str], kind: Callable[[float, float, str], Timed]
+) -> dict[str, tuple[Timed, ...]]:
+    """Read an alignment row by row; a name that comes often is kept in memory once."""
+    found: dict[str, list[Timed]] = defaultdict(list)
+    for number, (utterance_id, start, end, name) in enumerate(table_rows(path, columns), start=2):
+        try:
+            found[utterance_id].append(kind(float(start), float(end), sys.intern(name)))
+        except ValueError as error:
+            raise ArtifactError(
+                f"{path} row {number}: times must be seconds, got {start!r}, {end!r}; "
+                "rerun the stage download"
+            ) from error
+    return {utterance_id: tuple(items) for utterance_id, items in found.items()}
 
 
 QUARANTINE_COLUMNS = ("utterance_id", "split", "path", "reason")
@@ -173,21 +196,7 @@ def read_corpus(folder: Path) -> Corpus:
         for row in table.to_dict("records")
     )
     check_splits(utterances, str(folder / "manifest.csv"))
-    phones: dict[str, list[Phone]] = defaultdict(list)
-    times = read_table(folder / "phones.csv", PHONE_COLUMNS)
-    for utterance_id, start, end, name in zip(
-        times["utterance_id"],
-        times["start_s"].astype(float),
-        times["end_s"].astype(float),
-        times["phone"],
-        strict=True,
-    ):
-        phones[utterance_id].append(Phone(start, end, name))
-    return Corpus(
-        folder=folder,
-        utterances=utterances,
-        phones={utterance_id: tuple(items) for utterance_id, items in phones.items()},
-    )
+    return Corpus(folder, utterances)
 
 
 def phone_at(phones: tuple[Phone, ...], time_s: float) -> str | None:

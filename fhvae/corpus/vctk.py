@@ -18,13 +18,14 @@ from pathlib import Path
 from fhvae.archives.download import RemoteFile
 from fhvae.corpus.listing import Listing, Source
 from fhvae.corpus.manifest import Utterance, assign_splits, check_splits
-from fhvae.corpus.published import Archive, home, obtain
+from fhvae.corpus.published import Archive, home, incomplete, lines_in_any_encoding, obtain
 from fhvae.errors import CorpusError
 from fhvae.params import CorpusParams
 from fhvae.seeds import generator
 
 AUDIO = "wav48_silence_trimmed"
 NAME = re.compile(r"(\w+)_(mic[12])")
+SPEAKERS = 110  # README of the archive; how many recordings there are, it does not say
 UNKNOWN = "Unknown"  # accent of a speaker who was not asked
 ARCHIVE = Archive(
     # md5 and size: the record of the file at DataShare. sha256: torchaudio, datasets/vctk.py.
@@ -65,6 +66,9 @@ def list_utterances(top: Path, params: CorpusParams, seed: int) -> Listing:
         seed: of the run; draws the splits.
     """
     recorded = _recorded(top, params.vctk.microphone)
+    speakers = {path.parent.name for path in recorded.values()}
+    if len(speakers) != SPEAKERS:
+        raise incomplete(ARCHIVE, home(params), top, "speakers", SPEAKERS, len(speakers))
     utterances = list(_read_utterances(top, recorded))
     random = generator(seed, "splits")
     utterances = assign_splits(utterances, params.dev_fraction, params.test_fraction, random)
@@ -103,8 +107,13 @@ def _read_utterances(top: Path, recorded: Mapping[str, Path]) -> Iterator[Uttera
         silent += not text
         relative = path.relative_to(top).as_posix()
         yield Utterance(name, relative, speaker, gender, text, "", 0.0, dialect=accent)
-    if silent:
-        log.warning("%d of %d utterances have no text in %s", silent, len(recorded), top / "txt")
+    unheard = {path.stem for path in (top / "txt").glob("*/[!.]*.txt")} - recorded.keys()
+    if silent or unheard:
+        log.warning(
+            "%d of %d utterances have no text in %s, and %d texts there no recording%s",
+            silent, len(recorded), top / "txt", len(unheard),
+            f", the first is {min(unheard)}" if unheard else "",
+        )  # fmt: skip
 
 
 def _read_text(path: Path) -> str:
@@ -126,12 +135,8 @@ def read_speakers(path: Path) -> dict[str, tuple[str, str]]:
     Raises:
         CorpusError: the file is missing, or a line has no gender.
     """
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError as error:
-        raise CorpusError(f"{path} must be a readable file: {error.strerror}") from error
     found = {}
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(lines_in_any_encoding(path), start=1):
         speaker, *words = line.split() or ["ID"]
         if speaker == "ID":  # the header; or an empty line
             continue

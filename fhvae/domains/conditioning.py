@@ -21,7 +21,7 @@ from fhvae.domains.preparation import acoustics, recorded
 from fhvae.features.extraction import Clip
 from fhvae.parallel import map_in_order
 from fhvae.params import Params
-from fhvae.seeds import generator
+from fhvae.seeds import generator, stream_seed
 
 CLEAN = "clean"
 TWIN = "~clean"  # behind the id of a test utterance: its clean recording
@@ -84,9 +84,14 @@ def clips_of(corpus: Corpus, split: str) -> list[Clip]:
 def plan(
     utterances: Sequence[Utterance], clips: Sequence[Clip], pool: NoisePool, params: Params
 ) -> list[Copy]:
-    """Draw the condition of each utterance, and what it meets there."""
+    """Draw the condition of each utterance, and what it meets there.
+
+    The streams are not those of the stage `domains`: a copy of a noisy utterance there must not
+    get the very same noise again.
+    """
+    seed = stream_seed(params.seed, "conditions")
     return [
-        plan_copy(draw_condition(utterance, params), clip, utterance.speaker, pool, params.seed)
+        plan_copy(draw_condition(utterance, params), clip, utterance.speaker, pool, seed)
         for utterance, clip in zip(utterances, clips, strict=True)
     ]
 

@@ -2,18 +2,22 @@
 
 <work>/raw/<split>.<shard>.<piece>.npy   log-mel frames of consecutive utterances, float32
 <work>/out/                              what the stage leaves behind, shard by shard
+<work>.lock                              held by the run that works there
 
 Pieces are computed in worker processes, then the statistics of train are taken over all of
 its pieces, then each shard is normalized and written, and its pieces are deleted. Every file
-appears whole. Disk is that of the raw frames and one shard, memory that of a few utterances.
+appears whole; what a crash of the machine broke nevertheless is computed again. Disk is that
+of the raw frames and one shard, memory that of a few utterances.
 """
 
 import dataclasses
+import fcntl
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
@@ -24,7 +28,7 @@ import numpy as np
 import pandas as pd
 
 from fhvae.artifacts import INDEX_COLUMNS, file_digest, new_file, write_csv, write_index
-from fhvae.features import fbank, normalize
+from fhvae.errors import ArtifactError
 from fhvae.features.extraction import Clip, Selection, dropped_table, frame_chunks
 from fhvae.features.fbank import log_mel
 from fhvae.features.normalize import (
@@ -39,6 +43,16 @@ from fhvae.shards import SHARD_BYTES, RowFile, plan_shards, shard_path
 
 PIECE_BYTES = 64 << 20  # of raw frames: half an hour of speech, what a kill costs at most
 NORMALIZED_FRAMES = 1 << 14  # at a time
+PACKAGE = Path(__file__).parents[1]
+CODE = (  # that decides a byte of what is left behind, or how it is cut until then
+    "artifacts.py",
+    "shards.py",
+    "features/extraction.py",
+    "features/fbank.py",
+    "features/normalize.py",
+    "features/pieces.py",
+)
+LIBRARIES = ("numpy", "pandas", "scipy", "librosa")
 
 
 @dataclass(frozen=True)
@@ -57,6 +71,43 @@ class Shard:
     pieces: tuple[Piece, ...]
 
 
+@contextmanager
+def held(work: Path) -> Iterator[None]:
+    """Have `work` for this run alone; wait first until another run of its fingerprint is over.
+
+    The lock goes with the process that has it, however that ends.
+    """
+    path = work.with_name(f"{work.name}.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        with path.open("a") as file:
+            _lock(file.fileno(), work)
+            if not _is_named(path, file.fileno()):
+                continue  # the run before took the file away with it; somebody may have a new one
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+            return
+
+
+def _lock(handle: int, work: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        logging.info("wait for another run of fbank that works in %s", work)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    except OSError:  # some network file systems have no locks
+        logging.warning("%s cannot be locked; let no other run of fbank work there now", work)
+
+
+def _is_named(path: Path, handle: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(handle))
+    except FileNotFoundError:
+        return False
+
+
 def fingerprint(selections: Sequence[Selection], params: FbankParams) -> str:
     """Name all that decides a run of the extraction, in 16 hexadecimal digits."""
     clips = [clip for item in selections for clip in (*item.kept, *item.dropped)]
@@ -65,14 +116,13 @@ def fingerprint(selections: Sequence[Selection], params: FbankParams) -> str:
     for clip in clips:
         facts = (clip.stem.name, clip.utterance_id, clip.shard, clip.offset, clip.length)
         listed.update(f"{facts}\n".encode())
-    own = [Path(str(module.__file__)) for module in (fbank, normalize)]
     course = {
         "params": dataclasses.asdict(params),
         "clips": listed.hexdigest(),
         "kept": [len(item.kept) for item in selections],
         "samples": list(map_in_order(file_digest, files, "hash samples", "file")),
-        "code": [file_digest(path) for path in (*own, Path(__file__))],
-        "versions": [np.__version__, metadata.version("librosa")],
+        "code": [file_digest(PACKAGE / name) for name in CODE],
+        "versions": [metadata.version(name) for name in LIBRARIES],
         "bytes": [SHARD_BYTES, PIECE_BYTES],
     }
     return hashlib.sha256(json.dumps(course, sort_keys=True).encode()).hexdigest()[:16]
@@ -93,6 +143,7 @@ def extract(work: Path, selections: Sequence[Selection], params: FbankParams) ->
         for half_written in folder.glob(".*"):
             half_written.unlink()
     plans = {item.split: plan(item, raw, out, params) for item in selections}
+    discard_broken(plans, out / "normalizer.json", params)
     for split, shards in plans.items():
         write_pieces(split, shards, params)
     release_workers()
@@ -130,6 +181,39 @@ def _cut(clips: Sequence[Clip], params: FbankParams) -> Iterator[tuple[Clip, ...
         if frames >= most or position == len(clips):
             yield tuple(clips[first:position])
             first, frames = position, 0
+
+
+def discard_broken(
+    plans: Mapping[str, Sequence[Shard]], normalizer: Path, params: FbankParams
+) -> None:
+    """Delete what a crash of the machine broke: renamed, but not all of it on the disk."""
+    for shard in (shard for shards in plans.values() for shard in shards):
+        _discard_broken_shard(shard, params)
+    try:
+        if normalizer.exists():
+            read_normalizer(normalizer)
+    except ArtifactError:
+        logging.warning("%s is broken; it and the frames of train are computed again", normalizer)
+        for path in (normalizer, *(shard.path for shard in plans["train"])):
+            path.unlink(missing_ok=True)
+
+
+def _discard_broken_shard(shard: Shard, params: FbankParams) -> None:
+    counts = [sum(clip.frames for clip in piece.clips) for piece in shard.pieces]
+    planned = [(shard.path, params.store, sum(counts))]
+    planned += [(one.path, "float32", rows) for one, rows in zip(shard.pieces, counts, strict=True)]
+    for path, dtype, rows in planned:
+        if path.exists() and not _holds(path, dtype, (rows, params.mels)):
+            logging.warning("%s does not hold its %d frames and is computed again", path, rows)
+            path.unlink()
+
+
+def _holds(path: Path, dtype: str, shape: tuple[int, ...]) -> bool:
+    try:
+        rows = np.load(path, mmap_mode="r")
+    except (ValueError, EOFError):  # no header, or fewer bytes than it tells of
+        return False
+    return bool(rows.dtype == np.dtype(dtype) and rows.shape == shape)
 
 
 def write_pieces(split: str, shards: Sequence[Shard], params: FbankParams) -> None:

@@ -19,7 +19,7 @@ from fhvae.artifacts import new_file, unfinished_work
 from fhvae.errors import TrainingError
 from fhvae.params import ModelParams, SegmentsParams, TrainingParams
 
-CODE_VERSION = 1  # raise it when a change of the code changes the course of training
+CODE_VERSION = 2  # raise it when a change of the code changes the course of training
 STOPPING_KEYS = ("max_epochs", "patience")
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from fhvae.artifacts import Packed
 from fhvae.errors import ArtifactError
 from fhvae.segments import Segments, segment_counts
+from fhvae.shards import each_shard
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,9 @@ def load_sequences(
     labels = [(name, 0) for name in names] if sequence == "speaker" else list(own)
     rows = {label: row for row, label in enumerate(sorted(set(labels)))}
     lengths = np.concatenate([packed.lengths for packed in copies])
-    frames = np.concatenate([np.asarray(packed.rows, np.float32) for packed in copies])
     firsts = np.cumsum([0, *(len(packed.rows) for packed in copies[:-1])])
     return SequenceData(
-        frames=torch.from_numpy(frames).to(device),
+        frames=torch.from_numpy(_joined_frames(copies)).to(device),
         offsets=np.concatenate(
             [packed.offsets + first for packed, first in zip(copies, firsts, strict=True)]
         ),
@@ -86,3 +86,14 @@ def load_sequences(
         sequence=np.array([rows[label] for label in labels], np.int64),
         speakers=names,
     )
+
+
+def _joined_frames(copies: Sequence[Packed]) -> np.ndarray:
+    """Copy all frames into one array, `[row, mel]` float32; memory is that of the array."""
+    rows = sum(len(packed.rows) for packed in copies)
+    frames = np.empty((rows, *copies[0].rows.shape[1:]), np.float32)
+    first = 0
+    for part in (part for packed in copies for part in each_shard(packed.rows)):
+        np.concatenate([part], out=frames[first : first + len(part)])  # refuses another shape
+        first += len(part)
+    return frames

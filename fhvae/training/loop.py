@@ -16,12 +16,13 @@ import torch
 from torch import Tensor
 
 from fhvae.errors import TrainingError
-from fhvae.model.network import new_network
+from fhvae.model.network import FHVAE, new_network
 from fhvae.model.objective import SegmentTerms, log_q_sequence, segment_terms
 from fhvae.params import ModelParams, SegmentsParams, TrainingParams
 from fhvae.progress import progress_bar
 from fhvae.seeds import stream_seed
 from fhvae.segments import gather
+from fhvae.training.average import RunningAverage
 from fhvae.training.checkpoint import Checkpoint
 from fhvae.training.data import SequenceData
 from fhvae.training.dev import DevTerms, Monitor, evaluate_dev
@@ -94,6 +95,8 @@ class Trainer:
             betas=(setting.training.adam_beta1, setting.training.adam_beta2),
             fused=True,
         )
+        share = setting.training.average
+        self.average = RunningAverage(self.network, share) if share else None
         self.counts = train.segments_in_sequence(
             setting.segments.frames, setting.segments.train_shift
         )
@@ -153,9 +156,16 @@ class Trainer:
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
+        if self.average is not None:
+            self.average.update(self.network)
         self._add(bound, terms, log_q)
         self.progress.step += 1
         self.progress.batch += 1
+
+    @property
+    def kept(self) -> FHVAE:
+        """The networks that dev is shown and that are kept: averaged, if that is asked for."""
+        return self.network if self.average is None else self.average.network
 
     def _log_q(self, terms: SegmentTerms, sequence: Tensor) -> Tensor:
         """Evaluate the discriminative term; without gradient where alpha is 0."""
@@ -206,7 +216,7 @@ class Trainer:
         setting, progress = self.setting, self.progress
         means = self._check()
         noise_seed = stream_seed(setting.seed, "dev noise")
-        dev = evaluate_dev(self.network, self.dev, setting.segments, noise_seed, self.monitor)
+        dev = evaluate_dev(self.kept, self.dev, setting.segments, noise_seed, self.monitor)
         if not math.isfinite(dev.lower_bound):
             raise TrainingError(
                 f"training diverged: dev lower bound is {dev.lower_bound} at step "
@@ -226,7 +236,7 @@ class Trainer:
         record = EpochRecord(epoch, progress.step, progress.passes, means, dev, chance, collapsed)
         progress.curve.append(record)
         if progress.best is record:
-            state = self.network.state_dict()
+            state = self.kept.state_dict()
             progress.best_weights = {name: value.detach().clone() for name, value in state.items()}
         self.sums.zero_()
         self._save()
@@ -242,6 +252,7 @@ class Trainer:
         self.checkpoint.save(
             {
                 "network": self.network.state_dict(),
+                "average": {} if self.average is None else self.average.state_dict(),
                 "table": self.table.detach(),
                 "optimizer": self.optimizer.state_dict(),
                 "noise": self.noise.get_state(),
@@ -264,6 +275,8 @@ class Trainer:
             log.info("%s has trained longer than asked for now: not used", self.checkpoint.path)
             return
         self.network.load_state_dict(state["network"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
         with torch.no_grad():
             self.table.copy_(state["table"])
         self.optimizer.load_state_dict(state["optimizer"])

@@ -55,7 +55,11 @@ def tiny_trainer(method: Method) -> LeverTrainer:
         torch.from_numpy(own.rows), own.offsets, own.lengths, np.arange(3), ("x", "y", "x")
     )
     training = dataclasses.replace(
-        load_params(Path(ROOT) / "params.yaml").training, batch=2, epoch_steps=4, max_epochs=2
+        load_params(Path(ROOT) / "params.yaml").training,
+        batch=2,
+        epoch_steps=4,
+        max_epochs=2,
+        average=0.0,
     )
     model = ModelParams(layers=1, cells=6, z1=3, z2=4, z1_std=1.0, z2_std=0.5, mu2_std=1.0)
     segments = SegmentsParams(frames=5, train_shift=10, shift=5)
@@ -89,3 +93,31 @@ def test_leave_one_out_never_fits_on_the_person_it_scores():
     opposite = np.concatenate([shared[:4], 1 - shared[4:]])
     assert leave_one_out(shared, labels, speakers, ["x", "y"]) == 1.0
     assert leave_one_out(opposite, labels, speakers, ["x", "y"]) == 0.0
+
+
+def test_only_the_rows_of_the_block_compete_and_are_filled():
+    trainer = tiny_trainer(Method(block_sequences=2))
+    before = trainer.table.detach().clone()
+    trainer._begin_pass()
+    assert trainer.current is not None
+    block = trainer.block.tolist()
+    assert len(block) == 2
+    assert set(trainer.current.sequence.flatten().tolist()) == set(block)
+    moved = (trainer.table.detach() != before).any(dim=1)
+    assert moved.tolist() == [row in block for row in range(3)]
+    trainer.train_step()
+    (left_out,) = set(range(3)) - set(block)
+    assert not trainer.table.grad[left_out].any()
+
+
+def test_the_error_rate_selects_where_it_is_asked_to():
+    rates = iter([0.3, 0.0, 0.1, 0.0, 0.2, 0.0])  # mu2 and mu1 of three epochs
+    trainer = tiny_trainer(Method(select="eer"))
+    trainer.monitor = lambda vectors, speakers: next(rates)
+    trainer.setting = dataclasses.replace(
+        trainer.setting, training=dataclasses.replace(trainer.setting.training, max_epochs=3)
+    )
+    kept = []
+    trainer.checkpoint.save = lambda state: kept.append(state["network"]["decoder.head.weight"] + 0)
+    found = trainer.run()
+    assert torch.equal(found.weights["decoder.head.weight"], kept[1])

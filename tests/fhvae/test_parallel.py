@@ -4,7 +4,7 @@ import importlib.util
 import os
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -110,22 +110,98 @@ def test_a_bad_number_of_workers_is_refused(monkeypatch, text):
         worker_count()
 
 
-@needs_dask
-@pytest.mark.parametrize("setting", ["local:0", "local:", "local:two"])
-def test_a_bad_local_cluster_is_refused(monkeypatch, setting):
+@pytest.mark.parametrize(
+    "setting", ["local:0", "local:", "local:two", "local", "local://2", "16", "host:8786", "yes"]
+)
+def test_what_is_neither_a_local_cluster_nor_an_address_is_refused_at_once(monkeypatch, setting):
     use(monkeypatch, {"FHVAE_DASK": setting})
-    with pytest.raises(ParamsError, match=r"FHVAE_DASK must be local:N .* or tcp://host:port, got"):
+    message = rf"FHVAE_DASK must be local:N .* such as tcp://host:8786, got '{setting}'"
+    with pytest.raises(ParamsError, match=message):
         list(map_in_order(double, [1], "double"))
 
 
 @needs_dask
-@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense"])
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://here"])
 def test_a_scheduler_that_does_not_answer_is_told_in_one_sentence(monkeypatch, address):
     use(monkeypatch, {"FHVAE_DASK": address})
     monkeypatch.setattr(parallel, "DASK_SECONDS", 0.5)
     with pytest.raises(ParamsError, match=rf"{address} gave none within .* or unset") as caught:
         list(map_in_order(double, [1], "double"))
     assert "\n" not in str(caught.value)
+
+
+def window_sizes(monkeypatch, counts):
+    """Map over 40 items with a count of workers that changes; give the size of each window."""
+    sizes, counts = [], iter(counts)
+
+    def begun(pool, function, items, size):
+        sizes.append(len(items))
+        return iter([parallel._run(function, items)])
+
+    monkeypatch.setattr(parallel, "_pool", lambda workers: nullcontext())
+    monkeypatch.setattr(parallel, "_begun", begun)
+    monkeypatch.setattr(parallel, "_batch_size", lambda batch: 1)
+    workers = parallel._Workers({}, lambda: next(counts))
+    assert list(parallel._windows(double, range(40), workers)) == list(range(0, 80, 2))
+    return sizes
+
+
+def test_workers_that_join_while_a_map_runs_get_work(monkeypatch):
+    assert window_sizes(monkeypatch, [1, 1, 1, 8, 16, 16]) == [1, 1, 1, 8, 16, 13]
+
+
+class Cluster:
+    """The part of a Dask client that counts workers: so many at each question."""
+
+    def __init__(self, *counts):
+        self.counts = list(counts)
+
+    def ncores(self):
+        count = self.counts.pop(0) if len(self.counts) > 1 else self.counts[0]
+        if count is None:
+            raise OSError("gone")
+        return {f"tcp://worker-{place}": 2 for place in range(count)}
+
+
+def test_workers_are_waited_for_where_there_are_none(monkeypatch):
+    monkeypatch.setattr(parallel, "DASK_POLL_SECONDS", 0.01)
+    assert parallel._dask_workers(Cluster(3), "tcp://host:1") == 6
+    assert parallel._dask_workers(Cluster(0, None, 0, 1), "tcp://host:1") == 2
+
+
+@pytest.mark.parametrize("count", [0, None])
+def test_a_cluster_that_stays_without_a_worker_is_told_in_one_sentence(monkeypatch, count):
+    monkeypatch.setattr(parallel, "DASK_SECONDS", 0.1)
+    message = r"FHVAE_DASK=tcp://host:1 must have a worker, it has had none for 0\.1 s; start"
+    with pytest.raises(ParamsError, match=message) as caught:
+        parallel._dask_workers(Cluster(count), "tcp://host:1")
+    assert "\n" not in str(caught.value)
+
+
+@needs_dask
+def test_a_cluster_may_lose_all_workers_and_get_others(monkeypatch):
+    """joblib's own answer to the first is advice about its parallel_config."""
+    from dask.distributed import LocalCluster
+
+    with LocalCluster(1, processes=False, threads_per_worker=1, dashboard_address=None) as cluster:
+        use(monkeypatch, {"FHVAE_DASK": cluster.scheduler_address})
+        assert list(map_in_order(double, [1, 2], "double")) == [2, 4]
+        client = parallel._dask_client(cluster.scheduler_address)
+        cluster.scale(0)
+        while client.ncores():
+            time.sleep(0.05)
+        with monkeypatch.context() as patch:
+            patch.setattr(parallel, "DASK_SECONDS", 0.3)
+            with pytest.raises(ParamsError, match=r"must have a worker, it has had none for 0\.3"):
+                list(map_in_order(double, [1, 2], "double"))
+        counts = iter([2] * (WINDOWS + 1))  # counted before they left; then two come
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                parallel, "_dask_workers", lambda *_: next(counts, None) or cluster.scale(2) or 2
+            )
+            assert list(map_in_order(double, range(9), "double")) == list(range(0, 18, 2))
+        client.close()
+        parallel._dask_client.cache_clear()
 
 
 def test_absent_dask_is_told_in_one_sentence(monkeypatch):

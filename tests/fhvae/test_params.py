@@ -245,3 +245,21 @@ def test_a_file_that_is_no_text_is_refused(tmp_path):
     path.write_bytes(b"alpha: \xff\xfe")
     with pytest.raises(ParamsError, match=r"params.yaml must be YAML"):
         load_params(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"corpus.conditions": []}, "corpus.conditions must list one at least"),
+        ({"corpus.conditions": ["noise5", "noise5"]}, "conditions must name each once, got noise5"),
+        (
+            {"corpus.conditions": ["room", "noise5"], "domains.test_noises": []},
+            "domains.test_noises must list a kind of noise where corpus.conditions names noise5",
+        ),
+    ],
+)
+def test_conditions_that_cannot_be_made_are_refused(values, changes, message):
+    for key, value in {"domains.test": [], **changes}.items():
+        put(values, key, value)
+    with pytest.raises(ParamsError, match=message):
+        read(values)

@@ -37,7 +37,7 @@ def slow_log_mel(samples, params):
 pieces.log_mel = slow_log_mel
 runpy.run_module("stages.fbank", run_name="__main__")
 """
-OPTIONS = "--corpus data/corpus --fbank data/fbank --metrics metrics/fbank.json"
+OPTIONS = "--corpus data/corpus --fbank data/{0} --metrics metrics/{0}.json"
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +59,11 @@ def folder(tmp_path_factory):
     return folder
 
 
-def start(folder):
+def start(folder, out="fbank"):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "FHVAE_WORKERS": "1"}
     for name in ("FHVAE_CKPT_DIR", "FHVAE_DASK"):
         environment.pop(name, None)
-    command = [sys.executable, "-c", STAGE, *OPTIONS.split()]
+    command = [sys.executable, "-c", STAGE, *OPTIONS.format(out).split()]
     return subprocess.Popen(
         command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True, bufsize=1
     )
@@ -107,7 +107,7 @@ def test_a_killed_run_goes_on_and_leaves_the_bytes_of_an_undisturbed_one(folder)
     moments = random.Random(1)
     shutil.rmtree(folder / "data/fbank")  # as DVC does before it runs a stage
     stop(folder, signal.SIGKILL, moments.uniform(0, 0.25))
-    begun = [path.name for path in folder.glob("checkpoints/*")]
+    begun = [path.name for path in folder.glob("checkpoints/*") if path.is_dir()]
     log = stop(folder, signal.SIGINT, moments.uniform(0, 0.25))
     assert "interrupted; run the same command again to go on" in log
     first = taken_over(log)
@@ -120,6 +120,26 @@ def test_a_killed_run_goes_on_and_leaves_the_bytes_of_an_undisturbed_one(folder)
     assert len(begun) == 1
     assert not list(folder.glob("checkpoints/*"))
     assert len(read_packed(folder / "data/fbank/train")) == 36
+
+
+@pytest.mark.slow
+def test_two_runs_at_once_leave_what_one_leaves(folder):
+    _, expected = finish(folder)
+    first = start(folder)
+    while not pieces_of(folder):
+        assert first.poll() is None
+        time.sleep(0.01)
+    first.send_signal(signal.SIGSTOP)  # until the second has come to its lock
+    second = start(folder, "second")
+    assert any("wait for another run of fbank" in line for line in second.stderr)
+    first.send_signal(signal.SIGCONT)
+    logs = [process.communicate()[1] for process in (first, second)]
+    assert [process.returncode for process in (first, second)] == [0, 0], logs
+    frames = {name: content for name, content in expected.items() if name != "fbank.json"}
+    assert written(folder / "data/fbank") == written(folder / "data/second") == frames
+    assert not list(folder.glob("checkpoints/*"))
+    shutil.rmtree(folder / "data/second")
+    (folder / "metrics/second.json").unlink()
 
 
 @pytest.mark.slow

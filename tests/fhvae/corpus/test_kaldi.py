@@ -163,7 +163,7 @@ def test_parts_of_recordings_are_utterances(corpus, table):
         long = np.random.default_rng(len(scp)).integers(-900, 900, 16_000).astype(np.int16)
         soundfile.write(corpus / f"{speaker}.wav", long, 16_000)
         scp.append(f"{speaker}-all {speaker}.wav")
-        segments += [f"{speaker}-a {speaker}-all 0.1 0.35", f"{speaker}-b {speaker}-all 0.75 -1"]
+        segments += [f"{speaker}-a {speaker}-all 0.1 0.35", f"{speaker}-b {speaker}-all 0.75 -1.0"]
         speakers += [f"{speaker}-a {speaker}", f"{speaker}-b {speaker}"]
         expected |= {f"{speaker}-a": long[1600:5600], f"{speaker}-b": long[12_000:]}
     write_lists(corpus, wav_scp=scp, segments=segments, utt2spk=speakers, text=None)

@@ -26,6 +26,15 @@ MINI = {
     "corpus.librispeech.dev": [DEV],
     "corpus.librispeech.test": [],
 }
+COUNTS = {TRAIN: 6, DEV: 10}  # utterances of the parts made here
+
+
+def with_counts(counts):
+    """The catalogue, as if parts had been published with so many utterances."""
+    return librispeech.PARTS | {
+        part: dataclasses.replace(librispeech.PARTS[part], utterances=count)
+        for part, count in counts.items()
+    }
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +59,7 @@ def catalogue(monkeypatch, server, archives):
         for name, content in archives.items():
             answers = first if name == part else ()
             archive = served(server, parts[name].archive, content, *answers)
-            parts[name] = librispeech.Part(archive, utterances=6 if name == TRAIN else 10)
+            parts[name] = librispeech.Part(archive, COUNTS[name])
         monkeypatch.setattr(librispeech, "PARTS", parts)
 
     serve()
@@ -114,6 +123,7 @@ def whole(archives, tmp_path_factory):
         with tarfile.open(fileobj=io.BytesIO(content)) as tar:
             tar.extractall(corpora / part, filter="data")
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(librispeech, "PARTS", with_counts(COUNTS))
         run_download(patch, folder, MINI)
     return written(folder / "data")
 
@@ -240,8 +250,15 @@ def test_an_archive_of_something_else_is_named(catalogue, server, archives, monk
 
 
 @pytest.fixture
-def unpacked(voices, tmp_path):
+def publish(monkeypatch):
+    """As if parts had been published with so many utterances."""
+    return lambda counts: monkeypatch.setattr(librispeech, "PARTS", with_counts(counts))
+
+
+@pytest.fixture
+def unpacked(voices, tmp_path, publish):
     """LibriSpeech with both parts of the mini set."""
+    publish(COUNTS)
     parts = {
         TRAIN: numbered(voices[:3], "19", "26", "32"),
         DEV: numbered(voices[3:8], "84", "174", "251", "422", "652"),
@@ -300,7 +317,7 @@ BROKEN = {
     "no-speakers": (remove_speakers, r"SPEAKERS\.TXT must be a readable file: No such file"),
     "unknown-speaker": (forget_speaker, r"SPEAKERS\.TXT must name speaker 84 of .*84/100"),
     "unknown-sex": (spoil_sex, r"SPEAKERS\.TXT line 4: must be `id \| M or F .*got '26   \| X"),
-    "no-transcripts": (remove_transcripts, r"84-100\.trans\.txt must be a readable file"),
+    "no-transcripts": (remove_transcripts, r"84-100\.trans\.txt must be a readable text file"),
     "empty-transcript": (empty_transcript, "utterance 84-100-0000 must have a text"),
     "no-line": (remove_line, r"utterance 84-100-0000 must have a line in .*84-100\.trans\.txt"),
     "no-audio": (remove_audio, r"utterance 84-100-0000 must have a file .*84-100-0000\.flac"),
@@ -316,16 +333,49 @@ def test_a_broken_layout_is_named(name, unpacked):
         read(unpacked)
 
 
-def test_hidden_files_and_a_part_of_a_part_are_no_error(unpacked, caplog):
-    """macOS leaves `._` files; a copy may hold fewer utterances, which is said."""
+def test_hidden_files_are_no_error(unpacked):
+    """macOS leaves `._` files."""
     (unpacked / DEV / "84/100/._84-100-0000.flac").write_bytes(b"")
-    with caplog.at_level(logging.WARNING):
-        assert len(read(unpacked).utterances) == 16
-    assert "holds 10 utterances of dev-clean-2, 1089 were published" in caplog.text
+    assert len(read(unpacked).utterances) == 16
 
 
-def test_one_speaker_in_two_parts_is_refused(unpacked, voices):
-    """As in dev-clean and dev-clean-2, which is drawn from it."""
+def test_separators_of_unicode_end_no_line(unpacked):
+    (unpacked / DEV / "84/100/84-100.trans.txt").write_text("84-100-0000 GOOD\u2028MORNING\n")
+    speakers = unpacked / "SPEAKERS.TXT"
+    speakers.write_bytes(speakers.read_bytes().replace(b"Simon", "Si\x85mon".encode() + b"\xe9", 1))
+    texts = {item.utterance_id: item.text for item in read(unpacked).utterances}
+    assert texts["84-100-0000"] == "GOOD\u2028MORNING"
+    assert len(texts) == 16
+
+
+@pytest.mark.parametrize("published", [9, 11])
+def test_a_part_that_holds_another_number_than_was_published_is_refused(
+    published, unpacked, publish
+):
+    publish({DEV: published})
+    with pytest.raises(
+        CorpusError,
+        match=rf"^{unpacked}/{DEV} must hold the {published} utterances that were published, it "
+        rf"holds 10; delete {unpacked}/{DEV} so that it is unpacked again, .* manifest\.csv",
+    ):
+        read(unpacked)
+
+
+def test_what_to_delete_is_the_folder_that_is_unpacked_again(catalogue, monkeypatch, tmp_path):
+    """And doing as the message says mends it."""
+    run_download(monkeypatch, tmp_path, MINI)
+    unpacked = tmp_path / f"corpora/librispeech/{DEV}"
+    shutil.rmtree(unpacked / f"LibriSpeech/{DEV}/84")
+    with pytest.raises(CorpusError, match=f"delete corpora/librispeech/{DEV} so that it is"):
+        run_download(monkeypatch, tmp_path, MINI)
+    shutil.rmtree(unpacked)
+    run_download(monkeypatch, tmp_path, MINI)
+    assert (unpacked / f"LibriSpeech/{DEV}/84").is_dir()
+
+
+def test_one_speaker_in_two_parts_is_refused(unpacked, publish):
+    """Whatever the parts."""
+    publish({"dev-clean": 2})
     shutil.copytree(unpacked / DEV / "84", unpacked / "dev-clean/84")
     with pytest.raises(CorpusError, match="utterance_id must be unique, 84-100-0000"):
         read(unpacked, test=("dev-clean",))
@@ -337,15 +387,23 @@ def test_one_speaker_in_two_parts_is_refused(unpacked, voices):
         ({"test": [DEV]}, "must name each part once, dev-clean-2 is there 2 times"),
         ({"train": [TRAIN, TRAIN]}, "must name each part once, train-clean-5 is there 2 times"),
         ({"train": []}, "corpus.librispeech.train must name a part"),
+        (
+            {"train": [TRAIN, "train-clean-100"]},
+            "train-clean-5 is drawn from train-clean-100; name one of them",
+        ),
+        ({"test": ["dev-clean"]}, "dev-clean-2 is drawn from dev-clean; name one of them"),
         ({"dev": ["dev-dirty"]}, r"corpus.librispeech.dev\[0\] must be one of train-clean-100"),
         ({"alignments_sha256": "0" * 64}, "alignments must name a file for"),
         ({"alignments": "a.csv", "alignments_sha256": "abc"}, "must be 64 .* got 'abc'"),
     ],
 )
-def test_params_that_cannot_be_meant_are_refused(changes, message, monkeypatch, tmp_path):
+def test_params_that_cannot_be_meant_are_refused(
+    changes, message, catalogue, server, monkeypatch, tmp_path
+):
     dotted = {f"corpus.librispeech.{key}": value for key, value in changes.items()}
     with pytest.raises(ParamsError, match=message):
         run_download(monkeypatch, tmp_path, MINI | dotted)
+    assert server.log == []
 
 
 # --- alignments -----------------------------------------------------------------------
@@ -367,7 +425,32 @@ def test_an_alignment_made_elsewhere_gives_phones(alignments, unpacked, voices, 
     assert list(found.phones) == ["19-100-0000"]
     expected = voices[0].phones[0].phone.tolist()
     assert [phone.phone for phone in found.phones["19-100-0000"]] == expected
-    assert f"(sha256 {digest}) aligns 1 of 16 utterances" in caplog.text
+    said = [item for item in caplog.records if item.name == librispeech.__name__]
+    assert [item.levelname for item in said] == ["WARNING"]  # since not all are aligned
+    assert f"(sha256 {digest}) aligns 1 of 16 utterances" in said[0].getMessage()
+
+
+def test_an_alignment_of_all_is_no_warning(alignments, unpacked, caplog):
+    own = pd.read_csv(alignments).query("utterance_id == '19-100-0000'")
+    names = [item.utterance_id for item in read(unpacked).utterances]
+    pd.concat([own.assign(utterance_id=name) for name in names]).to_csv(alignments, index=False)
+    with caplog.at_level(logging.INFO):
+        assert len(read(unpacked, alignments=str(alignments)).phones) == 16
+    said = [item for item in caplog.records if "aligns 16 of 16" in item.getMessage()]
+    assert [item.levelname for item in said] == ["INFO"]
+
+
+@pytest.mark.parametrize(("rows", "named"), [(slice(None), "1-1-0001"), (slice(0), "none")])
+def test_an_alignment_that_fits_nothing_is_refused(rows, named, alignments, unpacked):
+    """As where ids are written in another way; one of each side lets the reader see it."""
+    table = pd.read_csv(alignments).query("utterance_id == '1-1-0001'")
+    table[rows].to_csv(alignments, index=False)
+    with pytest.raises(
+        CorpusError,
+        match=rf"phones\.csv must align utterances such as 19-100-0000, it aligns 0 of 16 and "
+        rf"names {named}; name its utterances as the corpus does",
+    ):
+        read(unpacked, alignments=str(alignments))
 
 
 def test_another_alignment_than_promised_is_refused(alignments, unpacked):

@@ -20,6 +20,7 @@ from fhvae.corpus.manifest import (
     move_speakers,
     phone_table,
     read_table,
+    table_rows,
     utterance_table,
 )
 from fhvae.errors import CorpusError, TrialError
@@ -170,6 +171,15 @@ def test_what_is_no_table_is_refused(tmp_path, content, message):
     path.write_bytes(content)
     with pytest.raises(CorpusError, match=message):
         read_table(path, ["a", "b"])
+    with pytest.raises(CorpusError, match=message):
+        list(table_rows(path, ["a", "b"]))
+
+
+def test_rows_are_walked_over_in_the_order_of_the_columns_asked_for(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text('\ufeffa,b,c\n1,"2, two",3\n\n4,,6\n', encoding="utf-8")
+    assert list(table_rows(path, ["c", "b"])) == [("3", "2, two"), ("6", "")]
+    assert read_table(path, ["c", "b"]).to_numpy().tolist() == [["3", "2, two"], ["6", ""]]
 
 
 def test_a_folder_in_place_of_a_table_is_refused(tmp_path):

@@ -17,6 +17,13 @@ AGES = {
 }
 
 
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    """As if no more had been published."""
+    assert speechocean762.HALVES == {"train": 2_500, "test": 2_500}
+    monkeypatch.setattr(speechocean762, "HALVES", {"train": 12, "test": 6})
+
+
 @pytest.fixture
 def unpacked(voices, tmp_path):
     """Nine speakers, six of them adults; voices serve twice, so their takes are told apart."""
@@ -88,6 +95,18 @@ def test_the_published_test_is_kept_and_dev_drawn_from_train(unpacked):
 
 def test_a_folder_above_the_corpus_is_enough(unpacked):
     assert read(unpacked.parent) == read(unpacked)
+
+
+@pytest.mark.parametrize("adults_only", [True, False])
+def test_a_table_that_was_cut_is_refused(unpacked, adults_only):
+    path = unpacked / "train/wav.scp"
+    path.write_text("\n".join(path.read_text().splitlines()[:-1]) + "\n")
+    with pytest.raises(
+        CorpusError,
+        match=rf"^{unpacked} must hold the 12 utterances of train that were published, it holds "
+        rf"11; delete {unpacked} so that it is unpacked again, .* manifest\.csv",
+    ):
+        read(unpacked, adults_only=adults_only)
 
 
 def test_an_utterance_without_phones_is_counted(unpacked, caplog):

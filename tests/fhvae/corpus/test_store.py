@@ -1,6 +1,7 @@
 """The local copy of a corpus: written whole, read back equal."""
 
 import dataclasses
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -122,6 +123,51 @@ def test_a_corpus_of_before_lacks_transcripts_alone(tmp_path, recordings):
     assert len(corpus.utterances) == 7
     with pytest.raises(ArtifactError, match=r"transcripts\.csv must exist; rerun the stage"):
         corpus.transcripts  # noqa: B018
+
+
+def test_a_stage_without_phones_does_not_read_them(tmp_path, recordings):
+    write_corpus(tmp_path / "corpus", recordings)
+    (tmp_path / "corpus/phones.csv").unlink()
+    corpus = read_corpus(tmp_path / "corpus")
+    assert len(corpus.utterances) == 7
+    with pytest.raises(CorpusError, match=r"phones\.csv must exist"):
+        corpus.phones  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("row", "error", "message"),
+    [
+        (
+            "t1,0.5,0.75",
+            CorpusError,
+            r"phones\.csv row 4: must have 4 cells .*, got 3",
+        ),
+        ("t1,0.5,x,c", ArtifactError, r"phones\.csv row 4: times must .* got '0\.5', 'x'; rerun"),
+    ],
+)
+def test_a_damaged_row_of_phones_is_named(tmp_path, recordings, row, error, message):
+    write_corpus(tmp_path / "corpus", recordings)
+    with (tmp_path / "corpus/phones.csv").open("a") as file:
+        file.write(f"{row}\n")
+    corpus = read_corpus(tmp_path / "corpus")
+    with pytest.raises(error, match=message):
+        corpus.phones  # noqa: B018
+
+
+def test_reading_phones_takes_the_memory_of_the_phones_alone(tmp_path, recordings):
+    write_corpus(tmp_path / "corpus", recordings)
+    with (tmp_path / "corpus/phones.csv").open("w") as file:
+        file.write("utterance_id,start_s,end_s,phone\n")
+        file.writelines(f"t{n // 40},{n / 10},{n / 10 + 0.1},a{n % 40}\n" for n in range(20_000))
+    corpus = read_corpus(tmp_path / "corpus")
+    tracemalloc.start()
+    phones = corpus.phones
+    kept, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert phones["t308"][25] == Phone(1234.5, 1234.5 + 0.1, "a25")
+    assert phones["t308"][25].phone is phones["t3"][25].phone
+    assert peak < 1.3 * kept
+    assert kept < 250 * 20_000, kept / 20_000
 
 
 @pytest.mark.parametrize(

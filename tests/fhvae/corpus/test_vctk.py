@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import shutil
 
 import numpy as np
 import pytest
@@ -22,6 +23,13 @@ ACCENTS = {
     "p362": "American (mic1 file unavailable)",
     "s5": "British",
 }
+
+
+@pytest.fixture(autouse=True)
+def eight_speakers(monkeypatch):
+    """As if no more had been published."""
+    assert vctk.SPEAKERS == 110
+    monkeypatch.setattr(vctk, "SPEAKERS", 8)
 
 
 @pytest.fixture
@@ -100,6 +108,31 @@ def test_a_speaker_whose_texts_were_lost_stays_without_text(unpacked, caplog):
     assert found["p315_001"] == ""
     assert found["p294_001"] == "Please call Stella."
     assert "2 of 16 utterances have no text" in caplog.text
+    assert "and 0 texts there no recording\n" in caplog.text
+
+
+def test_texts_without_a_recording_are_counted(unpacked, caplog):
+    for path in (unpacked / "wav48_silence_trimmed/p294").glob("p294_002_*"):
+        path.unlink()
+    with caplog.at_level(logging.WARNING):
+        assert len(read(unpacked).utterances) == 15
+    assert "and 1 texts there no recording, the first is p294_002\n" in caplog.text
+
+
+def test_a_corpus_that_lacks_a_speaker_is_refused(unpacked):
+    shutil.rmtree(unpacked / "wav48_silence_trimmed/p294")
+    with pytest.raises(
+        CorpusError,
+        match=rf"^{unpacked} must hold the 8 speakers that were published, it holds 7; "
+        rf"delete {unpacked} so that it is unpacked again, .* manifest\.csv",
+    ):
+        read(unpacked)
+
+
+def test_a_name_may_hold_a_separator_of_unicode_or_bytes_of_another_encoding(unpacked):
+    path = unpacked / "speaker-info.txt"
+    path.write_bytes(path.read_bytes().replace(b"Surrey", "Sur\u2028rey \x85".encode() + b"\xe9"))
+    assert set(vctk.read_speakers(path)) == set(ACCENTS)
 
 
 def test_whole_speakers_are_drawn_by_the_seed(unpacked):

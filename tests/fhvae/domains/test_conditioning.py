@@ -42,7 +42,9 @@ def download(tmp_path, tones, monkeypatch):
             },
         )
         monkeypatch.chdir(folder)
-        arguments = ["download", "--corpus", "data/corpus", "--metrics", "download.json"]
+        # absolute: idle worker processes of another test stand in another folder
+        where = ["--corpus", str(folder / "data" / "corpus"), "--metrics", "download.json"]
+        arguments = ["download", *where]
         monkeypatch.setattr("sys.argv", arguments)
         stages.download.main()
         metrics = json.loads((folder / "download.json").read_text())
@@ -123,3 +125,20 @@ def test_workers_change_nothing(download, monkeypatch):
     for split in alone.splits:
         one, two = ((corpus.folder / f"{split}.npy").read_bytes() for corpus in (alone, both))
         assert one == two
+
+
+def test_a_copy_of_a_noisy_utterance_gets_other_noise(download, tmp_path):
+    """The stage `domains` draws from streams of its own: no noise is added twice."""
+    from fhvae.domains.conditioning import clips_of, plan
+    from fhvae.domains.noises import make_noise
+    from fhvae.domains.plan import NoisePool, Voices, plan_copy
+
+    corpus, _ = download(["noise10"])
+    params = load_params(tmp_path / "corpus" / "params.yaml")
+    clip, utterance = clips_of(corpus, "train")[0], corpus.split("train")[0]
+    pool = NoisePool(("white",), Voices((), ()), 2)
+    (conditioned,) = plan([utterance], [clip], pool, params)
+    copied = plan_copy("noise10", clip, utterance.speaker, pool, params.seed)
+    active = np.ones(clip.length, bool)
+    first, second = (make_noise(one, active, None, 30.0) for one in (conditioned, copied))
+    assert abs(np.corrcoef(first, second)[0, 1]) < 0.1

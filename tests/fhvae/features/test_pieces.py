@@ -1,22 +1,29 @@
 """Frames of a corpus in pieces: equal bytes whoever computes them and however often it stops."""
 
 import importlib.util
+import shutil
+import subprocess
+import sys
+import threading
+import time
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fhvae import shards
+from fhvae import artifacts, shards
 from fhvae.artifacts import PackedWriter, file_digest, read_packed
 from fhvae.errors import CorpusError
-from fhvae.features import pieces
+from fhvae.features import extraction, fbank, normalize, pieces
 from fhvae.features.extraction import select_clips
 from fhvae.features.fbank import log_mel
 from fhvae.features.normalize import read_normalizer
 from fhvae.features.pieces import extract, fingerprint
 from fhvae.params import FbankParams
 
+PACKAGE = Path(pieces.__file__).parents[1]
 MELS = 11
 PARAMS = FbankParams(
     window_ms=25.0,
@@ -182,6 +189,81 @@ def test_what_a_kill_left_half_written_is_swept_away(selections, tmp_path):
     assert list((tmp_path / "work" / "raw").iterdir()) == []
 
 
+def broken(path, how):
+    """Leave of a file what a crash of the machine may: less, nothing, or another number of rows."""
+    if how == "short":
+        path.write_bytes(path.read_bytes()[:-7])
+    elif how == "empty":
+        path.write_bytes(b"")
+    elif how == "zeros":
+        path.write_bytes(bytes(path.stat().st_size))
+    else:
+        np.save(path.with_suffix(""), np.load(path)[:-1])
+
+
+@pytest.mark.parametrize("how", ["short", "empty", "zeros", "rows"])
+def test_a_broken_piece_is_computed_again_and_no_other(
+    selections, tmp_path, monkeypatch, caplog, how
+):
+    whole = digests(extract(tmp_path / "whole", selections, PARAMS))
+    with stopping(monkeypatch, "_train_normalizer", 0), pytest.raises(StoppedError):
+        extract(tmp_path / "work", selections, PARAMS)
+    path = tmp_path / "work" / "raw" / "train.1.0.npy"
+    planned = pieces.plan(selections[0], tmp_path / "work" / "raw", tmp_path, PARAMS)
+    (piece,) = [piece for shard in planned for piece in shard.pieces if piece.path == path]
+    broken(path, how)
+    with stopping(monkeypatch, "_clip_frames", 99) as computed:
+        assert digests(extract(tmp_path / "work", selections, PARAMS)) == whole
+    assert [clip for _, clip in computed] == list(piece.clips)
+    assert "train.1.0.npy does not hold its " in caplog.text
+
+
+@pytest.mark.parametrize("name", ["train.1.npy", "normalizer.json"])
+def test_what_is_broken_of_the_result_is_computed_again(
+    selections, tmp_path, monkeypatch, caplog, name
+):
+    whole = digests(extract(tmp_path / "whole", selections, PARAMS))
+    with stopping(monkeypatch, "write_shard", 3), pytest.raises(StoppedError):
+        extract(tmp_path / "work", selections, PARAMS)
+    broken(tmp_path / "work" / "out" / name, "empty")
+    assert digests(extract(tmp_path / "work", selections, PARAMS)) == whole
+    assert f"{name} " in caplog.text
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from fhvae.features.pieces import held
+
+work = Path(sys.argv[1])
+with held(work):
+    work.mkdir()
+    (work / "piece").touch()
+    time.sleep(1.0)
+    (work / "last piece").touch()
+"""
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_second_run_waits_for_the_first_and_finds_its_work(tmp_path, caplog, killed):
+    work = tmp_path / "checkpoints" / "fbank-0123"
+    first = subprocess.Popen([sys.executable, "-c", HOLDER, str(work)])
+    try:
+        while not (work / "piece").exists():
+            assert first.poll() is None
+            time.sleep(0.01)
+        if killed:
+            threading.Timer(0.2, first.kill).start()
+        with caplog.at_level("INFO"), pieces.held(work):
+            assert (work / "piece").exists()
+            assert (work / "last piece").exists() != killed
+            assert f"wait for another run of fbank that works in {work}" in caplog.text
+        assert list(work.parent.iterdir()) == [work]  # the lock is gone
+    finally:
+        first.kill()
+        first.wait()
+
+
 def test_half_precision_rounds_what_float32_holds_and_nothing_else(selections, tmp_path):
     single = extract(tmp_path / "single", selections, PARAMS)
     half = extract(tmp_path / "half", selections, replace(PARAMS, store="float16"))
@@ -228,3 +310,16 @@ def test_the_fingerprint_knows_params_samples_and_which_utterances_are_kept(
     path.write_bytes(content)
     others.add(fingerprint(selections, PARAMS))
     assert len(others | {name}) == 6
+
+
+def test_the_fingerprint_knows_the_code_that_decides_a_byte(selections, tmp_path, monkeypatch):
+    name = fingerprint(selections, PARAMS)
+    monkeypatch.setattr(pieces, "PACKAGE", tmp_path / "fhvae")
+    shutil.copytree(Path(pieces.__file__).parents[1], tmp_path / "fhvae")
+    assert fingerprint(selections, PARAMS) == name
+    others = {name}
+    for module in (extraction, fbank, normalize, pieces, shards, artifacts):
+        copy = tmp_path / "fhvae" / Path(module.__file__).relative_to(PACKAGE)
+        copy.write_text(copy.read_text() + "# changed\n")
+        others.add(fingerprint(selections, PARAMS))
+    assert len(others) == 7

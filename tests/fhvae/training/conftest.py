@@ -53,6 +53,7 @@ def setting() -> Callable[..., Setting]:
             "sequence": "utterance",
             "batch": 8,
             "learning_rate": 0.003,
+            "average": 0.0,
             "adam_beta1": 0.95,
             "adam_beta2": 0.999,
             "epoch_steps": 5,

@@ -157,6 +157,47 @@ def test_a_signal_saves_in_the_middle_of_an_epoch_and_resumes_bit_equal(
     assert result.curve == whole.curve
 
 
+def test_the_average_is_kept_and_training_goes_on_from_its_own_weights(trainer):
+    plain, averaged = trainer("plain"), trainer("averaged", average=0.9)
+    first, second = plain.run(), averaged.run()
+    assert weights_equal(plain.network.state_dict(), averaged.network.state_dict())
+    assert [one.train for one in first.curve] == [one.train for one in second.curve]
+    assert [one.dev for one in first.curve] != [one.dev for one in second.curve]
+    assert first.weights.keys() == second.weights.keys()
+
+
+def test_the_average_is_that_of_the_weights_after_each_step(trainer):
+    run = trainer(average=0.75, alpha=0.0)
+    name, wanted = "decoder.head.weight", None
+    for number in range(40):
+        run.train_step()
+        own = run.network.state_dict()[name].double()
+        kept = min(0.75, (1 + number) / (10 + number))
+        wanted = own if wanted is None else kept * wanted + (1 - kept) * own
+    found = run.kept.state_dict()[name].double()
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6)
+    assert not torch.equal(found, own)
+    assert not any(weight.requires_grad for weight in run.kept.parameters())
+
+
+def test_a_killed_run_takes_its_average_up_again(trainer, monkeypatch):
+    whole = trainer("whole", average=0.9).run()
+    real = Trainer.train_step
+
+    def dying(self):
+        if self.progress.step == 12:
+            raise KilledError
+        real(self)
+
+    monkeypatch.setattr(Trainer, "train_step", dying)
+    with pytest.raises(KilledError):
+        trainer("killed", average=0.9).run()
+    monkeypatch.setattr(Trainer, "train_step", real)
+    resumed = trainer("killed", average=0.9).run()
+    assert resumed.curve == whole.curve
+    assert weights_equal(resumed.weights, whole.weights)
+
+
 def test_more_epochs_go_on_from_a_finished_checkpoint(trainer):
     """How long to train is not part of a run's name: the checkpoint serves longer runs."""
     trainer("run", max_epochs=2).run()

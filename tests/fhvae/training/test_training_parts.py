@@ -2,12 +2,14 @@
 
 import dataclasses
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
 import torch
 
-from fhvae.artifacts import Packed
+from fhvae import shards
+from fhvae.artifacts import Packed, PackedWriter, read_packed
 from fhvae.errors import ArtifactError
 from fhvae.model.network import FHVAE
 from fhvae.model.objective import infer_mu2, segment_terms
@@ -55,6 +57,24 @@ def test_a_copy_in_another_domain_is_a_sequence_of_its_own_with_its_own_frames()
             for place in (utterance, utterance + 3)
         )
         np.testing.assert_array_equal(copy, clean + 1000)
+
+
+def test_loading_takes_the_memory_of_the_frames_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(shards, "SHARD_BYTES", 30_000 * 2 * 7)
+    random = np.random.default_rng(0)
+    with PackedWriter(tmp_path / "train", "float16", (7,)) as writer:
+        for name in ("b_1", "a_1", "b_2"):
+            writer.append(name, random.normal(size=(20_000, 7)))
+    several = read_packed(tmp_path / "train")
+    whole = dataclasses.replace(several, rows=np.asarray(several.rows, np.float32) + 1)
+    expected = np.concatenate([np.asarray(one.rows, np.float32) for one in (several, whole)])
+    tracemalloc.start()
+    data = load_sequences([several, whole], SPEAKERS, "utterance", torch.device("cpu"))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert isinstance(several.rows, shards.ShardedRows)
+    assert data.frames.numpy().tobytes() == expected.tobytes()
+    assert peak < 1.1 * expected.nbytes
 
 
 def test_copies_of_a_speaker_share_one_where_asked():
