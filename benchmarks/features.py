@@ -111,8 +111,9 @@ def measure_growth(folder: Path, hours: Sequence[float]) -> list[dict[str, float
     return runs
 
 
-def measure_workers(folder: Path) -> dict[str, dict[str, float | bool]]:
-    """Run the stage on `folder/corpus` with workers of each number and kind, against one."""
+def measure_workers(folder: Path, hours: float) -> dict[str, dict[str, float | bool]]:
+    """Run the stage on one corpus with workers of each number and kind, against one."""
+    write_noise_corpus(folder / "corpus", hours)
     kinds = {f"loky_{count}": {"FHVAE_WORKERS": str(count)} for count in (1, 2, 4)}
     if importlib.util.find_spec("distributed"):
         kinds["dask_2"] = {"FHVAE_DASK": "local:2"}
@@ -162,6 +163,7 @@ def main() -> None:
     """Measure and write features.json and, where matplotlib is, features.png."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hours", type=float, nargs="+", default=[1, 3, 10])
+    parser.add_argument("--workers-hours", type=float, default=10)
     parser.add_argument("--scratch", type=Path, default=None, help="a folder with 5 GB free")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/features.json"))
     options = parser.parse_args()
@@ -175,7 +177,7 @@ def main() -> None:
         report = {
             "runs": runs,
             "growth": compared,
-            "workers": measure_workers(folder),
+            "workers": measure_workers(folder, options.workers_hours),
             "machine": {
                 "processor": platform.machine(),
                 "cores": os.cpu_count(),

@@ -99,7 +99,7 @@ def test_made_up_audio_has_the_hours_asked_for(tmp_path):
     assert 180 <= sum(seconds) < 180 + LONGEST_S
 
 
-GRANDCHILD = "import time; block = bytearray(80_000_000); time.sleep(1)"
+GRANDCHILD = "import time; block = bytearray(80_000_000); time.sleep(2)"
 CHILD = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {GRANDCHILD!r}])"
 
 
