@@ -25,6 +25,7 @@ CARRIERS = {
     "fhvae.corpus.manifest",
     "fhvae.corpus.store",
     "fhvae.errors",
+    "fhvae.locks",
     "fhvae.parallel",
     "fhvae.params",
     "fhvae.progress",

@@ -4,7 +4,6 @@
 its final name once its size and its checksum are right, never before (decision 0011).
 """
 
-import fcntl
 import hashlib
 import logging
 import os
@@ -25,6 +24,7 @@ from fhvae.archives.transfer import (
 )
 from fhvae.artifacts import read_json, write_json
 from fhvae.errors import ArtifactError, DownloadError
+from fhvae.locks import lock_or_wait
 from fhvae.progress import progress_bar
 
 DIGEST = {"sha256": re.compile(r"[0-9a-f]{64}"), "md5": re.compile(r"[0-9a-f]{32}")}
@@ -242,21 +242,10 @@ def alone_in(folder: Path) -> Iterator[bool]:
             "mend that or name another"
         ) from error
     try:
-        yield _lock(handle, folder)
+        # without a lock checksums catch a mixture, and `unpack` replaces nothing
+        yield lock_or_wait(handle, f"another process that downloads into {folder} or unpacks there")
     finally:
         os.close(handle)
-
-
-def _lock(handle: int, folder: Path) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        log.info("wait for another process that downloads into %s or unpacks there", folder)
-        fcntl.flock(handle, fcntl.LOCK_EX)
-    except OSError:  # checksums catch a mixture, and `unpack` replaces nothing
-        log.debug("%s cannot be locked", folder)
-        return False
-    return True
 
 
 def _is_whole(remote: RemoteFile, part: Part) -> bool:

@@ -11,7 +11,6 @@ of the raw frames and one shard, memory that of a few utterances.
 """
 
 import dataclasses
-import fcntl
 import hashlib
 import json
 import logging
@@ -37,6 +36,7 @@ from fhvae.features.normalize import (
     read_normalizer,
     write_normalizer,
 )
+from fhvae.locks import lock_or_wait
 from fhvae.parallel import map_in_order, release_workers
 from fhvae.params import FbankParams
 from fhvae.shards import SHARD_BYTES, RowFile, plan_shards, shard_path
@@ -81,7 +81,8 @@ def held(work: Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
         with path.open("a") as file:
-            _lock(file.fileno(), work)
+            if not lock_or_wait(file.fileno(), f"another run of fbank that works in {work}"):
+                logging.warning("%s cannot be locked; let no other run of fbank work there", work)
             if not _is_named(path, file.fileno()):
                 continue  # the run before took the file away with it; somebody may have a new one
             try:
@@ -89,16 +90,6 @@ def held(work: Path) -> Iterator[None]:
             finally:
                 path.unlink(missing_ok=True)
             return
-
-
-def _lock(handle: int, work: Path) -> None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        logging.info("wait for another run of fbank that works in %s", work)
-        fcntl.flock(handle, fcntl.LOCK_EX)
-    except OSError:  # some network file systems have no locks
-        logging.warning("%s cannot be locked; let no other run of fbank work there now", work)
 
 
 def _is_named(path: Path, handle: int) -> bool:
