@@ -1,22 +1,19 @@
 """Ways of training that were tried and are not params: schedules, refreshes, blocks, copies."""
 
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from fhvae.artifacts import Packed
 from fhvae.features.normalize import Normalizer
-from fhvae.model.objective import SegmentTerms, log_q_sequence
 from fhvae.seeds import generator
 from fhvae.training.checkpoint import Checkpoint
-from fhvae.training.data import SequenceData
-from fhvae.training.dev import Monitor
+from fhvae.training.data import SequenceData, Sequences
+from fhvae.training.dev import LatentUsage, Monitor
 from fhvae.training.loop import Setting, Trainer
-from fhvae.training.passes import draw_pass
-from fhvae.training.table import closed_form_table
 
 
 @dataclass(frozen=True)
@@ -25,10 +22,11 @@ class Method:
 
     Attributes:
         decay: learning rate falls linearly to 0 over the run.
-        first_fill: the table of mu2 is filled in closed form once, at the first pass.
+        first_fill: the table of mu2 is filled in closed form once, at the first pass of a block.
         refresh_steps: the table is filled again every so many steps; 0: at each pass.
-        block_sequences: K; each pass goes over that many sequences drawn anew, and only they
-            compete in the discriminative term; 0: all.
+        block_passes: passes over a block before the next one is drawn.
+        keep_moments: those that Adam has for a row of the table stay when another sequence
+            gets the row.
         select: "bound": the weights of the best dev bound are kept; "eer": of the lowest dev
             EER of mu2, of equals the last.
         noisy_copies: train utterances are also heard in the domains of `domains.train`.
@@ -41,7 +39,8 @@ class Method:
     decay: bool = False
     first_fill: bool = False
     refresh_steps: int = 0
-    block_sequences: int = 0
+    block_passes: int = 1
+    keep_moments: bool = False
     select: str = "bound"
     noisy_copies: bool = False
     other_corpus: bool = False
@@ -52,9 +51,6 @@ class Method:
 
 class NoCheckpoint(Checkpoint):
     """Keeps nothing: a lever is pulled anew."""
-
-    def __init__(self) -> None:
-        super().__init__("levers")
 
     def save(self, state: object) -> None:
         """Forget the state."""
@@ -69,82 +65,57 @@ class LeverTrainer(Trainer):
     def __init__(
         self,
         setting: Setting,
-        train: SequenceData,
+        train: Sequences,
         dev: SequenceData,
         method: Method,
+        checkpoint: Checkpoint,
         monitor: Monitor,
     ) -> None:
-        super().__init__(setting, train, dev, NoCheckpoint(), monitor)
+        super().__init__(setting, train, dev, checkpoint, monitor)
         self.method = method
-        self.whole = train
-        self.block = torch.arange(train.sequences)
+        self.cpu_s: list[float] = []
+        self._begun, self._at_dev = time.process_time(), 0.0
 
     def train_step(self) -> None:
         """Set the learning rate, refresh the table where it is time, take a step."""
         training, step = self.setting.training, self.progress.step
         if self.method.decay:
             left = 1 - step / (training.max_epochs * training.epoch_steps)
-            for group in self.optimizer.param_groups:
+            for group in self.learner.optimizer.param_groups:
                 group["lr"] = training.learning_rate * max(left, 1e-3)
         if self.method.refresh_steps and step and step % self.method.refresh_steps == 0:
-            filled = closed_form_table(self.network, self.train, self.setting.segments)
-            with torch.no_grad():
-                self.table.copy_(filled)
+            self._refill(new_sequences=False)
         super().train_step()
 
-    def _end_epoch(self) -> None:
-        """Do as the trainer does; where the EER selects, keep its weights instead."""
+    def _end_epoch(self) -> LatentUsage:
+        """Do as the trainer does, and note the CPU seconds of the steps until now.
+
+        Where the EER selects, keep its weights instead.
+        """
+        reached = time.process_time()
+        self.cpu_s.append(reached - self._begun - self._at_dev)
         before = self.progress.best_weights
-        super()._end_epoch()
+        usage = super()._end_epoch()
         if self.method.select == "eer":
             rates = [record.dev.eer_mu2 or 0.0 for record in self.progress.curve]
-            state = self.kept.state_dict()
+            state = self.learner.kept.state_dict()
             self.progress.best_weights = (
                 {name: value.detach().clone() for name, value in state.items()}
                 if rates[-1] <= min(rates)
                 else before
             )
+        self._at_dev += time.process_time() - reached
+        return usage
 
-    def _log_q(self, terms: SegmentTerms, sequence: Tensor) -> Tensor:
-        """Let only the rows of the block compete."""
-        if not self.method.block_sequences:
-            return super()._log_q(terms, sequence)
-        rows, place = self.table[self.block], torch.searchsorted(self.block, sequence)
-        with torch.set_grad_enabled(self.setting.alpha > 0):
-            return log_q_sequence(terms.z2.mean, rows, place, self.setting.model.z2_std)
+    def block_of(self, pass_number: int) -> int:
+        """Stay with a block for some passes."""
+        return super().block_of(pass_number) // self.method.block_passes
 
-    def _draw_block(self) -> None:
-        """Take K sequences; the pass, and nothing else, sees their utterances alone."""
-        random = generator(self.setting.seed, "block", self.progress.passes)
-        chosen = random.choice(self.whole.sequences, self.method.block_sequences, replace=False)
-        self.block = torch.from_numpy(np.sort(chosen))
-        kept = np.isin(self.whole.sequence, chosen)
-        self.train = replace(
-            self.whole,
-            offsets=self.whole.offsets[kept],
-            lengths=self.whole.lengths[kept],
-            sequence=self.whole.sequence[kept],
-        )
-
-    def _begin_pass(self) -> None:
-        if self.method.block_sequences:
-            self._draw_block()
-            setting, training = self.setting, self.setting.training
-            self.current = draw_pass(
-                self.train, setting.segments, training.batch, setting.seed, self.progress.passes
-            )
-            place = np.searchsorted(self.block.numpy(), self.train.sequence)
-            local = replace(self.train, sequence=place)
-            with torch.no_grad():
-                self.table[self.block] = closed_form_table(self.network, local, setting.segments)
-            self.progress.passes += 1
-            self.progress.batch = 0
+    def _refill(self, new_sequences: bool) -> None:
+        """Leave the table, or the moments, as they are where the method says so."""
+        if self.method.first_fill and not new_sequences and self.progress.passes > 0:
             return
-        before = self.table.detach().clone()
-        super()._begin_pass()
-        if self.method.first_fill and self.progress.passes > 1:
-            with torch.no_grad():
-                self.table.copy_(before)
+        super()._refill(new_sequences and not self.method.keep_moments)
 
 
 def warped_copies(

@@ -13,7 +13,7 @@ file is skipped.
 import argparse
 import json
 import os
-import time
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -27,7 +27,7 @@ import yaml
 
 from benchmarks.hand_labels import phone_accuracy, read_hand_labels
 from benchmarks.headline import table
-from benchmarks.lever_trainer import LeverTrainer, Method, warped_copies
+from benchmarks.lever_trainer import LeverTrainer, Method, NoCheckpoint, warped_copies
 from benchmarks.quality_table import spread
 from fhvae.artifacts import Packed, new_file, read_packed, write_json
 from fhvae.corpus.store import read_corpus
@@ -37,7 +37,8 @@ from fhvae.latents import Latents
 from fhvae.model.network import FHVAE
 from fhvae.model.weights import TrainedModel
 from fhvae.params import Params, from_mapping, learned_domains
-from fhvae.training.data import load_sequences
+from fhvae.training.checkpoint import course_of_run
+from fhvae.training.data import open_sequences
 from fhvae.training.loop import Setting, TrainedRun
 from fhvae.verification.backends import cosine_scores, fit_lda, project
 from fhvae.verification.error_rates import eer
@@ -103,9 +104,7 @@ def pull(lever: Lever, hand_labels: Path) -> None:
     params = params_of(lever)
     speakers = {item.utterance_id: item.speaker for item in read_corpus(DATA / "corpus").utterances}
     packed = {split: read_packed(DATA / "fbank" / split) for split in ("train", "dev", "test")}
-    begun = time.process_time()
-    trained = train(params, lever.method, packed, speakers)
-    seconds = round(time.process_time() - begun)
+    trained, seconds = train(params, lever.method, packed, speakers)
     network = FHVAE(params.fbank.mels, params.model)
     network.load_state_dict(trained.weights)
     model = TrainedModel(network.eval(), params.segments, params.fbank)
@@ -118,20 +117,21 @@ def pull(lever: Lever, hand_labels: Path) -> None:
     curve = [
         {
             "epoch": record.epoch,
+            "cpu_s": round(cpu_s, 1),
             "lower_bound": record.dev.lower_bound,
             "kl_z1": record.dev.kl_z1,
             "kl_z2": record.dev.kl_z2,
             "eer_mu2": record.dev.eer_mu2,
             "eer_mu1": record.dev.eer_mu1,
         }
-        for record in trained.curve
+        for record, cpu_s in zip(trained.curve, seconds, strict=True)
     ]
     write_json(
         lever.result,
         {
             "params": dict(lever.params),
             "method": asdict(lever.method),
-            "cpu_s": seconds,
+            "cpu_s": round(seconds[-1]),
             "curve": curve,
             **error_rates(latents, speakers),
             "phone": phone_accuracy(model, packed["train"], labelled, params),
@@ -141,8 +141,12 @@ def pull(lever: Lever, hand_labels: Path) -> None:
 
 def train(
     params: Params, method: Method, packed: Mapping[str, Packed], speakers: Mapping[str, str]
-) -> TrainedRun:
-    """Train as the stage does, with the method of the lever."""
+) -> tuple[TrainedRun, list[float]]:
+    """Train as the stage does, with the method of the lever.
+
+    Returns:
+        The outcome, and the CPU seconds of all steps until the end of each epoch.
+    """
     normalizer = read_normalizer(DATA / "fbank" / "normalizer.json")
     copies = [packed["train"], *warped_copies(packed["train"], normalizer, method, params.seed)]
     if method.noisy_copies:
@@ -154,10 +158,14 @@ def train(
         frames, people = read_other_corpus(OTHER_DATA, normalizer)
         copies, speakers = [*copies, frames], {**speakers, **people}
     cpu = torch.device("cpu")
-    data = load_sequences(copies, speakers, params.training.sequence, cpu)
-    dev = load_sequences([packed["dev"]], speakers, params.training.sequence, cpu)
+    data = open_sequences(copies, speakers, params.training.sequence)
+    dev = open_sequences([packed["dev"]], speakers, params.training.sequence).load(cpu)
     setting = Setting(params.alpha, params.seed, params.segments, params.model, params.training)
-    return LeverTrainer(setting, data, dev, method, monitor=cosine_eer).run()
+    course = {**course_of_run(**vars(setting), data_digests=[], device=cpu), **vars(method)}
+    with tempfile.TemporaryDirectory() as folder:
+        nowhere = NoCheckpoint(course, Path(folder))
+        trainer = LeverTrainer(setting, data, dev, method, nowhere, cosine_eer)
+        return trainer.run(), trainer.cpu_s
 
 
 def read_other_corpus(data: Path, normalizer: Normalizer) -> tuple[Packed, dict[str, str]]:

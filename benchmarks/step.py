@@ -21,11 +21,11 @@ import numpy as np
 import torch
 
 from benchmarks.plain_loop import PlainStep
-from fhvae.artifacts import write_json
+from fhvae.artifacts import Packed, write_json
 from fhvae.params import ModelParams, Params, load_params
 from fhvae.segments import gather
 from fhvae.training.checkpoint import Checkpoint
-from fhvae.training.data import SequenceData
+from fhvae.training.data import Sequences, open_sequences
 from fhvae.training.loop import Setting, Trainer
 
 PROFILES = {"default": (None, None), "paper": (256, 256)}  # cells, batch
@@ -57,18 +57,14 @@ def cpu_seconds(function: Callable[[], object], repeats: int) -> float:
     return (time.process_time() - begun) / repeats
 
 
-def made_up_data(sequences: int, frames: int) -> SequenceData:
+def made_up_data(sequences: int, frames: int) -> Sequences:
     """Make normalized noise of TIMIT-like utterances; its content does not matter for speed."""
     random = np.random.default_rng(0)
     lengths = np.full(sequences, frames)
     rows = random.standard_normal((sequences * frames, MELS), dtype=np.float32)
-    return SequenceData(
-        frames=torch.from_numpy(rows),
-        offsets=np.arange(sequences) * frames,
-        lengths=lengths,
-        sequence=np.arange(sequences),
-        speakers=tuple("" for _ in range(sequences)),
-    )
+    ids = tuple(f"{number:06}" for number in range(sequences))
+    packed = Packed(rows, ids, np.arange(sequences) * frames, lengths)
+    return open_sequences([packed], dict.fromkeys(ids, ""), "utterance")
 
 
 def measure(params: Params, rounds: int, repeats: int) -> dict[str, float]:
@@ -79,14 +75,16 @@ def measure(params: Params, rounds: int, repeats: int) -> dict[str, float]:
     square = torch.randn(2048, 2048)
     left, right = torch.randn(256, 256), torch.randn(256, 1024)
     with tempfile.TemporaryDirectory() as folder:
-        trainer = Trainer(setting, data, data, Checkpoint("benchmark", Path(folder)))
+        checkpoint = Checkpoint({}, Path(folder))
+        frames = data.load(torch.device("cpu"))
+        trainer = Trainer(setting, data, frames, checkpoint)
         plain = PlainStep(MELS, SEQUENCES, params.model, params.training.learning_rate)
         batch = params.training.batch
 
         def plain_step() -> None:
-            starts = torch.randint(len(data.frames) - 20, (batch,))
-            frames = gather(data.frames, starts, params.segments.frames)
-            plain(frames, torch.randint(SEQUENCES, (batch,)))
+            starts = torch.randint(len(frames.frames) - 20, (batch,))
+            segments = gather(frames.frames, starts, params.segments.frames)
+            plain(segments, torch.randint(SEQUENCES, (batch,)))
 
         for _ in range(3):
             trainer.train_step()

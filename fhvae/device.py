@@ -1,5 +1,7 @@
 """Where tensors live: chosen by code, never by a param, so results carry no machine name."""
 
+import os
+
 import torch
 
 
@@ -10,6 +12,8 @@ def choose_device() -> torch.device:
     by side do not slow each other down.
     """
     if torch.cuda.is_available():
-        return torch.device("cuda")
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))  # of torchrun
+        torch.cuda.set_device(device)
+        return device
     torch.set_num_threads(1)
     return torch.device("cpu")

@@ -11,6 +11,7 @@ from fhvae.artifacts import new_file
 from fhvae.errors import ArtifactError
 
 INDEX_KEY = "index"
+ACTIVE_VARIANCE = 0.01  # of the posterior means; a dimension below it is called unused
 
 
 @dataclass(frozen=True)

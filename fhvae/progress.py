@@ -16,6 +16,7 @@ def progress_bar(
     unit: str,
     total: int | None = None,
     initial: int = 0,
+    shown: bool = True,
 ) -> "tqdm[Item]":
     """Wrap `items` (or count by hand if None) in a bar with rate and time left.
 
@@ -25,6 +26,7 @@ def progress_bar(
         unit: what one item is; bytes, "B", are shown in kB, MB, GB.
         total: number of items, where `items` cannot tell.
         initial: items done before, by an interrupted run.
+        shown: whether anybody looks.
     """
     return tqdm(
         items,
@@ -36,4 +38,5 @@ def progress_bar(
         mininterval=0.2 if sys.stderr.isatty() else LOG_SECONDS,
         maxinterval=LOG_SECONDS,
         smoothing=0.05,
+        disable=not shown,
     )

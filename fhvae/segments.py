@@ -93,7 +93,11 @@ def random_segments(
 def gather(
     frames: Float[Tensor, "row mel"], starts: Int[Tensor, " segment"], segment_frames: int
 ) -> Float[Tensor, "frame segment mel"]:
-    """Copy segments out of the packed frames, time first: one gather, no loop."""
+    """Copy segments out of the packed frames, time first: one gather, no loop.
+
+    Frames kept in half precision become float32 here.
+    """
     steps = torch.arange(segment_frames, device=starts.device)[:, None]
     rows = (starts + steps).flatten()
-    return frames.index_select(0, rows).view(segment_frames, len(starts), frames.shape[1])
+    found = frames.index_select(0, rows).view(segment_frames, len(starts), frames.shape[1])
+    return found.float() if found.dtype == torch.float16 else found

@@ -5,6 +5,7 @@
 """
 
 import glob
+import mmap
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -157,7 +158,7 @@ class ShardedRows:
             return np.empty((0, *self.shape[1:]), self.dtype)
         first, last = np.searchsorted(self.firsts, [start, stop - 1], side="right") - 1
         parts = [
-            self._open(shard)[max(start - offset, 0) : stop - offset]
+            self.open(shard)[max(start - offset, 0) : stop - offset]
             for shard, offset in enumerate(self.firsts[first : last + 1].tolist(), int(first))
         ]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
@@ -167,17 +168,18 @@ class ShardedRows:
         shards = np.searchsorted(self.firsts, numbers, side="right") - 1
         for shard in np.unique(shards).tolist():
             own = shards == shard
-            found[own] = self._open(shard)[numbers[own] - self.firsts[shard]]
+            found[own] = self.open(shard)[numbers[own] - self.firsts[shard]]
         return found
 
-    def _open(self, shard: int) -> np.ndarray:
+    def open(self, shard: int) -> np.ndarray:
+        """Map a file."""
         mapped: np.ndarray = np.load(self.paths[shard], mmap_mode="r")
         return mapped
 
     def shards(self) -> Iterator[np.ndarray]:
         """Walk over the memory maps of the files."""
         for shard in range(len(self.paths)):
-            yield self._open(shard)
+            yield self.open(shard)
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Walk over the rows."""
@@ -189,9 +191,52 @@ class ShardedRows:
         del copy  # it always is one
         whole = np.empty(self.shape, self.dtype if dtype is None else dtype)
         for shard, first in enumerate(self.firsts.tolist()):
-            rows = self._open(shard)
+            rows = self.open(shard)
             whole[first : first + len(rows)] = rows
         return whole
+
+
+def copy_ranges(
+    rows: "np.ndarray | ShardedRows", starts: np.ndarray, lengths: np.ndarray, target: np.ndarray
+) -> None:
+    """Copy ranges of rows, end to end.
+
+    A file is mapped only while it is read from: what one reads here and there in files of
+    any size does not stay in the process.
+
+    Args:
+        rows: where to read; no range may straddle two files.
+        starts, lengths: `[range]`, in rows.
+        target: `[sum of lengths, ...]`, overwritten, its type is converted to.
+
+    Raises:
+        ValueError: a row of `target` has another shape.
+    """
+    if rows.shape[1:] != target.shape[1:]:
+        raise ValueError(f"rows of shape {rows.shape[1:]}, expected {target.shape[1:]}")
+    ends = np.cumsum(lengths)
+    places = np.stack([starts, starts + lengths, ends - lengths, ends], axis=1)
+    if not isinstance(rows, ShardedRows):
+        _copy_places(_mapped_anew(rows), places, target)
+        return
+    shards = np.searchsorted(rows.firsts, starts, side="right") - 1
+    for shard in np.unique(shards).tolist():
+        own = places[shards == shard]
+        own[:, :2] -= rows.firsts[shard]
+        _copy_places(rows.open(shard), own, target)
+
+
+def _copy_places(rows: np.ndarray, places: np.ndarray, target: np.ndarray) -> None:
+    """Copy row ranges, each given as first, end, first in the target, end in the target."""
+    for first, end, target_first, target_end in places.tolist():
+        target[target_first:target_end] = rows[first:end]
+
+
+def _mapped_anew(rows: np.ndarray) -> np.ndarray:
+    """Give a memory map of its own, whose pages go with it; an array in memory as it is."""
+    if isinstance(rows, np.memmap) and isinstance(rows.base, mmap.mmap):
+        return np.memmap(rows.filename, rows.dtype, "r", rows.offset, rows.shape)
+    return rows
 
 
 def open_rows(paths: Sequence[Path]) -> "np.ndarray | ShardedRows":

@@ -12,7 +12,7 @@ from fhvae.corpus.store import Corpus, read_corpus
 from fhvae.device import choose_device
 from fhvae.features.normalize import Normalizer, read_normalizer
 from fhvae.inference import factor_grid, infer_latents, sorted_positions
-from fhvae.latents import Latents, write_latents
+from fhvae.latents import ACTIVE_VARIANCE, Latents, write_latents
 from fhvae.model.weights import NORMALIZER, TrainedModel, read_model
 from fhvae.params import load_params
 from fhvae.plots.drawing import can_draw
@@ -21,7 +21,6 @@ from fhvae.plots.tsne import draw_tsne
 from fhvae.progress import progress_bar
 from fhvae.seeds import generator, stream_seed
 
-ACTIVE_VARIANCE = 0.01  # variance of the posterior mean above which a dimension is in use
 GRID_UTTERANCES = 5
 
 

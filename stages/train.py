@@ -12,9 +12,11 @@ from fhvae.model.weights import NORMALIZER, write_model
 from fhvae.params import Params, learned_domains, load_params
 from fhvae.plots.drawing import can_draw
 from fhvae.plots.learning_curve import draw_learning_curve
-from fhvae.training.checkpoint import Checkpoint, fingerprint, labels_digest
-from fhvae.training.data import load_sequences
+from fhvae.training.checkpoint import Checkpoint, course_of_run, labels_digest
+from fhvae.training.data import open_sequences
 from fhvae.training.loop import Setting, TrainedRun, Trainer
+from fhvae.training.precision import set_precision
+from fhvae.training.world import joined_world
 from fhvae.verification.monitor import cosine_eer
 
 
@@ -50,6 +52,7 @@ def main() -> None:
     )
     params = load_params()
     device = choose_device()
+    set_precision(params.training.precision, device)
     logging.info("training on %s", device.type)
     speakers = {item.utterance_id: item.speaker for item in read_corpus(corpus_path).utterances}
     copies = learned_domains(params.domains) if params.training.domains == "all" else ()
@@ -58,24 +61,27 @@ def main() -> None:
         "dev": [fbank / "dev"],
     }
     train, dev = (
-        load_sequences(
-            [read_packed(stem) for stem in own], speakers, params.training.sequence, device
-        )
+        open_sequences([read_packed(stem) for stem in own], speakers, params.training.sequence)
         for own in stems.values()
     )
     setting = Setting(params.alpha, params.seed, params.segments, params.model, params.training)
     files = [file for own in stems.values() for stem in own for file in packed_files(stem)]
     digests = [file_digest(file) for file in files]
     digests += [labels_digest(data.speakers) for data in (train, dev)]
-    checkpoint = Checkpoint(fingerprint(**vars(setting), data_digests=digests, device=device))
-    trained = Trainer(setting, train, dev, checkpoint, monitor=cosine_eer).run()
+    checkpoint = Checkpoint(course_of_run(**vars(setting), data_digests=digests, device=device))
+    with joined_world(device) as world:
+        trained = Trainer(
+            setting, train, dev.load(device), checkpoint, monitor=cosine_eer, world=world
+        ).run()
+    if not world.writes:
+        return
     normalizer = fbank / NORMALIZER
     write_model(model, trained.weights, params.model, params.segments, params.fbank, normalizer)
     curve = pd.DataFrame([record.row() for record in trained.curve])
     write_csv(plots / "learning_curve.csv", curve.round(6))
     if can_draw("matplotlib"):
         draw_learning_curve(plots / "learning_curve.png", curve)
-    write_metrics(metrics, train_metrics(trained, params, train.sequences))
+    write_metrics(metrics, train_metrics(trained, params, len(train)))
     checkpoint.clear()
 
 

@@ -43,5 +43,5 @@ class DiagonalGaussian:
 def centred(std: float, like: Float[Tensor, "..."]) -> DiagonalGaussian:
     """Make N(0, std^2) on the device and in the type of `like`, broadcast to any shape."""
     return DiagonalGaussian(
-        mean=like.new_zeros(()), log_variance=like.new_tensor(2 * math.log(std))
+        mean=like.new_zeros(()), log_variance=like.new_full((), 2 * math.log(std))
     )

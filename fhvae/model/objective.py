@@ -6,6 +6,7 @@ segment-lower-bound, discriminative-objective, s-vector-inference).
 """
 
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -13,6 +14,23 @@ from torch import Tensor
 
 from fhvae.model.gaussian import DiagonalGaussian, centred
 from fhvae.model.network import FHVAE
+from fhvae.params import ModelParams
+
+
+@runtime_checkable
+class Networks(Protocol):
+    """What the bound asks of a model; `FHVAE` is one."""
+
+    params: ModelParams
+
+    def encode_z2(self, segments: Tensor) -> DiagonalGaussian:
+        """Infer q(z2 | x)."""
+
+    def encode_z1(self, segments: Tensor, z2: Tensor) -> DiagonalGaussian:
+        """Infer q(z1 | x, z2)."""
+
+    def decode(self, z1: Tensor, z2: Tensor, frames: int) -> DiagonalGaussian:
+        """Generate p(x | z1, z2)."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +60,7 @@ class SegmentTerms:
 
 
 def segment_terms(
-    model: FHVAE,
+    model: Networks,
     segments: Float[Tensor, "frame segment mel"],
     mu2: Float[Tensor, "segment z2"],
     segments_in_sequence: Float[Tensor, " segment"],

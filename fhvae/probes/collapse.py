@@ -12,10 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fhvae.latents import Latents
+from fhvae.latents import ACTIVE_VARIANCE, Latents
 from fhvae.params import ModelParams
-
-ACTIVE_VARIANCE = 0.01  # of the posterior means; below, a dimension is called unused
 
 
 @dataclass(frozen=True)

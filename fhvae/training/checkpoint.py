@@ -3,24 +3,33 @@
 They live outside of DVC, in `checkpoints/<fingerprint>/` or below `FHVAE_CKPT_DIR`. The
 fingerprint covers whatever decides the course of training, so a checkpoint of other
 params or other frames is never taken up; how long to train is not part of it.
+
+last.pt     the one checkpoint, replaced as a whole, gone when the run has ended well
+run.json    what the fingerprint covers, so that a run can say what has changed since
+log.jsonl   a line per epoch (fhvae/training/log.py); it stays
 """
 
 import dataclasses
+import fcntl
 import hashlib
 import json
-import shutil
-from collections.abc import Sequence
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from fhvae.artifacts import new_file, unfinished_work
-from fhvae.errors import TrainingError
+from fhvae.artifacts import new_file, read_json, unfinished_work, write_json
+from fhvae.errors import ArtifactError, TrainingError
 from fhvae.params import ModelParams, SegmentsParams, TrainingParams
 
-CODE_VERSION = 2  # raise it when a change of the code changes the course of training
+log = logging.getLogger(__name__)
+CODE_VERSION = 3  # raise it when a change of the code changes the course of training
 STOPPING_KEYS = ("max_epochs", "patience")
+LAST, RUN = "last.pt", "run.json"
 
 
 def labels_digest(labels: Sequence[str]) -> str:
@@ -28,7 +37,7 @@ def labels_digest(labels: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(labels).encode()).hexdigest()
 
 
-def fingerprint(
+def course_of_run(
     alpha: float,
     seed: int,
     segments: SegmentsParams,
@@ -36,53 +45,129 @@ def fingerprint(
     training: TrainingParams,
     data_digests: list[str],
     device: torch.device,
-) -> str:
-    """Name the course of a training run, in 16 hexadecimal digits."""
+) -> dict[str, Any]:
+    """Gather all that decides the course of a training run, by dotted name."""
     course = dataclasses.asdict(training)
     for key in STOPPING_KEYS:
         del course[key]
-    facts = {
+    sections = {"segments": dataclasses.asdict(segments), "model": dataclasses.asdict(model)}
+    sections["training"] = course
+    return {
         "code": CODE_VERSION,
         "torch": str(torch.__version__),
         "device": device.type,
         "alpha": float(alpha),
         "seed": seed,
-        "segments": dataclasses.asdict(segments),
-        "model": dataclasses.asdict(model),
-        "training": course,
+        **{
+            f"{section}.{key}": value
+            for section, values in sections.items()
+            for key, value in values.items()
+        },
         "data": data_digests,
     }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def fingerprint(course: Mapping[str, Any]) -> str:
+    """Name a course of training, in 16 hexadecimal digits."""
+    return hashlib.sha256(json.dumps(course, sort_keys=True).encode()).hexdigest()[:16]
 
 
 class Checkpoint:
     """The one checkpoint of a run, replaced as a whole."""
 
-    def __init__(self, name: str, root: Path | None = None) -> None:
-        self.path = (root or unfinished_work()) / name / "last.pt"
+    def __init__(self, course: Mapping[str, Any], root: Path | None = None) -> None:
+        """Name the run after its course; nothing is written yet."""
+        self.course = dict(course)
+        self.name = fingerprint(self.course)
+        self.folder = (root or unfinished_work()) / self.name
+        self.path = self.folder / LAST
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep every other process from training the same run in the same folder.
+
+        Raises:
+            TrainingError: one does.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self.folder, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(handle)
+            raise TrainingError(
+                f"only one process may train the run in {self.folder}, another one does; wait "
+                "for it, stop it, or set FHVAE_CKPT_DIR to another folder"
+            ) from error
+        except OSError:
+            pass  # some network file systems have no locks
+        for partial in self.folder.glob(f".{LAST}.*"):  # left by kill -9
+            partial.unlink(missing_ok=True)
+        try:
+            yield
+        finally:
+            os.close(handle)
 
     def save(self, state: dict[str, Any]) -> None:
-        """Replace the checkpoint; a kill at any moment leaves the old or the new one."""
-        with new_file(self.path) as partial:
-            torch.save(state, partial)
+        """Replace the checkpoint; a kill at any moment leaves the old or the new one.
+
+        Raises:
+            TrainingError: it cannot be written; the old one is whole.
+        """
+        try:
+            if not (self.folder / RUN).exists():
+                write_json(self.folder / RUN, self.course)
+            with new_file(self.path) as partial:
+                torch.save({**state, "run": self.name}, partial)
+        except (OSError, RuntimeError) as error:  # torch's writer says RuntimeError for a full disk
+            last = "the one before it is whole" if self.path.exists() else "there is none yet"
+            raise TrainingError(
+                f"checkpoint {self.path} must be written, it cannot "
+                f"({' '.join(str(error).split())[:120]}), {last}; free space on that disk, or "
+                "set FHVAE_CKPT_DIR to a folder on another, and run the same command again"
+            ) from error
 
     def load(self, device: torch.device) -> dict[str, Any] | None:
         """Read the checkpoint, or None if there is none.
 
         Raises:
-            TrainingError: the file is broken.
+            TrainingError: the file is broken or is another run's.
         """
         if not self.path.exists():
+            self._tell_what_changed()
             return None
         try:
-            state = torch.load(self.path, map_location=device, weights_only=True)
+            state = dict(torch.load(self.path, map_location=device, weights_only=True))
         except Exception as error:  # torch raises pickle, zip and runtime errors of all kinds
             raise TrainingError(
                 f"checkpoint {self.path} must be readable, it is broken "
                 f"({' '.join(str(error).split())[:120]}); delete it to train from the start"
             ) from error
-        return dict(state)
+        if state.get("run") != self.name:
+            raise TrainingError(
+                f"checkpoint {self.path} must be of the run {self.name}, it is of "
+                f"{state.get('run', 'none')}; delete it to train from the start"
+            )
+        return state
+
+    def _tell_what_changed(self) -> None:
+        """Log how the latest unfinished run nearby differs: a param was changed, or data."""
+        others = [path for path in self.folder.parent.glob(f"*/{LAST}") if path != self.path]
+        if not others:
+            return
+        other = max(others, key=lambda path: path.stat().st_mtime).parent
+        try:
+            course = read_json(other / RUN)
+        except ArtifactError:
+            return
+        changed = [
+            "the frames" if key == "data" else f"{key}={value} (now {self.course.get(key)})"
+            for key, value in course.items()
+            if value != self.course.get(key)
+        ]
+        log.info("training from the start; %s is of a run with %s", other, ", ".join(changed))
 
     def clear(self) -> None:
         """Delete the checkpoint of a run that has ended well."""
-        shutil.rmtree(self.path.parent, ignore_errors=True)
+        self.path.unlink(missing_ok=True)
+        (self.folder / RUN).unlink(missing_ok=True)

@@ -1,7 +1,8 @@
-"""The frames of a split on the device, and which mu2 each utterance belongs to."""
+"""The sequences of a split: where their frames lie, and frames of some or all in memory."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -10,17 +11,18 @@ from torch import Tensor
 from fhvae.artifacts import Packed
 from fhvae.errors import ArtifactError
 from fhvae.segments import Segments, segment_counts
-from fhvae.shards import each_shard
+from fhvae.shards import copy_ranges
 
 
 @dataclass(frozen=True)
 class SequenceData:
-    """A split, resident in memory.
+    """Sequences, resident in memory.
 
     Attributes:
-        frames: `[row, mel]` float32, all utterances end to end.
+        frames: `[row, mel]` float32 or float16, all utterances end to end.
         offsets, lengths: `[utterance]`, in rows.
         sequence: `[utterance]` int64, row of the mu2 table that the utterance shares.
+        sequences: rows of that table; it may have rows of sequences that are not here.
         speakers: `[utterance]`, for the monitor on dev only.
     """
 
@@ -28,15 +30,11 @@ class SequenceData:
     offsets: np.ndarray
     lengths: np.ndarray
     sequence: np.ndarray
+    sequences: int
     speakers: tuple[str, ...]
 
-    @property
-    def sequences(self) -> int:
-        """Number of rows that the mu2 table needs."""
-        return int(self.sequence.max()) + 1
-
     def segments_in_sequence(self, segment_frames: int, shift: int) -> Tensor:
-        """Count N, the segments that share each mu2, `[sequence]` float32."""
+        """Count N, the segments that share each mu2, `[sequence]` float32; 0 if not here."""
         counts = segment_counts(self.lengths, segment_frames, shift)
         totals = np.bincount(self.sequence, weights=counts, minlength=self.sequences)
         return torch.from_numpy(totals.astype(np.float32)).to(self.frames.device)
@@ -48,17 +46,120 @@ class SequenceData:
         return starts, sequence
 
 
-def load_sequences(
-    copies: Sequence[Packed], speakers: Mapping[str, str], sequence: str, device: torch.device
-) -> SequenceData:
-    """Load a split whole onto the device.
+@dataclass(frozen=True)
+class Sequences:
+    """The sequences of a split on disk: no frames, 33 bytes an utterance.
+
+    Attributes:
+        copies: normalized frames of the split as it is and, perhaps, of the same utterances in
+            noise or another room.
+        copy: `[utterance]`, in which of the copies its frames are.
+        offsets, lengths: `[utterance]`, rows there.
+        sequence: `[utterance]` int64, the sequence, from 0, that the utterance is part of.
+        speakers: `[utterance]`.
+    """
+
+    copies: tuple[Packed, ...]
+    copy: np.ndarray
+    offsets: np.ndarray
+    lengths: np.ndarray
+    sequence: np.ndarray
+    speakers: tuple[str, ...]
+
+    def __len__(self) -> int:
+        """Count the sequences."""
+        return int(self.sequence.max()) + 1
+
+    @property
+    def mels(self) -> int:
+        """Values of a frame."""
+        return int(self.copies[0].rows.shape[1])
+
+    @property
+    def frame_bytes(self) -> int:
+        """Size of all frames, as they are on disk."""
+        return int(self.lengths.sum()) * self.mels * self._dtype.itemsize
+
+    @property
+    def _dtype(self) -> np.dtype[np.generic]:
+        return np.result_type(*(packed.rows.dtype for packed in self.copies))
+
+    @cached_property
+    def _by_sequence(self) -> np.ndarray:
+        """Order utterances by sequence, those of a sequence as they lie."""
+        return np.argsort(self.sequence, kind="stable")
+
+    @cached_property
+    def _first_of_sequence(self) -> np.ndarray:
+        """Find where in that order each sequence begins, and where the last one ends."""
+        ordered = self.sequence[self._by_sequence]
+        return np.searchsorted(ordered, np.arange(len(self) + 1))
+
+    def utterances_of(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Find the utterances of some sequences, in the order of the files.
+
+        Args:
+            chosen: `[row]`, numbers of sequences.
+
+        Returns:
+            Positions of the utterances, and for each the row of its sequence in `chosen`.
+        """
+        first = self._first_of_sequence
+        parts = [self._by_sequence[first[one] : first[one + 1]] for one in chosen.tolist()]
+        rows = np.repeat(np.arange(len(chosen)), [len(part) for part in parts])
+        utterances = np.concatenate(parts)
+        order = np.argsort(utterances)
+        return utterances[order], rows[order]
+
+    def load(self, device: torch.device) -> SequenceData:
+        """Load the split whole onto the device."""
+        return self._load(np.arange(len(self.lengths)), self.sequence, len(self), device)
+
+    def load_some(
+        self, chosen: np.ndarray, rows: np.ndarray, table_rows: int, device: torch.device
+    ) -> SequenceData:
+        """Load some sequences onto the device; of the files, no more than these is read.
+
+        Args:
+            chosen: `[row]`, numbers of sequences.
+            rows: `[row]`, the row of the table of mu2 that each has.
+            table_rows: how many rows that table has.
+            device: where the frames live from now on.
+        """
+        utterances, position = self.utterances_of(chosen)
+        return self._load(utterances, rows[position], table_rows, device)
+
+    def _load(
+        self, utterances: np.ndarray, rows: np.ndarray, table_rows: int, device: torch.device
+    ) -> SequenceData:
+        lengths = self.lengths[utterances]
+        offsets = np.cumsum(lengths) - lengths
+        frames = np.empty((lengths.sum(), self.mels), self._dtype)
+        for number, packed in enumerate(self.copies):
+            own = np.flatnonzero(self.copy[utterances] == number)
+            if len(own):
+                first, end = offsets[own[0]], offsets[own[-1]] + lengths[own[-1]]
+                starts = self.offsets[utterances[own]]
+                copy_ranges(packed.rows, starts, lengths[own], frames[first:end])
+        return SequenceData(
+            frames=torch.from_numpy(frames).to(device),
+            offsets=offsets,
+            lengths=lengths,
+            sequence=rows,
+            sequences=table_rows,
+            speakers=tuple(self.speakers[utterance] for utterance in utterances.tolist()),
+        )
+
+
+def open_sequences(
+    copies: Sequence[Packed], speakers: Mapping[str, str], sequence: str
+) -> Sequences:
+    """Say which utterances share a mu2; frames are not read.
 
     Args:
-        copies: normalized frames of the split as it is and, perhaps, of the same utterances in
-            noise or another room; each copy of an utterance is an utterance of its own.
+        copies: see `Sequences`; each copy of an utterance is an utterance of its own.
         speakers: speaker of each utterance_id.
         sequence: "utterance": each has its own mu2; "speaker": utterances of one share it.
-        device: where the frames live from now on.
 
     Raises:
         ArtifactError: an utterance has no speaker.
@@ -75,25 +176,11 @@ def load_sequences(
     own = zip(ids, number.tolist(), strict=True)
     labels = [(name, 0) for name in names] if sequence == "speaker" else list(own)
     rows = {label: row for row, label in enumerate(sorted(set(labels)))}
-    lengths = np.concatenate([packed.lengths for packed in copies])
-    firsts = np.cumsum([0, *(len(packed.rows) for packed in copies[:-1])])
-    return SequenceData(
-        frames=torch.from_numpy(_joined_frames(copies)).to(device),
-        offsets=np.concatenate(
-            [packed.offsets + first for packed, first in zip(copies, firsts, strict=True)]
-        ),
-        lengths=lengths,
+    return Sequences(
+        copies=tuple(copies),
+        copy=number.astype(np.int8),
+        offsets=np.concatenate([packed.offsets for packed in copies]),
+        lengths=np.concatenate([packed.lengths for packed in copies]),
         sequence=np.array([rows[label] for label in labels], np.int64),
         speakers=names,
     )
-
-
-def _joined_frames(copies: Sequence[Packed]) -> np.ndarray:
-    """Copy all frames into one array, `[row, mel]` float32; memory is that of the array."""
-    rows = sum(len(packed.rows) for packed in copies)
-    frames = np.empty((rows, *copies[0].rows.shape[1:]), np.float32)
-    first = 0
-    for part in (part for packed in copies for part in each_shard(packed.rows)):
-        np.concatenate([part], out=frames[first : first + len(part)])  # refuses another shape
-        first += len(part)
-    return frames

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from fhvae.latents import ACTIVE_VARIANCE
+from fhvae.model.gaussian import DiagonalGaussian, centred
 from fhvae.model.network import FHVAE
 from fhvae.model.objective import infer_mu2, posteriors, segment_terms
 from fhvae.params import SegmentsParams
@@ -38,6 +40,24 @@ class DevTerms:
     eer_mu1: float | None
 
 
+@dataclass(frozen=True)
+class LatentUsage:
+    """How the dimensions of z1 and z2 are used on dev, for the log.
+
+    Attributes:
+        kl_z1, kl_z2: `[dimension]`, means over segments, in nats; z1 given the mean of z2.
+        active_z1, active_z2: dimensions whose posterior mean varies by more than
+            `ACTIVE_VARIANCE`.
+        mu2_norm: mean Euclidean norm of mu2.
+    """
+
+    kl_z1: tuple[float, ...]
+    kl_z2: tuple[float, ...]
+    active_z1: int
+    active_z2: int
+    mu2_norm: float
+
+
 @torch.no_grad()
 def evaluate_dev(
     network: FHVAE,
@@ -45,7 +65,7 @@ def evaluate_dev(
     segments: SegmentsParams,
     noise_seed: int,
     monitor: Monitor | None,
-) -> DevTerms:
+) -> tuple[DevTerms, LatentUsage]:
     """Evaluate the bound on the dev grid.
 
     The noise is the same at every call, so two epochs differ by their weights only.
@@ -53,10 +73,13 @@ def evaluate_dev(
     device = data.frames.device
     noise = torch.Generator(device).manual_seed(noise_seed)
     mu2 = closed_form_table(network, data, segments)
+    params = network.params
+    sizes = (params.z1, params.z2)
     counts = data.segments_in_sequence(segments.frames, segments.shift)
     grid = sequence_grid(data, segments)
     starts, sequence = data.on_device(grid)
     sums = torch.zeros(5, dtype=torch.float64, device=device)
+    kl_sums = [torch.zeros(size, dtype=torch.float64, device=device) for size in sizes]
     z1_means, z2_means = [], []
     for part, rows in zip(
         torch.split(starts, INFERENCE_BATCH), torch.split(sequence, INFERENCE_BATCH), strict=True
@@ -68,8 +91,12 @@ def evaluate_dev(
         found = posteriors(network, batch)
         z1_means.append(found.z1.mean)
         z2_means.append(found.z2.mean)
+        z2_prior = DiagonalGaussian(mu2[rows], centred(params.z2_std, mu2).log_variance)
+        kl_sums[0] += found.z1.kl_to(centred(params.z1_std, mu2)).double().sum(dim=0)
+        kl_sums[1] += found.z2.kl_to(z2_prior).double().sum(dim=0)
     lower_bound, log_px, kl_z1, kl_z2, log_pmu2 = (sums / len(grid)).tolist()
     z1, z2 = torch.cat(z1_means), torch.cat(z2_means)
+    variances = [z.double().var(dim=0, correction=0) for z in (z1, z2)]
     eers: list[float | None] = [None, None]
     if monitor is not None:
         utterance = torch.from_numpy(grid.utterance).to(device)
@@ -77,14 +104,22 @@ def evaluate_dev(
             monitor(infer_mu2(z, utterance, len(data.lengths), 0.0).cpu().numpy(), data.speakers)
             for z in (z2, z1)
         ]
-    return DevTerms(
+    terms_of_all = DevTerms(
         lower_bound=lower_bound,
         log_px=log_px,
         kl_z1=kl_z1,
         kl_z2=kl_z2,
         log_pmu2=log_pmu2,
-        z1_mean_variance=float(z1.double().var(dim=0, correction=0).sum()),
-        z2_mean_variance=float(z2.double().var(dim=0, correction=0).sum()),
+        z1_mean_variance=float(variances[0].sum()),
+        z2_mean_variance=float(variances[1].sum()),
         eer_mu2=eers[0],
         eer_mu1=eers[1],
     )
+    usage = LatentUsage(
+        kl_z1=tuple((kl_sums[0] / len(grid)).tolist()),
+        kl_z2=tuple((kl_sums[1] / len(grid)).tolist()),
+        active_z1=int((variances[0] > ACTIVE_VARIANCE).sum()),
+        active_z2=int((variances[1] > ACTIVE_VARIANCE).sum()),
+        mu2_norm=float(mu2.norm(dim=1).mean()),
+    )
+    return terms_of_all, usage

@@ -6,9 +6,8 @@ training segments. The two are counted apart (paper-map: optimization).
 
 import logging
 import math
-import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,22 +15,25 @@ import torch
 from torch import Tensor
 
 from fhvae.errors import TrainingError
-from fhvae.model.network import FHVAE, new_network
-from fhvae.model.objective import SegmentTerms, log_q_sequence, segment_terms
 from fhvae.params import ModelParams, SegmentsParams, TrainingParams
 from fhvae.progress import progress_bar
 from fhvae.seeds import stream_seed
 from fhvae.segments import gather
-from fhvae.training.average import RunningAverage
+from fhvae.training.blocks import Block, Blocks
 from fhvae.training.checkpoint import Checkpoint
-from fhvae.training.data import SequenceData
-from fhvae.training.dev import DevTerms, Monitor, evaluate_dev
+from fhvae.training.data import SequenceData, Sequences
+from fhvae.training.dev import DevTerms, LatentUsage, Monitor, evaluate_dev
+from fhvae.training.interrupt import noted_signals
+from fhvae.training.learner import TERMS, Learner
+from fhvae.training.log import TrainingLog
 from fhvae.training.passes import TrainingPass, draw_pass
 from fhvae.training.record import EpochRecord, TrainTerms, collapse_reason
-from fhvae.training.table import closed_form_table, new_table
+from fhvae.training.table import closed_form_table
+from fhvae.training.world import World
 
 log = logging.getLogger(__name__)
-CHECK_STEPS = 20  # steps between two looks at the running sums: divergence, progress bar
+CHECK_STEPS = 20  # steps between two looks at the running sums: divergence, signals, progress
+CHECKPOINT_SECONDS = 300.0  # at most between two checkpoints, where epochs are longer
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class TrainedRun:
 
 @dataclass
 class Progress:
-    """Where a run stands; with weights, optimizer and noise, all that a resume needs."""
+    """Where a run stands; with the learner, all that a resume needs."""
 
     step: int = 0
     passes: int = 0
@@ -76,124 +78,172 @@ class Trainer:
     def __init__(
         self,
         setting: Setting,
-        train: SequenceData,
+        train: Sequences,
         dev: SequenceData,
         checkpoint: Checkpoint,
         monitor: Monitor | None = None,
+        world: World | None = None,
     ) -> None:
-        self.setting, self.train, self.dev = setting, train, dev
+        """Draw the first weights on the device of `dev`.
+
+        Args:
+            setting: what decides the course.
+            train: sequences; frames are read when they are needed.
+            dev: frames that dev is looked at with.
+            checkpoint: where the state is kept.
+            monitor: computes an EER on dev, for the curve.
+            world: the processes that train together; alone if None.
+        """
+        self.setting, self.dev = setting, dev
         self.checkpoint, self.monitor = checkpoint, monitor
-        device = train.frames.device
-        # The one use of PyTorch's global generator: initial weights, then the table.
-        self.network = new_network(train.frames.shape[1], setting.model, setting.seed).to(device)
-        self.table = new_table(train.sequences, setting.model, device)
-        self.noise = torch.Generator(device).manual_seed(stream_seed(setting.seed, "noise"))
-        trained = [weight for weight in self.network.parameters() if weight.requires_grad]
-        self.optimizer = torch.optim.Adam(
-            [*trained, self.table],
-            lr=setting.training.learning_rate,
-            betas=(setting.training.adam_beta1, setting.training.adam_beta2),
-            fused=True,
+        self.world, self.device = world or World(), dev.frames.device
+        training = setting.training
+        self.sequences = len(train)
+        self.blocks = Blocks(
+            train,
+            training.block_sequences,
+            setting.segments,
+            training.batch,
+            setting.seed,
+            self.device,
+            self.world,
         )
-        share = setting.training.average
-        self.average = RunningAverage(self.network, share) if share else None
-        self.counts = train.segments_in_sequence(
-            setting.segments.frames, setting.segments.train_shift
+        self.batch = self.world.share_of_batch(training.batch)
+        self.learner = Learner(
+            train.mels,
+            self.blocks.rows,
+            setting.alpha,
+            setting.seed,
+            setting.model,
+            training,
+            self.device,
+            self.world,
         )
         self.progress = Progress()
-        self.sums = torch.zeros(6, device=device)
+        self.sums = torch.zeros(TERMS, device=self.device)
+        self.block: Block | None = None
+        self.counts = torch.zeros(self.blocks.rows, device=self.device)
         self.current: TrainingPass | None = None
 
     def run(self) -> TrainedRun:
         """Train until patience or max_epochs ends it, resuming from a checkpoint if there is one.
 
         Raises:
-            TrainingError: the bound became NaN or infinite.
+            TrainingError: the bound became NaN or infinite, or a checkpoint is unusable.
             KeyboardInterrupt: Ctrl-C or SIGTERM came; the checkpoint holds all work.
         """
-        self._resume()
-        training = self.setting.training
-        total = training.max_epochs * training.epoch_steps
-        bar = progress_bar(None, "train", "step", total, initial=self.progress.step)
-        with bar, _catch_signals() as caught:
-            while not self._finished():
-                self.train_step()
-                bar.update()
-                if self.progress.step % CHECK_STEPS == 0:
-                    bar.set_postfix_str(self._check().progress, refresh=False)
-                if self.progress.step % training.epoch_steps == 0:
-                    self._end_epoch()
-                if caught:
-                    self._check()
-                    self._save()
-                    raise KeyboardInterrupt
+        if not self.world.writes:
+            return self._run()
+        with self.checkpoint.held():
+            return self._run()
+
+    def _run(self) -> TrainedRun:
+        try:
+            self._resume()
+            with noted_signals() as caught:
+                self._train(caught)
+        finally:
+            self.blocks.close()
         return TrainedRun(
             weights=self.progress.best_weights,
             best=self.progress.best,
             curve=tuple(self.progress.curve),
         )
 
+    def _train(self, caught: list[int]) -> None:
+        """Take steps until the end; `caught` fills with the numbers of signals."""
+        training, progress = self.setting.training, self.progress
+        total, shown = training.max_epochs * training.epoch_steps, self.world.writes
+        saved = measured_from = time.monotonic()
+        measured_step = progress.step
+        log = TrainingLog(self.checkpoint.folder, len(progress.curve)) if shown else None
+        with progress_bar(None, "train", "step", total, initial=progress.step, shown=shown) as bar:
+            while not self._finished():
+                self.train_step()
+                bar.update()
+                looks = progress.step % CHECK_STEPS == 0
+                if looks:
+                    bar.set_postfix_str(self._check().progress, refresh=False)
+                if progress.step % training.epoch_steps == 0:
+                    segments = (progress.step - measured_step) * training.batch
+                    speed = segments / (time.monotonic() - measured_from)
+                    usage = self._end_epoch()
+                    if log is not None:
+                        log.add(progress.curve[-1], usage, speed)
+                    self._save()
+                    saved = measured_from = time.monotonic()
+                    measured_step = progress.step
+                if self._told_to_stop(caught, looks):
+                    self._check()
+                    self._save()
+                    raise KeyboardInterrupt
+                if looks and self._is_time(saved):
+                    self._save()
+                    saved = time.monotonic()
+
+    def _told_to_stop(self, caught: list[int], looks: bool) -> bool:
+        """Tell whether a signal came; several processes agree on the step, now and then."""
+        if self.world.size == 1:
+            return bool(caught)
+        return looks and self.world.any(bool(caught), self.device)
+
+    def _is_time(self, saved: float) -> bool:
+        """Tell whether the last checkpoint is old; rank 0 decides."""
+        return self.world.from_first(time.monotonic() - saved > CHECKPOINT_SECONDS)
+
     def train_step(self) -> None:
         """Take one step of Adam on the next batch, drawing a new pass when one has ended."""
         if self.current is None or self.progress.batch == len(self.current):
             self._begin_pass()
         assert self.current is not None
+        assert self.block is not None
         starts = self.current.starts[self.progress.batch]
         sequence = self.current.sequence[self.progress.batch]
-        segments = gather(self.train.frames, starts, self.setting.segments.frames)
-        terms = segment_terms(
-            self.network,
-            segments,
-            self.table.index_select(0, sequence),
-            self.counts[sequence],
-            self.noise,
-        )
-        log_q = self._log_q(terms, sequence)
-        bound = terms.lower_bound
-        loss = -bound.mean()
-        if self.setting.alpha > 0:
-            loss = loss - self.setting.alpha * log_q.mean()
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
-        if self.average is not None:
-            self.average.update(self.network)
-        self._add(bound, terms, log_q)
+        segments = gather(self.block.data.frames, starts, self.setting.segments.frames)
+        self.sums += self.learner.step(segments, sequence, self.counts[sequence])
         self.progress.step += 1
         self.progress.batch += 1
 
-    @property
-    def kept(self) -> FHVAE:
-        """The networks that dev is shown and that are kept: averaged, if that is asked for."""
-        return self.network if self.average is None else self.average.network
-
-    def _log_q(self, terms: SegmentTerms, sequence: Tensor) -> Tensor:
-        """Evaluate the discriminative term; without gradient where alpha is 0."""
-        with torch.set_grad_enabled(self.setting.alpha > 0):
-            return log_q_sequence(terms.z2.mean, self.table, sequence, self.setting.model.z2_std)
-
-    @torch.no_grad()
-    def _add(self, bound: Tensor, terms: SegmentTerms, log_q: Tensor) -> None:
-        """Add a step to the running means of the epoch, on the device."""
-        parts = (bound, terms.log_px, terms.kl_z1, terms.kl_z2, terms.log_pmu2, log_q)
-        self.sums += torch.stack([part.mean() for part in parts])
+    def block_of(self, pass_number: int) -> int:
+        """Number the block that a pass goes over: with hierarchical sampling each has its own."""
+        return pass_number if self.blocks.hierarchical else 0
 
     def _begin_pass(self) -> None:
         """Draw the next pass; refill the table in closed form where that is asked for."""
-        setting = self.setting
-        self.current = draw_pass(
-            self.train, setting.segments, setting.training.batch, setting.seed, self.progress.passes
-        )
-        if setting.training.mu2_table == "closed_form":
-            with torch.no_grad():
-                self.table.copy_(closed_form_table(self.network, self.train, setting.segments))
+        number = self.progress.passes
+        self._enter_pass(number)
+        if self.setting.training.mu2_table == "closed_form":
+            is_new = self.blocks.hierarchical and (
+                number == 0 or self.block_of(number) != self.block_of(number - 1)
+            )
+            self._refill(new_sequences=is_new)
         self.progress.passes += 1
         self.progress.batch = 0
 
+    def _enter_pass(self, number: int) -> None:
+        """Put the block and the draws of a pass in place."""
+        setting = self.setting
+        if self.block is None or self.block.number != self.block_of(number):
+            self.block = self.current = None  # frees them before two more blocks are in memory
+            self.block = self.blocks.take(self.block_of(number))
+            self.counts = self.block.data.segments_in_sequence(
+                setting.segments.frames, setting.segments.train_shift
+            )
+        self.current = draw_pass(
+            self.block, setting.segments, self.batch, setting.seed, number, self.world.rank
+        )
+
+    def _refill(self, new_sequences: bool) -> None:
+        """Infer the table from the weights of now."""
+        assert self.block is not None
+        own = closed_form_table(self.learner.network, self.block.data, self.setting.segments)
+        self.learner.refill(self.world.sum(own), new_sequences)
+
     def _means(self) -> TrainTerms:
-        """Take the means of the epoch so far."""
+        """Take the means of the epoch so far, over all processes."""
         steps = (self.progress.step - 1) % self.setting.training.epoch_steps + 1
-        return TrainTerms(*(self.sums / steps).tolist())
+        sums = self.world.sum(self.sums.clone())
+        return TrainTerms(*(sums / (steps * self.world.size)).tolist())
 
     def _check(self) -> TrainTerms:
         """Take the means; stop before a NaN can reach a file."""
@@ -211,19 +261,20 @@ class Trainer:
             )
         return means
 
-    def _end_epoch(self) -> None:
-        """Look at dev, keep the best weights, log a line, save the checkpoint."""
+    def _end_epoch(self) -> LatentUsage:
+        """Look at dev, keep the best weights, write a line to the terminal."""
         setting, progress = self.setting, self.progress
         means = self._check()
-        noise_seed = stream_seed(setting.seed, "dev noise")
-        dev = evaluate_dev(self.kept, self.dev, setting.segments, noise_seed, self.monitor)
+        found = self.world.from_first(self._look_at_dev() if self.world.writes else None)
+        assert found is not None
+        dev, usage = found
         if not math.isfinite(dev.lower_bound):
             raise TrainingError(
                 f"training diverged: dev lower bound is {dev.lower_bound} at step "
                 f"{progress.step}; lower training.learning_rate "
                 f"(now {setting.training.learning_rate:g})"
             )
-        chance = -math.log(self.train.sequences)
+        chance = -math.log(self.blocks.rows)
         collapsed = collapse_reason(
             means,
             dev,
@@ -236,11 +287,17 @@ class Trainer:
         record = EpochRecord(epoch, progress.step, progress.passes, means, dev, chance, collapsed)
         progress.curve.append(record)
         if progress.best is record:
-            state = self.kept.state_dict()
+            state = self.learner.kept.state_dict()
             progress.best_weights = {name: value.detach().clone() for name, value in state.items()}
         self.sums.zero_()
-        self._save()
-        _log_epoch(record)
+        if self.world.writes:
+            _log_epoch(record)
+        return usage
+
+    def _look_at_dev(self) -> tuple[DevTerms, LatentUsage]:
+        """Evaluate dev, with the same noise each time."""
+        setting, noise_seed = self.setting, stream_seed(self.setting.seed, "dev noise")
+        return evaluate_dev(self.learner.kept, self.dev, setting.segments, noise_seed, self.monitor)
 
     def _finished(self) -> bool:
         """Tell whether max_epochs or patience has ended the run."""
@@ -249,14 +306,14 @@ class Trainer:
     def _save(self) -> None:
         """Write the whole state."""
         progress = self.progress
+        own = {"noise": self.learner.noise.get_state(), "sums": self.sums}
+        of_each = self.world.all_values(own)
+        if not self.world.writes:
+            return
         self.checkpoint.save(
             {
-                "network": self.network.state_dict(),
-                "average": {} if self.average is None else self.average.state_dict(),
-                "table": self.table.detach(),
-                "optimizer": self.optimizer.state_dict(),
-                "noise": self.noise.get_state(),
-                "sums": self.sums,
+                **self.learner.state_dict(),
+                "of_each": of_each,
                 "step": progress.step,
                 "passes": progress.passes,
                 "batch": progress.batch,
@@ -267,34 +324,32 @@ class Trainer:
 
     def _resume(self) -> None:
         """Take up a checkpoint of this very run, if there is one."""
-        state = self.checkpoint.load(self.train.frames.device)
+        state = self.checkpoint.load(self.device)
         if state is None:
             return
         curve = [_from_plain(item) for item in state["curve"]]
         if any(is_finished(curve[:end], self.setting.training) for end in range(len(curve))):
             log.info("%s has trained longer than asked for now: not used", self.checkpoint.path)
             return
-        self.network.load_state_dict(state["network"])
-        if self.average is not None:
-            self.average.load_state_dict(state["average"])
-        with torch.no_grad():
-            self.table.copy_(state["table"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.noise.set_state(state["noise"].cpu())
-        self.sums.copy_(state["sums"])
+        self.learner.load_state_dict(state)
         self.progress = Progress(
             state["step"], state["passes"], state["batch"], curve, state["best_weights"]
         )
-        if self.progress.passes > 0:
-            setting = self.setting
-            self.current = draw_pass(
-                self.train,
-                setting.segments,
-                setting.training.batch,
-                setting.seed,
-                self.progress.passes - 1,
-            )
         log.info("resumed at step %d from %s", self.progress.step, self.checkpoint.path)
+        of_each = state["of_each"]
+        if len(of_each) == self.world.size:
+            self.learner.noise.set_state(of_each[self.world.rank]["noise"].cpu())
+            self.sums.copy_(of_each[self.world.rank]["sums"])
+            if self.progress.passes > 0:
+                self._enter_pass(self.progress.passes - 1)
+            return
+        # Not bit-equal, but the same in law: the rest of the pass is left out.
+        log.info(
+            "trained by %d processes until now, by %d from here", len(of_each), self.world.size
+        )
+        self.sums.copy_(sum(one["sums"] for one in of_each) / len(of_each))
+        names = ("noise", self.world.rank, "from step", self.progress.step)
+        self.learner.noise.manual_seed(stream_seed(self.setting.seed, *names))
 
 
 def is_finished(curve: Sequence[EpochRecord], training: TrainingParams) -> bool:
@@ -334,18 +389,3 @@ def _log_epoch(record: EpochRecord) -> None:
     )
     if record.collapsed:
         log.warning("epoch %d: z2 looks collapsed: %s", record.epoch, record.collapsed)
-
-
-@contextmanager
-def _catch_signals() -> Iterator[list[int]]:
-    """Note Ctrl-C and SIGTERM instead of dying of them, so that the step in hand is finished."""
-    caught: list[int] = []
-    before = {
-        number: signal.signal(number, lambda found, _: caught.append(found))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield caught
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -4,11 +4,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from fhvae.errors import ParamsError
 from fhvae.params import SegmentsParams
 from fhvae.seeds import generator
 from fhvae.segments import random_segments
-from fhvae.training.data import SequenceData
+from fhvae.training.blocks import Block
 
 
 @dataclass(frozen=True)
@@ -29,25 +28,25 @@ class TrainingPass:
 
 
 def draw_pass(
-    data: SequenceData, segments: SegmentsParams, batch: int, seed: int, number: int
+    block: Block, segments: SegmentsParams, batch: int, seed: int, number: int, rank: int = 0
 ) -> TrainingPass:
     """Draw pass `number` of a run; equal arguments, equal pass, so a resume needs no memory of it.
 
-    The last, incomplete batch is dropped, as in the authors' second code.
+    The last, incomplete batch is dropped, as in the authors' second code. The draws are made on
+    the host, once a pass, and moved to the device in one piece: a step draws nothing.
 
-    Raises:
-        ParamsError: there are fewer segments than one batch holds.
+    Args:
+        block: what is drawn from.
+        segments: how it is cut.
+        batch: segments of this process in a batch.
+        seed, number: of the run and of the pass.
+        rank: of this process among those that train together.
     """
-    random = generator(seed, "segments", number)
+    data = block.data
+    random = generator(seed, "segments", number, *([rank] if rank else []))
     drawn = random_segments(
         data.offsets, data.lengths, segments.frames, segments.train_shift, random
     )
-    batches = len(drawn) // batch
-    if batches == 0:
-        raise ParamsError(
-            f"training.batch must be at most the {len(drawn)} segments of the train split, "
-            f"got {batch}"
-        )
-    order = random.permutation(len(drawn))[: batches * batch]
+    order = random.permutation(len(drawn))[: block.batches * batch]
     starts, sequence = data.on_device(drawn.take(order))
-    return TrainingPass(starts.view(batches, batch), sequence.view(batches, batch))
+    return TrainingPass(starts.view(-1, batch), sequence.view(-1, batch))

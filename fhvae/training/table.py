@@ -1,8 +1,9 @@
-"""The table of mu2: one trained vector per training sequence.
+"""The table of mu2: one trained vector per sequence that is trained on.
 
 It lives and dies with training; a model is used without it.
 """
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -29,14 +30,20 @@ def sequence_grid(data: SequenceData, segments: SegmentsParams) -> Segments:
 def closed_form_table(network: FHVAE, data: SequenceData, segments: SegmentsParams) -> Tensor:
     """Infer the mu2 of every sequence from the current z2 encoder, `[sequence, z2]`.
 
-    Done at the start of each pass this is hierarchical sampling with one block of all
-    sequences (paper-map: hierarchical-sampling, mu2-table), and what keeps z2 from collapsing
-    (docs/decisions/0004-mu2-table.md).
+    The row of a sequence that is not in `data` is 0. Done at the start of each pass over all
+    sequences this is hierarchical sampling with one block (paper-map: hierarchical-sampling,
+    mu2-table), and what keeps z2 from collapsing (docs/decisions/0004-mu2-table.md).
     """
-    starts, sequence = data.on_device(sequence_grid(data, segments))
+    grid = sequence_grid(data, segments)
+    starts, _ = data.on_device(grid)
     means = [
         network.encode_z2(gather(data.frames, part, segments.frames)).mean
         for part in torch.split(starts, INFERENCE_BATCH)
     ]
     shrinkage = (network.params.z2_std / network.params.mu2_std) ** 2
-    return infer_mu2(torch.cat(means), sequence, data.sequences, shrinkage)
+    rows, place = (
+        torch.from_numpy(found).to(starts.device)
+        for found in np.unique(data.sequence[grid.utterance], return_inverse=True)
+    )
+    inferred = infer_mu2(torch.cat(means), place, len(rows), shrinkage)
+    return inferred.new_zeros(data.sequences, inferred.shape[1]).index_copy(0, rows, inferred)

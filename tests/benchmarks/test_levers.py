@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from benchmarks.hand_labels import leave_one_out
-from benchmarks.lever_trainer import LeverTrainer, Method, warped_copies
+from benchmarks.lever_trainer import LeverTrainer, Method, NoCheckpoint, warped_copies
 from benchmarks.levers import RESULTS, ROOT, page, params_of, planned
 from fhvae.artifacts import Packed
 from fhvae.features.normalize import Normalizer
 from fhvae.params import ModelParams, SegmentsParams, load_params
-from fhvae.training.data import SequenceData
+from fhvae.training.data import open_sequences
 from fhvae.training.loop import Setting
 from fhvae.verification.monitor import cosine_eer
 
@@ -49,40 +49,42 @@ def test_a_copy_without_stretch_is_the_original_and_with_it_is_not():
     assert other.utterance_ids == packed().utterance_ids
 
 
-def tiny_trainer(method: Method) -> LeverTrainer:
-    own = packed()
-    data = SequenceData(
-        torch.from_numpy(own.rows), own.offsets, own.lengths, np.arange(3), ("x", "y", "x")
-    )
-    training = dataclasses.replace(
-        load_params(Path(ROOT) / "params.yaml").training,
-        batch=2,
-        epoch_steps=4,
-        max_epochs=2,
-        average=0.0,
-    )
-    model = ModelParams(layers=1, cells=6, z1=3, z2=4, z1_std=1.0, z2_std=0.5, mu2_std=1.0)
-    segments = SegmentsParams(frames=5, train_shift=10, shift=5)
-    setting = Setting(10.0, 0, segments, model, training)
-    return LeverTrainer(setting, data, data, method, cosine_eer)
+@pytest.fixture
+def tiny_trainer(tmp_path):
+    def make(method: Method, **changes: object) -> LeverTrainer:
+        people = {"a": "x", "b": "y", "c": "x"}
+        data = open_sequences([packed()], people, "utterance")
+        training = dataclasses.replace(
+            load_params(Path(ROOT) / "params.yaml").training,
+            **{"batch": 2, "epoch_steps": 4, "max_epochs": 2, "average": 0.0, **changes},
+        )
+        model = ModelParams(layers=1, cells=6, z1=3, z2=4, z1_std=1.0, z2_std=0.5, mu2_std=1.0)
+        segments = SegmentsParams(frames=5, train_shift=10, shift=5)
+        setting = Setting(10.0, 0, segments, model, training)
+        dev = data.load(torch.device("cpu"))
+        return LeverTrainer(setting, data, dev, method, NoCheckpoint({}, tmp_path), cosine_eer)
+
+    return make
 
 
-def test_decay_ends_at_a_learning_rate_near_zero():
+def test_decay_ends_at_a_learning_rate_near_zero(tiny_trainer):
     trainer = tiny_trainer(Method(decay=True))
     trainer.run()
     whole = trainer.setting.training.learning_rate
-    assert trainer.optimizer.param_groups[0]["lr"] == pytest.approx(whole / 8)  # last of 8 steps
+    assert trainer.learner.optimizer.param_groups[0]["lr"] == pytest.approx(
+        whole / 8
+    )  # last of 8 steps
 
 
-def test_first_fill_leaves_the_table_to_training_after_the_first_pass():
+def test_first_fill_leaves_the_table_to_training_after_the_first_pass(tiny_trainer):
     refilled, once = (tiny_trainer(Method(first_fill=flag)) for flag in (False, True))
     for trainer in (refilled, once):
         trainer.train_step()
-    torch.testing.assert_close(refilled.table, once.table)
+    torch.testing.assert_close(refilled.learner.table, once.learner.table)
     refilled.run()
     once.run()
     assert once.progress.passes > 1
-    assert not torch.equal(refilled.table, once.table)
+    assert not torch.equal(refilled.learner.table, once.learner.table)
 
 
 def test_leave_one_out_never_fits_on_the_person_it_scores():
@@ -95,28 +97,33 @@ def test_leave_one_out_never_fits_on_the_person_it_scores():
     assert leave_one_out(opposite, labels, speakers, ["x", "y"]) == 0.0
 
 
-def test_only_the_rows_of_the_block_compete_and_are_filled():
-    trainer = tiny_trainer(Method(block_sequences=2))
-    before = trainer.table.detach().clone()
-    trainer._begin_pass()
-    assert trainer.current is not None
-    block = trainer.block.tolist()
-    assert len(block) == 2
-    assert set(trainer.current.sequence.flatten().tolist()) == set(block)
-    moved = (trainer.table.detach() != before).any(dim=1)
-    assert moved.tolist() == [row in block for row in range(3)]
+def test_a_block_stays_for_as_many_passes_as_the_method_says(tiny_trainer):
+    trainer = tiny_trainer(Method(block_passes=3), block_sequences=2)
+    assert [trainer.block_of(number) for number in range(7)] == [0, 0, 0, 1, 1, 1, 2]
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_moments_of_a_row_go_with_its_sequence_unless_kept(tiny_trainer, keep):
+    trainer = tiny_trainer(Method(keep_moments=keep), block_sequences=2)
     trainer.train_step()
-    (left_out,) = set(range(3)) - set(block)
-    assert not trainer.table.grad[left_out].any()
+    state = trainer.learner.optimizer.state[trainer.learner.table]
+    assert state["exp_avg"].any()
+    trainer._begin_pass()
+    assert bool(state["exp_avg"].any()) == bool(state["exp_avg_sq"].any()) == keep
+    assert float(state["step"]) == (1 if keep else 0)
 
 
-def test_the_error_rate_selects_where_it_is_asked_to():
+def test_cpu_seconds_grow_with_the_epochs(tiny_trainer):
+    trainer = tiny_trainer(Method())
+    trainer.run()
+    assert len(trainer.cpu_s) == 2
+    assert 0 < trainer.cpu_s[0] < trainer.cpu_s[1]
+
+
+def test_the_error_rate_selects_where_it_is_asked_to(tiny_trainer):
     rates = iter([0.3, 0.0, 0.1, 0.0, 0.2, 0.0])  # mu2 and mu1 of three epochs
-    trainer = tiny_trainer(Method(select="eer"))
+    trainer = tiny_trainer(Method(select="eer"), max_epochs=3)
     trainer.monitor = lambda vectors, speakers: next(rates)
-    trainer.setting = dataclasses.replace(
-        trainer.setting, training=dataclasses.replace(trainer.setting.training, max_epochs=3)
-    )
     kept = []
     trainer.checkpoint.save = lambda state: kept.append(state["network"]["decoder.head.weight"] + 0)
     found = trainer.run()

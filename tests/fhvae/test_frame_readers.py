@@ -20,8 +20,9 @@ from fhvae.model.weights import TrainedModel
 from fhvae.probes.rows import Controls, segment_rows
 from fhvae.recognition.inputs import RowReader, measure_scale
 from fhvae.recognition.rows import all_dimensions
+from fhvae.segments import gather
 from fhvae.shards import ShardedRows
-from fhvae.training.data import load_sequences
+from fhvae.training.data import open_sequences
 from fhvae.verification.code_sequences import segment_frame_means
 from fhvae.verification.vectors import frame_statistics
 from tests.latent_factory import (
@@ -61,8 +62,8 @@ def stem(rounded, tmp_path_factory):
 
 
 def loaded(packed: Packed) -> np.ndarray:
-    data = load_sequences([packed, packed], SPEAKERS, "utterance", torch.device("cpu"))
-    return data.frames.numpy()
+    data = open_sequences([packed, packed], SPEAKERS, "utterance").load(torch.device("cpu"))
+    return gather(data.frames, torch.arange(len(data.frames)), 1)[0].numpy()
 
 
 def inferred(packed: Packed) -> np.ndarray:

@@ -7,16 +7,17 @@ import numpy as np
 import pytest
 import torch
 
+from fhvae.artifacts import Packed
 from fhvae.params import ModelParams, SegmentsParams, TrainingParams
 from fhvae.seeds import generator
 from fhvae.training.checkpoint import Checkpoint
-from fhvae.training.data import SequenceData
+from fhvae.training.data import SequenceData, Sequences, open_sequences
 from fhvae.training.loop import Setting, Trainer
 
 MELS = 7
 
 
-def made_up(utterances: int, speakers: int, seed: int) -> SequenceData:
+def made_up(utterances: int, speakers: int, seed: int) -> Sequences:
     random = generator(seed, "made-up frames")
     lengths = random.integers(12, 30, size=utterances)
     voices = random.normal(size=(speakers, MELS))
@@ -25,23 +26,26 @@ def made_up(utterances: int, speakers: int, seed: int) -> SequenceData:
         voices[who] + 0.3 * random.normal(size=MELS) + 0.5 * random.normal(size=(length, MELS))
         for who, length in zip(speaker, lengths, strict=True)
     ]
-    return SequenceData(
-        frames=torch.from_numpy(np.concatenate(frames).astype(np.float32)),
-        offsets=np.cumsum(lengths) - lengths,
-        lengths=lengths,
-        sequence=np.arange(utterances),
-        speakers=tuple(f"s{who}" for who in speaker),
-    )
+    ids = tuple(f"u{number:02}" for number in range(utterances))
+    rows = np.concatenate(frames).astype(np.float32)
+    packed = Packed(rows, ids, np.cumsum(lengths) - lengths, lengths)
+    people = {name: f"s{who}" for name, who in zip(ids, speaker, strict=True)}
+    return open_sequences([packed], people, "utterance")
 
 
 @pytest.fixture
-def train_data() -> SequenceData:
+def train_sequences() -> Sequences:
     return made_up(utterances=9, speakers=3, seed=1)
 
 
 @pytest.fixture
+def train_data(train_sequences: Sequences) -> SequenceData:
+    return train_sequences.load(torch.device("cpu"))
+
+
+@pytest.fixture
 def dev_data() -> SequenceData:
-    return made_up(utterances=6, speakers=2, seed=2)
+    return made_up(utterances=6, speakers=2, seed=2).load(torch.device("cpu"))
 
 
 @pytest.fixture
@@ -50,9 +54,11 @@ def setting() -> Callable[..., Setting]:
         values: dict[str, object] = {
             "domains": "clean",
             "mu2_table": "closed_form",
+            "block_sequences": 0,
             "sequence": "utterance",
             "batch": 8,
             "learning_rate": 0.003,
+            "precision": "float32",
             "average": 0.0,
             "adam_beta1": 0.95,
             "adam_beta2": 0.999,
@@ -77,11 +83,11 @@ def setting() -> Callable[..., Setting]:
 def trainer(
     tmp_path: Path,
     setting: Callable[..., Setting],
-    train_data: SequenceData,
+    train_sequences: Sequences,
     dev_data: SequenceData,
 ) -> Callable[..., Trainer]:
     def make(name: str = "run", **changes: object) -> Trainer:
-        checkpoint = Checkpoint(name, tmp_path)
-        return Trainer(setting(**changes), train_data, dev_data, checkpoint)
+        checkpoint = Checkpoint({"name": name}, tmp_path)
+        return Trainer(setting(**changes), train_sequences, dev_data, checkpoint)
 
     return make

@@ -24,16 +24,16 @@ def weights_equal(first, second):
 def test_every_weight_and_every_row_of_the_table_moves(trainer):
     run = trainer()
     run.train_step()
-    before = {name: value.clone() for name, value in run.network.named_parameters()}
-    table = run.table.detach().clone()
+    before = {name: value.clone() for name, value in run.learner.network.named_parameters()}
+    table = run.learner.table.detach().clone()
     run.train_step()
     still = [
         name
-        for name, value in run.network.named_parameters()
+        for name, value in run.learner.network.named_parameters()
         if value.requires_grad and torch.equal(value, before[name])
     ]
     assert still == []
-    assert (run.table != table).all()
+    assert (run.learner.table != table).all()
 
 
 def test_the_bound_rises(trainer):
@@ -49,19 +49,44 @@ def test_closed_form_table_is_refilled_at_each_pass_and_only_there(trainer):
     length = len(run.current)
     while run.progress.batch < length:
         run.train_step()
-    trained = run.table.detach().clone()
-    fresh = closed_form_table(run.network, run.train, run.setting.segments)
+    trained = run.learner.table.detach().clone()
+    fresh = closed_form_table(run.learner.network, run.block.data, run.setting.segments)
     assert not torch.allclose(trained, fresh)
     run._begin_pass()
-    assert torch.equal(run.table.detach(), fresh)
+    assert torch.equal(run.learner.table.detach(), fresh)
 
 
 def test_random_table_is_drawn_once_with_the_priors_spread(trainer):
     run = trainer(mu2_table="random")
-    drawn = run.table.detach().clone()
+    drawn = run.learner.table.detach().clone()
     run._begin_pass()
-    assert torch.equal(run.table.detach(), drawn)
+    assert torch.equal(run.learner.table.detach(), drawn)
     assert 0.5 < drawn.std().item() < 1.5
+
+
+def test_hierarchical_sampling_fills_the_table_for_each_block_and_forgets_its_moments(trainer):
+    run = trainer(block_sequences=4)
+    assert run.learner.table.shape == (4, 2)
+    seen = set()
+    for _ in range(3):
+        run._begin_pass()
+        fresh = closed_form_table(run.learner.network, run.block.data, run.setting.segments)
+        assert torch.equal(run.learner.table.detach(), fresh)
+        moments = run.learner.optimizer.state[run.learner.table]
+        assert all(not moment.any() for moment in moments.values())
+        seen.add(tuple(run.blocks.chosen(run.block.number).tolist()))
+        length = len(run.current)
+        for _ in range(length):
+            run.train_step()
+        assert (run.learner.table.detach() != fresh).all()
+    assert len(seen) == 3
+
+
+def test_in_a_block_only_its_sequences_compete(trainer):
+    """Chance is 1 / K, and z2 beats it."""
+    found = trainer(block_sequences=4, max_epochs=30, patience=30).run().curve[-1]
+    assert found.log_q_of_chance == pytest.approx(-np.log(4))
+    assert found.train.log_q > -np.log(4)
 
 
 def test_alpha_trains_log_q(trainer):
@@ -75,13 +100,13 @@ def test_best_weights_are_those_of_the_best_dev_bound_not_the_last(trainer):
     run = trainer(max_epochs=25, patience=25, learning_rate=0.05, alpha=0.0)
     result = run.run()
     bounds = [record.dev.lower_bound for record in result.curve]
-    kept = trainer("other").network
+    kept = trainer("other").learner.network
     kept.load_state_dict(result.weights)
     noise_seed = stream_seed(run.setting.seed, "dev noise")
-    again = evaluate_dev(kept, run.dev, run.setting.segments, noise_seed, None)
+    again, _ = evaluate_dev(kept, run.dev, run.setting.segments, noise_seed, None)
     assert again.lower_bound == max(bounds)
     assert result.best.epoch == int(np.argmax(bounds)) + 1
-    assert weights_equal(result.weights, run.network.state_dict()) == (
+    assert weights_equal(result.weights, run.learner.network.state_dict()) == (
         result.best.epoch == len(result.curve)
     )
 
@@ -92,9 +117,9 @@ def test_patience_ends_training(trainer, monkeypatch):
     real, calls = loop.evaluate_dev, []
 
     def falling(*arguments):
-        terms = real(*arguments)
+        terms, usage = real(*arguments)
         calls.append(1)
-        return type(terms)(**{**vars(terms), "lower_bound": -100.0 - len(calls)})
+        return type(terms)(**{**vars(terms), "lower_bound": -100.0 - len(calls)}), usage
 
     monkeypatch.setattr(loop, "evaluate_dev", falling)
     result = trainer(max_epochs=50, patience=2).run()
@@ -112,10 +137,20 @@ class KilledError(Exception):
     """Stands for kill -9: nothing of the loop runs after it."""
 
 
-@pytest.mark.parametrize("mu2_table", ["closed_form", "random"])
+COURSES = {
+    "closed-form": {},
+    "random-table": {"mu2_table": "random"},
+    "hierarchical": {"block_sequences": 4},
+    "early-stopping": {"patience": 1, "max_epochs": 9, "learning_rate": 0.2},
+}
+
+
+@pytest.mark.parametrize("course", COURSES.values(), ids=COURSES)
 @pytest.mark.parametrize("at_step", [3, 10, 13])
-def test_killed_and_resumed_equals_uninterrupted(trainer, monkeypatch, mu2_table, at_step):
-    whole = trainer("whole", mu2_table=mu2_table).run()
+def test_killed_and_resumed_equals_uninterrupted(trainer, monkeypatch, course, at_step):
+    whole = trainer("whole", **course).run()
+    assert whole.curve[-1].step > at_step
+    assert "patience" not in course or len(whole.curve) < course["max_epochs"]
     real = Trainer.train_step
 
     def dying(self):
@@ -125,10 +160,9 @@ def test_killed_and_resumed_equals_uninterrupted(trainer, monkeypatch, mu2_table
 
     monkeypatch.setattr(Trainer, "train_step", dying)
     with pytest.raises(KilledError):
-        trainer("killed", mu2_table=mu2_table).run()
+        trainer("killed", **course).run()
     monkeypatch.setattr(Trainer, "train_step", real)
-    resumed = trainer("killed", mu2_table=mu2_table)
-    result = resumed.run()
+    result = trainer("killed", **course).run()
     assert weights_equal(result.weights, whole.weights)
     assert result.curve == whole.curve
 
@@ -160,7 +194,7 @@ def test_a_signal_saves_in_the_middle_of_an_epoch_and_resumes_bit_equal(
 def test_the_average_is_kept_and_training_goes_on_from_its_own_weights(trainer):
     plain, averaged = trainer("plain"), trainer("averaged", average=0.9)
     first, second = plain.run(), averaged.run()
-    assert weights_equal(plain.network.state_dict(), averaged.network.state_dict())
+    assert weights_equal(plain.learner.network.state_dict(), averaged.learner.network.state_dict())
     assert [one.train for one in first.curve] == [one.train for one in second.curve]
     assert [one.dev for one in first.curve] != [one.dev for one in second.curve]
     assert first.weights.keys() == second.weights.keys()
@@ -171,13 +205,13 @@ def test_the_average_is_that_of_the_weights_after_each_step(trainer):
     name, wanted = "decoder.head.weight", None
     for number in range(40):
         run.train_step()
-        own = run.network.state_dict()[name].double()
+        own = run.learner.network.state_dict()[name].double()
         kept = min(0.75, (1 + number) / (10 + number))
         wanted = own if wanted is None else kept * wanted + (1 - kept) * own
-    found = run.kept.state_dict()[name].double()
+    found = run.learner.kept.state_dict()[name].double()
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6)
     assert not torch.equal(found, own)
-    assert not any(weight.requires_grad for weight in run.kept.parameters())
+    assert not any(weight.requires_grad for weight in run.learner.kept.parameters())
 
 
 def test_a_killed_run_takes_its_average_up_again(trainer, monkeypatch):
@@ -217,7 +251,7 @@ def test_divergence_leaves_no_nan_in_the_checkpoint(trainer, monkeypatch):
     def breaking(self):
         if self.progress.step == 7:
             with torch.no_grad():
-                self.network.decoder.head.bias.fill_(float("nan"))
+                self.learner.network.decoder.head.bias.fill_(float("nan"))
         real(self)
 
     monkeypatch.setattr(Trainer, "train_step", breaking)
@@ -266,12 +300,12 @@ def test_collapse_is_named_in_the_curve_and_the_log(trainer, caplog):
     assert "z2 looks collapsed" in caplog.text
 
 
-def test_utterances_of_a_speaker_can_share_a_row_of_the_table(trainer, train_data):
+def test_utterances_of_a_speaker_can_share_a_row_of_the_table(trainer, train_sequences):
     """`training.sequence: speaker`: three rows for nine utterances."""
     run = trainer()
-    shared = dataclasses.replace(train_data, sequence=np.arange(9) % 3)
+    shared = dataclasses.replace(train_sequences, sequence=np.arange(9) % 3)
     result = Trainer(run.setting, shared, run.dev, run.checkpoint)
-    assert result.table.shape == (3, 2)
+    assert result.learner.table.shape == (3, 2)
     found = result.run().curve[-1]
     assert found.log_q_of_chance == pytest.approx(-np.log(3))
     assert found.train.log_q > -np.log(3)

@@ -14,8 +14,9 @@ from fhvae.errors import ArtifactError
 from fhvae.model.network import FHVAE
 from fhvae.model.objective import infer_mu2, segment_terms
 from fhvae.segments import gather
-from fhvae.training.checkpoint import fingerprint, labels_digest
-from fhvae.training.data import load_sequences
+from fhvae.training.blocks import Block
+from fhvae.training.checkpoint import course_of_run, fingerprint, labels_digest
+from fhvae.training.data import open_sequences
 from fhvae.training.dev import DevTerms, evaluate_dev
 from fhvae.training.passes import draw_pass
 from fhvae.training.record import TrainTerms, collapse_reason
@@ -28,18 +29,19 @@ def packed():
     return Packed(rows, ("b_1", "a_1", "b_2"), np.cumsum(lengths) - lengths, lengths)
 
 
+CPU = torch.device("cpu")
 SPEAKERS = {"b_1": "b", "a_1": "a", "b_2": "b"}
 
 
 def test_each_utterance_has_its_own_mu2_by_default():
-    data = load_sequences([packed()], SPEAKERS, "utterance", torch.device("cpu"))
+    data = open_sequences([packed()], SPEAKERS, "utterance").load(CPU)
     assert data.sequences == 3
     assert len(set(data.sequence.tolist())) == 3
     assert data.segments_in_sequence(5, 2).sort().values.tolist() == [2, 2, 3]
 
 
 def test_utterances_of_a_speaker_share_one_where_asked():
-    data = load_sequences([packed()], SPEAKERS, "speaker", torch.device("cpu"))
+    data = open_sequences([packed()], SPEAKERS, "speaker").load(CPU)
     assert data.sequences == 2
     assert data.sequence[0] == data.sequence[2] != data.sequence[1]
     assert data.segments_in_sequence(5, 2)[data.sequence[0]] == 3 + 2
@@ -47,7 +49,7 @@ def test_utterances_of_a_speaker_share_one_where_asked():
 
 def test_a_copy_in_another_domain_is_a_sequence_of_its_own_with_its_own_frames():
     noisy = Packed(packed().rows + 1000, packed().utterance_ids, packed().offsets, packed().lengths)
-    data = load_sequences([packed(), noisy], SPEAKERS, "utterance", torch.device("cpu"))
+    data = open_sequences([packed(), noisy], SPEAKERS, "utterance").load(CPU)
     assert data.sequences == 6
     assert len(set(data.sequence.tolist())) == 6
     assert data.speakers == ("b", "a", "b") * 2
@@ -69,7 +71,7 @@ def test_loading_takes_the_memory_of_the_frames_once(tmp_path, monkeypatch):
     whole = dataclasses.replace(several, rows=np.asarray(several.rows, np.float32) + 1)
     expected = np.concatenate([np.asarray(one.rows, np.float32) for one in (several, whole)])
     tracemalloc.start()
-    data = load_sequences([several, whole], SPEAKERS, "utterance", torch.device("cpu"))
+    data = open_sequences([several, whole], SPEAKERS, "utterance").load(CPU)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert isinstance(several.rows, shards.ShardedRows)
@@ -78,14 +80,14 @@ def test_loading_takes_the_memory_of_the_frames_once(tmp_path, monkeypatch):
 
 
 def test_copies_of_a_speaker_share_one_where_asked():
-    data = load_sequences([packed(), packed()], SPEAKERS, "speaker", torch.device("cpu"))
+    data = open_sequences([packed(), packed()], SPEAKERS, "speaker").load(CPU)
     assert data.sequences == 2
     assert data.sequence.tolist() == [1, 0, 1, 1, 0, 1]
 
 
 def test_an_utterance_without_speaker_is_named():
     with pytest.raises(ArtifactError, match="must stand in the manifest, b_2 does not"):
-        load_sequences([packed()], {"b_1": "b", "a_1": "a"}, "utterance", torch.device("cpu"))
+        open_sequences([packed()], {"b_1": "b", "a_1": "a"}, "utterance").load(CPU)
 
 
 def test_other_speakers_other_digest():
@@ -93,9 +95,15 @@ def test_other_speakers_other_digest():
     assert labels_digest(["a", "b"]) != labels_digest(["b", "a"])
 
 
+def whole(data, segments, batch):
+    """One block of everything."""
+    counts = data.segments_in_sequence(segments.frames, segments.train_shift)
+    return Block(0, data, int(counts.sum()) // batch)
+
+
 def test_a_pass_visits_every_utterance_and_keeps_segments_with_their_sequence(train_data, setting):
     segments = setting().segments
-    drawn = draw_pass(train_data, segments, batch=4, seed=0, number=0)
+    drawn = draw_pass(whole(train_data, segments, 4), segments, batch=4, seed=0, number=0)
     total = int(train_data.segments_in_sequence(segments.frames, segments.train_shift).sum())
     assert len(drawn) == total // 4
     starts, sequence = drawn.starts.flatten().numpy(), drawn.sequence.flatten().numpy()
@@ -105,8 +113,9 @@ def test_a_pass_visits_every_utterance_and_keeps_segments_with_their_sequence(tr
 
 
 def test_passes_differ_and_each_can_be_drawn_again(train_data, setting):
+    block = whole(train_data, setting().segments, 4)
     first, again, second = (
-        draw_pass(train_data, setting().segments, 4, 0, number).starts for number in (0, 0, 1)
+        draw_pass(block, setting().segments, 4, 0, number).starts for number in (0, 0, 1)
     )
     assert torch.equal(first, again)
     assert not torch.equal(first, second)
@@ -129,7 +138,7 @@ def test_dev_bound_equals_the_terms_averaged_by_hand(dev_data, setting):
     """The port's validation loss was the last training batch's."""
     torch.manual_seed(0)
     network, segments = FHVAE(7, setting().model), setting().segments
-    found = evaluate_dev(network, dev_data, segments, noise_seed=3, monitor=None)
+    found, _ = evaluate_dev(network, dev_data, segments, noise_seed=3, monitor=None)
     starts, sequence = dev_data.on_device(sequence_grid(dev_data, segments))
     batch = gather(dev_data.frames, starts, 5)
     mu2 = infer_mu2(network.encode_z2(batch).mean, sequence, 6, 0.25)
@@ -156,7 +165,7 @@ def test_monitor_gets_one_vector_per_utterance(dev_data, setting):
         return 0.25
 
     torch.manual_seed(0)
-    found = evaluate_dev(FHVAE(7, setting().model), dev_data, setting().segments, 3, monitor)
+    found, _ = evaluate_dev(FHVAE(7, setting().model), dev_data, setting().segments, 3, monitor)
     assert seen == [((6, 2), dev_data.speakers), ((6, 3), dev_data.speakers)]
     assert found.eer_mu2 == found.eer_mu1 == 0.25
 
@@ -190,15 +199,8 @@ def test_collapse_detectors(setting, kl_z2, variance, log_q, alpha, passes, expe
 
 def test_fingerprint_covers_the_course_and_not_the_length(setting):
     def name(base, alpha=10.0, digest="d"):
-        return fingerprint(
-            alpha,
-            base.seed,
-            base.segments,
-            base.model,
-            base.training,
-            [digest],
-            torch.device("cpu"),
-        )
+        facts = {**vars(base), "alpha": alpha}
+        return fingerprint(course_of_run(**facts, data_digests=[digest], device=CPU))
 
     base = setting()
     assert name(base) == name(setting(max_epochs=99, patience=3))

@@ -1,0 +1,141 @@
+"""Blocks of sequences: what the table of mu2 has rows for, and what is in memory.
+
+Flat training has one block, all sequences, for ever. Hierarchical sampling draws K of them anew
+for each pass; the next block is read by a thread while the present one is trained on
+(paper-map: hierarchical-sampling). Of processes that train together each holds every n-th
+sequence of the block; the table is whole in each.
+"""
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from fhvae.errors import ParamsError, TrainingError
+from fhvae.params import SegmentsParams
+from fhvae.seeds import generator
+from fhvae.segments import segment_counts
+from fhvae.training.data import SequenceData, Sequences
+from fhvae.training.world import World
+
+DEVICE_SHARE = 0.8  # of the free device memory that frames may take
+
+
+@dataclass(frozen=True)
+class Block:
+    """What passes draw from.
+
+    Attributes:
+        number: of the block in the run.
+        data: this process's share, on the device.
+        batches: of a pass over it; the same for all processes.
+    """
+
+    number: int
+    data: SequenceData
+    batches: int
+
+
+class Blocks:
+    """The blocks of a run, by number; equal arguments, equal blocks."""
+
+    def __init__(
+        self,
+        sequences: Sequences,
+        block_sequences: int,
+        segments: SegmentsParams,
+        batch: int,
+        seed: int,
+        device: torch.device,
+        world: World,
+    ) -> None:
+        """Prepare to read; `block_sequences` is K, 0 for all.
+
+        Raises:
+            ParamsError: K is more than there are, or less than one for each process.
+            TrainingError: the device has too little memory.
+        """
+        self.hierarchical = block_sequences > 0
+        self.rows = block_sequences or len(sequences)
+        self._sequences, self._segments, self._seed = sequences, segments, seed
+        self._device, self._world = device, world
+        self._batch = world.share_of_batch(batch)
+        if not world.size <= self.rows <= len(sequences):
+            raise ParamsError(
+                f"training.block_sequences must lie between the {world.size} processes and the "
+                f"{len(sequences)} sequences of the train split (0: all of them), "
+                f"got {block_sequences}"
+            )
+        self._check_memory()
+        self._reader = ThreadPoolExecutor(1, "blocks") if self.hierarchical else None
+        self._stream: torch.cuda.Stream | None = None
+        if device.type == "cuda":
+            self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self._next: tuple[int, Future[Block]] | None = None
+        self._whole: Block | None = None
+
+    def take(self, number: int) -> Block:
+        """Give block `number`, and begin to read the one after it."""
+        if self._reader is None:
+            if self._whole is None:
+                self._whole = self._read(0)
+            return self._whole
+        if self._next is None or self._next[0] != number:
+            self._next = number, self._reader.submit(self._read, number)
+        block = self._next[1].result()
+        self._next = number + 1, self._reader.submit(self._read, number + 1)
+        if self._stream is not None:  # its memory must not be used again while this stream reads
+            block.data.frames.record_stream(torch.cuda.current_stream())
+        return block
+
+    def close(self) -> None:
+        """Stop reading ahead."""
+        if self._reader is not None:
+            self._reader.shutdown(cancel_futures=True)
+
+    def chosen(self, number: int) -> np.ndarray:
+        """Draw the sequences of a block, `[row]`, without replacement; blocks are independent."""
+        if not self.hierarchical:
+            return np.arange(self.rows)
+        random = generator(self._seed, "block", number)
+        return np.sort(random.choice(len(self._sequences), self.rows, replace=False))
+
+    def _read(self, number: int) -> Block:
+        chosen, rank, size = self.chosen(number), self._world.rank, self._world.size
+        with torch.cuda.stream(self._stream):  # beside the stream that trains; no-op on a CPU
+            if not self.hierarchical and size == 1:
+                data = self._sequences.load(self._device)
+            else:
+                rows = np.arange(rank, self.rows, size)
+                data = self._sequences.load_some(chosen[rows], rows, self.rows, self._device)
+        if self._stream is not None:
+            self._stream.synchronize()
+        batches = min(self._count(chosen[other::size]) for other in range(size)) // self._batch
+        if batches == 0:
+            raise ParamsError(
+                f"training.batch must be at most the {self._count(chosen)} segments of "
+                f"{'a block' if self.hierarchical else 'the train split'}, "
+                f"got {self._batch * size}"
+            )
+        return Block(number, data, batches)
+
+    def _count(self, chosen: np.ndarray) -> int:
+        """Count the segments that a pass draws from some sequences."""
+        utterances, _ = self._sequences.utterances_of(chosen)
+        lengths = self._sequences.lengths[utterances]
+        return int(segment_counts(lengths, self._segments.frames, self._segments.train_shift).sum())
+
+    def _check_memory(self) -> None:
+        """Refuse what the device cannot hold; of blocks two, as one is read ahead."""
+        if self._device.type != "cuda":
+            return
+        share = self.rows / len(self._sequences) / self._world.size
+        needed = self._sequences.frame_bytes * share * (2 if self.hierarchical else 1)
+        free, _ = torch.cuda.mem_get_info(self._device)
+        if needed > DEVICE_SHARE * free:
+            raise TrainingError(
+                f"frames must fit on the device, they are {needed / 1e9:.1f} GB and "
+                f"{free / 1e9:.1f} GB are free; set training.block_sequences (docs/scaling.md), "
+                "or fbank.store to float16"
+            )

@@ -1,0 +1,201 @@
+"""What a step changes, and the step itself: networks, table of mu2, Adam, running average.
+
+On a GPU the whole step (forward, backward, Adam) is one CUDA graph: the chip waits for some
+hundred launches otherwise. Of several processes each takes its share of the batch, and DDP
+averages the gradients, those of the table included.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from fhvae.model.network import FHVAE, new_network
+from fhvae.model.objective import log_q_sequence, segment_terms
+from fhvae.params import ModelParams, TrainingParams
+from fhvae.seeds import stream_seed
+from fhvae.training.average import RunningAverage
+from fhvae.training.precision import Bfloat16Networks
+from fhvae.training.table import new_table
+from fhvae.training.world import World
+
+TERMS = 6  # lower bound, log p(x), KL z1, KL z2, log p(mu2), log q
+WARM_UP_STEPS = 11  # before a graph is captured; they train like any other
+
+Step = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+class Objective(nn.Module):
+    """Networks and table as one module: what is differentiated, and what DDP wraps."""
+
+    def __init__(
+        self, network: FHVAE, table: nn.Parameter, alpha: float, noise: torch.Generator, bf16: bool
+    ) -> None:
+        super().__init__()
+        self.network, self.table = network, table
+        self.alpha, self.noise = alpha, noise
+        self._evaluated = Bfloat16Networks(network) if bf16 else network
+
+    def forward(self, segments: Tensor, sequence: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+        """Evaluate a batch.
+
+        Args:
+            segments: `[frame, segment, mel]`.
+            sequence: `[segment]`, rows of the table.
+            counts: `[segment]`, segments of each one's sequence.
+
+        Returns:
+            The loss, and the means of the terms, `[TERMS]`, without gradient.
+        """
+        mu2 = self.table.index_select(0, sequence)
+        terms = segment_terms(self._evaluated, segments, mu2, counts, self.noise)
+        with torch.set_grad_enabled(self.alpha > 0):
+            z2_std = self.network.params.z2_std
+            log_q = log_q_sequence(terms.z2.mean, self.table, sequence, z2_std)
+        bound = terms.lower_bound
+        loss = -bound.mean()
+        if self.alpha > 0:
+            loss = loss - self.alpha * log_q.mean()
+        with torch.no_grad():
+            parts = (bound, terms.log_px, terms.kl_z1, terms.kl_z2, terms.log_pmu2, log_q)
+            means = torch.stack([part.mean() for part in parts])
+        return loss, means
+
+
+class Learner:
+    """The weights of a run and how a batch changes them."""
+
+    def __init__(
+        self,
+        mels: int,
+        rows: int,
+        alpha: float,
+        seed: int,
+        model: ModelParams,
+        training: TrainingParams,
+        device: torch.device,
+        world: World,
+    ) -> None:
+        """Draw the first weights; `rows` is the size of the table."""
+        # The one use of PyTorch's global generator: initial weights, then the table.
+        self.network = new_network(mels, model, seed).to(device)
+        self.table = new_table(rows, model, device)
+        stream = ("noise", world.rank) if world.rank else ("noise",)
+        self.noise = torch.Generator(device).manual_seed(stream_seed(seed, *stream))
+        objective = Objective(
+            self.network, self.table, alpha, self.noise, bf16=training.precision == "bf16"
+        )
+        on_gpu = device.type == "cuda"
+        self._objective = objective if world.size == 1 else DistributedDataParallel(objective)
+        trained = [weight for weight in self.network.parameters() if weight.requires_grad]
+        self.optimizer = torch.optim.Adam(
+            [*trained, self.table],
+            lr=training.learning_rate,
+            betas=(training.adam_beta1, training.adam_beta2),
+            fused=True,
+            capturable=on_gpu,
+        )
+        self.average = RunningAverage(self.network, training.average) if training.average else None
+        self._step: Step = self._eager_step
+        if on_gpu and world.size == 1:
+            self._step = GraphedStep(self._eager_step, self.optimizer, self.noise)
+
+    def step(self, segments: Tensor, sequence: Tensor, counts: Tensor) -> Tensor:
+        """Take one step of Adam; arguments and result as of `Objective`, without the loss."""
+        means = self._step(segments, sequence, counts)
+        if self.average is not None:
+            self.average.update(self.network)
+        return means
+
+    def _eager_step(self, segments: Tensor, sequence: Tensor, counts: Tensor) -> Tensor:
+        loss, means = self._objective(segments, sequence, counts)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        found: Tensor = means
+        return found
+
+    @property
+    def kept(self) -> FHVAE:
+        """The networks that dev is shown and that are kept: averaged, if that is asked for."""
+        return self.network if self.average is None else self.average.network
+
+    @torch.no_grad()
+    def refill(self, table: Tensor, new_sequences: bool) -> None:
+        """Set the table; rows of new sequences begin without moments of Adam.
+
+        Source:
+            docs/decisions/0014-hierarchical.md; the authors keep the moments.
+        """
+        self.table.copy_(table)
+        if new_sequences:
+            for moment in self.optimizer.state[self.table].values():
+                moment.zero_()  # first and second, and the count of steps
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give all that a resume needs, but for the noise."""
+        return {
+            "network": self.network.state_dict(),
+            "average": {} if self.average is None else self.average.state_dict(),
+            "table": self.table.detach(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        self.network.load_state_dict(state["network"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+        with torch.no_grad():
+            self.table.copy_(state["table"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
+
+class GraphedStep:
+    """A step that is recorded once and then replayed as one launch.
+
+    The first steps run as they are, on a side stream, as PyTorch asks for; recording changes no
+    weight. Arguments are copied to where the recorded step reads them.
+    """
+
+    def __init__(
+        self, step: Step, optimizer: torch.optim.Optimizer, noise: torch.Generator
+    ) -> None:
+        self._step, self._optimizer, self._noise = step, optimizer, noise
+        self._done = 0
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._arguments: tuple[Tensor, ...] = ()
+        self._means = torch.empty(0)
+
+    def __call__(self, segments: Tensor, sequence: Tensor, counts: Tensor) -> Tensor:
+        """Take a step."""
+        arguments = (segments, sequence, counts)
+        if self._done < WARM_UP_STEPS:
+            self._done += 1
+            return self._on_side_stream(arguments)
+        if self._graph is None:
+            self._record(arguments)
+        assert self._graph is not None
+        for kept, new in zip(self._arguments, arguments, strict=True):
+            kept.copy_(new)
+        self._graph.replay()
+        return self._means
+
+    def _on_side_stream(self, arguments: tuple[Tensor, ...]) -> Tensor:
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        main = torch.cuda.current_stream()
+        stream.wait_stream(main)
+        with torch.cuda.stream(stream):
+            means = self._step(*arguments)
+        main.wait_stream(stream)
+        return means
+
+    def _record(self, arguments: tuple[Tensor, ...]) -> None:
+        self._arguments = tuple(argument.clone() for argument in arguments)
+        self._optimizer.zero_grad()  # so that gradients live where the graph's memory is
+        self._graph = torch.cuda.CUDAGraph()
+        self._graph.register_generator_state(self._noise)
+        with torch.cuda.graph(self._graph):
+            self._means = self._step(*self._arguments)

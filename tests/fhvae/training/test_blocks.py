@@ -1,0 +1,182 @@
+"""Blocks: who is drawn, what is read, and how processes share it."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+import fhvae.training.data as data_module
+from fhvae import shards
+from fhvae.artifacts import Packed, PackedWriter, read_packed
+from fhvae.errors import ParamsError
+from fhvae.params import SegmentsParams
+from fhvae.training.blocks import Blocks
+from fhvae.training.data import Sequences, open_sequences
+from fhvae.training.world import World
+
+CPU = torch.device("cpu")
+SEGMENTS = SegmentsParams(frames=5, train_shift=3, shift=4)
+UTTERANCES, MELS = 23, 7
+
+
+def make_packed(seed: int = 0) -> Packed:
+    random = np.random.default_rng(seed)
+    lengths = random.integers(6, 20, size=UTTERANCES)
+    rows = random.normal(size=(int(lengths.sum()), MELS)).astype(np.float32)
+    ids = tuple(f"u{number:02}" for number in random.permutation(UTTERANCES))
+    return Packed(rows, ids, np.cumsum(lengths) - lengths, lengths)
+
+
+def speakers(packed: Packed) -> dict[str, str]:
+    return {name: f"s{int(name[1:]) % 4}" for name in packed.utterance_ids}
+
+
+@pytest.fixture
+def packed() -> Packed:
+    return make_packed()
+
+
+@pytest.fixture
+def sequences(packed) -> Sequences:
+    return open_sequences([packed], speakers(packed), "utterance")
+
+
+def blocks(sequences, count=6, batch=4, seed=0, world=None):
+    return Blocks(sequences, count, SEGMENTS, batch, seed, CPU, world or World())
+
+
+def test_blocks_are_drawn_without_replacement_and_each_can_be_drawn_again(sequences):
+    drawn = [blocks(sequences).chosen(number) for number in range(200)]
+    assert all(len(set(block.tolist())) == 6 for block in drawn)
+    assert all((blocks(sequences).chosen(n) == block).all() for n, block in enumerate(drawn))
+    assert (blocks(sequences, seed=1).chosen(0) != drawn[0]).any()
+    counts = np.bincount(np.concatenate(drawn), minlength=UTTERANCES)
+    expected = 200 * 6 / UTTERANCES
+    assert np.abs(counts - expected).max() < 5 * np.sqrt(expected)
+
+
+def frames_by_id(sequences: Sequences, chosen: np.ndarray, data) -> None:
+    """Check that the frames of every row are those of its sequence, all and nothing else."""
+    (packed,) = sequences.copies
+    for row, sequence in enumerate(chosen.tolist()):
+        own = np.flatnonzero(data.sequence == row)
+        wanted = np.flatnonzero(sequences.sequence == sequence)
+        assert len(own) == len(wanted)
+        for found, position in zip(own, wanted, strict=True):
+            start, length = data.offsets[found], data.lengths[found]
+            np.testing.assert_array_equal(data.frames[start : start + length], packed[position])
+    assert data.lengths.sum() == len(data.frames)
+
+
+@pytest.mark.parametrize("sequence", ["utterance", "speaker"])
+def test_a_block_holds_the_frames_of_its_sequences(packed, sequence):
+    every = open_sequences([packed], speakers(packed), sequence)
+    source = blocks(every, count=3)
+    for number in (0, 1, 5):
+        block = source.take(number)
+        frames_by_id(every, source.chosen(number), block.data)
+        assert block.number == number
+        assert block.data.sequences == 3
+    source.close()
+
+
+def test_the_next_block_is_read_ahead_and_only_once(sequences, monkeypatch):
+    read = []
+    real = Sequences.load_some
+
+    def noted(self, chosen, *rest):
+        read.append(tuple(chosen.tolist()))
+        return real(self, chosen, *rest)
+
+    monkeypatch.setattr(Sequences, "load_some", noted)
+    source = blocks(sequences)
+    for number in range(4):
+        source.take(number)
+    source.close()
+    assert read[:4] == [tuple(source.chosen(number).tolist()) for number in range(4)]
+    assert len(read) <= 5
+
+
+def test_of_the_files_no_more_is_read_than_the_block(packed, tmp_path, monkeypatch):
+    monkeypatch.setattr(shards, "SHARD_BYTES", 40 * 2 * MELS)
+    with PackedWriter(tmp_path / "train", "float16", (MELS,)) as writer:
+        for name, rows in packed.items():
+            writer.append(name, rows)
+    stored = read_packed(tmp_path / "train")
+    sequences = open_sequences([stored], speakers(packed), "utterance")
+    rows, real = [], data_module.copy_ranges
+
+    def noted(source, starts, lengths, target):
+        rows.append(int(lengths.sum()))
+        real(source, starts, lengths, target)
+
+    monkeypatch.setattr(data_module, "copy_ranges", noted)
+    source = blocks(sequences, count=5)
+    block = source.take(2)
+    source.close()
+    assert rows[0] == len(block.data.frames) < len(stored.rows)
+    assert block.data.frames.dtype == torch.float16
+    in_memory = open_sequences([packed], speakers(packed), "utterance")
+    wanted = in_memory.load_some(source.chosen(2), np.arange(5), 5, CPU)
+    np.testing.assert_array_equal(
+        block.data.frames.numpy(), wanted.frames.numpy().astype(np.float16)
+    )
+
+
+def test_copies_in_noise_are_sequences_of_their_own(packed):
+    noisy = dataclasses.replace(packed, rows=packed.rows + 100)
+    every = open_sequences([packed, noisy], speakers(packed), "utterance")
+    assert len(every) == 2 * UTTERANCES
+    data = every.load_some(np.arange(len(every)), np.arange(len(every)), len(every), CPU)
+    whole = every.load(CPU)
+    assert torch.equal(data.frames, whole.frames)
+    assert torch.equal(whole.frames[len(packed.rows) :], torch.from_numpy(noisy.rows))
+
+
+@pytest.mark.parametrize("count", [0, 6])
+def test_processes_share_a_block_and_agree_on_the_batches(sequences, count):
+    size = 3
+    alone = blocks(sequences, count=count, batch=6).take(1)
+    shares = [
+        blocks(sequences, count=count, batch=6, world=World(rank, size)).take(1)
+        for rank in range(size)
+    ]
+    assert len({share.batches for share in shares}) == 1
+    rows = np.concatenate([np.unique(share.data.sequence) for share in shares])
+    assert sorted(rows.tolist()) == sorted(set(alone.data.sequence.tolist()))
+    assert sum(len(share.data.frames) for share in shares) == len(alone.data.frames)
+    assert {share.data.sequences for share in shares} == {alone.data.sequences}
+    assert shares[0].batches <= alone.batches
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        pytest.param({"count": 24}, r"the 23 sequences .* got 24", id="too-many"),
+        pytest.param({"batch": 7, "world": World(0, 2)}, "multiple of the 2 processes", id="odd"),
+        pytest.param({"count": 1, "world": World(0, 2)}, "between the 2 processes", id="too-few"),
+    ],
+)
+def test_what_cannot_be_is_refused(sequences, changes, message):
+    with pytest.raises(ParamsError, match=message):
+        blocks(sequences, **changes)
+
+
+def test_a_batch_beyond_the_block_is_refused(sequences):
+    with pytest.raises(ParamsError, match=r"at most the \d+ segments of a block, got 999"):
+        blocks(sequences, batch=999).take(0)
+
+
+def test_half_precision_in_memory_gives_the_segments_of_float32(packed):
+    half = dataclasses.replace(packed, rows=packed.rows.astype(np.float16))
+    rounded = dataclasses.replace(packed, rows=half.rows.astype(np.float32))
+    from fhvae.segments import gather
+
+    first, second = (
+        open_sequences([one], speakers(packed), "utterance").load(CPU) for one in (half, rounded)
+    )
+    starts = torch.arange(0, 40, 3)
+    found = gather(first.frames, starts, 5)
+    assert found.dtype == torch.float32
+    assert torch.equal(found, gather(second.frames, starts, 5))
