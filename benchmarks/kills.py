@@ -1,0 +1,231 @@
+"""Kill a training at random moments, resume it, and compare its weights with an undisturbed one's.
+
+    python -m benchmarks.kills --kills 200        # -> benchmarks/results/kills.json
+
+Each attempt is the stage train in a process forked from this one, on a corpus of tones. It sends
+itself SIGKILL at a call drawn at random from those that an undisturbed run makes in this package
+and in whatever writes files, of Python and of C functions alike: so between two steps, in a
+step, while dev is looked at, in the middle of writing a checkpoint, between a written file and
+its renaming, or after the last epoch.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from fhvae.artifacts import file_digest, write_json
+from fhvae.progress import progress_bar
+from fhvae.seeds import generator
+from stages import download, fbank, train
+from tests.tiny import make_tiny, set_params
+from tests.tones import write_tone_corpus
+
+ROOT = Path(__file__).parent.parent
+COURSES: dict[str, dict[str, object]] = {
+    "flat": {},
+    "hierarchical": {"training.block_sequences": 5},
+    "early stopping": {"training.patience": 0, "training.learning_rate": 0.05},
+}
+WRITTEN = ("model/weights.safetensors", "train.json", "plots/learning_curve.csv")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage and the options that name its files, in a folder of its own."""
+
+    main: Callable[[], None]
+    options: tuple[str, ...]
+
+    def run_forked(self, folder: Path, before: Callable[[], None] = lambda: None) -> int:
+        """Run it in a child; gives what `os.waitpid` says of its end."""
+        child = os.fork()
+        if child:
+            return os.waitpid(child, 0)[1]
+        try:  # the child never returns from here
+            os.chdir(folder)
+            with (folder / "log").open("a") as log:
+                os.dup2(log.fileno(), 1)
+                os.dup2(log.fileno(), 2)
+            name = self.main.__module__.rsplit(".", 1)[-1]
+            paths = [part for option in self.options for part in (f"--{option}", option)]
+            sys.argv = [name, *paths, "--metrics", f"{name}.json"]
+            before()
+            self.main()
+            os._exit(0)
+        except BaseException:
+            import traceback
+
+            traceback.print_exc()
+            os._exit(1)
+
+
+DOWNLOAD = Stage(download.main, ("corpus",))
+FBANK = Stage(fbank.main, ("corpus", "fbank"))
+TRAIN = Stage(train.main, ("corpus", "fbank", "domains", "model", "plots"))
+
+
+WATCHED = ("/fhvae/", "/stages/", "/torch/serialization.py", "/tempfile.py", "/formats/csvs.py")
+
+
+class Counted:
+    """Counts the calls of this process in watched files, and kills it at one of them."""
+
+    def __init__(self, fatal: int, report: Path) -> None:
+        """Kill at call `fatal`, 0 for never; the name of the function goes to `report`."""
+        self.fatal, self.report, self.calls = fatal, report, 0
+
+    def start(self) -> None:
+        """Begin."""
+        sys.setprofile(self)
+
+    def __call__(self, frame: FrameType, event: str, argument: Any) -> None:
+        """Take note of an event of the interpreter."""
+        if event not in ("call", "c_call"):
+            return
+        if not any(name in frame.f_code.co_filename for name in WATCHED):
+            return
+        self.calls += 1
+        if self.calls == self.fatal:
+            sys.setprofile(None)
+            self.report.write_text(phase(frame))
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def finish(self) -> None:
+        """Write how many calls there were."""
+        sys.setprofile(None)
+        self.report.write_text(str(self.calls))
+
+
+PHASES = {
+    "_save": "checkpoint",
+    "add": "log",
+    "evaluate_dev": "dev",
+    "train_step": "step",
+    "_resume": "resume",
+    "write_model": "model",
+    "draw_learning_curve": "plots",
+    "write_csv": "plots",
+    "write_metrics": "metrics",
+    "clear": "end",
+}
+
+
+def phase(frame: FrameType | None) -> str:
+    """Say what of the training a call belongs to."""
+    while frame is not None:
+        if frame.f_code.co_name in PHASES and "fhvae" in frame.f_code.co_filename:
+            return PHASES[frame.f_code.co_name]
+        frame = frame.f_back
+    return "between"
+
+
+def prepare(folder: Path, course: dict[str, object]) -> None:
+    """Make params, corpus and frames."""
+    folder.mkdir(parents=True)
+    (folder / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    corpus = write_tone_corpus(folder / "tones")
+    make_tiny(folder / "params.yaml", corpus)
+    set_params(folder / "params.yaml", course)
+    for stage in (DOWNLOAD, FBANK):
+        if stage.run_forked(folder) != 0:
+            raise SystemExit((folder / "log").read_text())
+
+
+def calls_of(folder: Path) -> int:
+    """Run the training undisturbed; count its calls."""
+    counted = Counted(0, folder / "calls")
+    whole = Stage(_counted_main(counted), TRAIN.options)
+    if whole.run_forked(folder) != 0:
+        raise SystemExit((folder / "log").read_text())
+    return int((folder / "calls").read_text())
+
+
+def _counted_main(counted: Counted) -> Callable[[], None]:
+    def main() -> None:
+        counted.start()
+        train.main()
+        counted.finish()
+
+    main.__module__ = train.__name__
+    return main
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Hash what the training wrote."""
+    return {name: file_digest(folder / name) for name in WRITTEN}
+
+
+def survive(folder: Path, kills: int, seed: int) -> dict[str, Any]:
+    """Kill trainings until there were so many kills; compare each with the undisturbed one.
+
+    Raises:
+        SystemExit: an attempt ended otherwise than by its kill or well.
+    """
+    for name in ("matplotlib.pyplot", "safetensors.torch", "fhvae.plots.learning_curve"):
+        importlib.import_module(name)  # once, here, instead of in every child
+    random, bar = generator(seed, "kills"), progress_bar(None, "kills", "kill", kills)
+    found: Counter[str] = Counter()
+    lives: Counter[str] = Counter()
+    unequal: list[str] = []
+    wanted, calls = {}, {}
+    for name, course in COURSES.items():
+        prepare(folder / name, course)
+        calls[name] = calls_of(folder / name)
+        wanted[name] = digests(folder / name)
+    while found.total() < kills:
+        name = list(COURSES)[lives.total() % len(COURSES)]
+        own = folder / name
+        for path in WRITTEN:
+            (own / path).unlink()
+        while True:
+            fatal = int(random.integers(1, calls[name])) if found.total() < kills else 0
+            counted = Counted(fatal, own / "phase")
+            status = Stage(_counted_main(counted), TRAIN.options).run_forked(own)
+            if status == 0:
+                break
+            if not os.WIFSIGNALED(status) or os.WTERMSIG(status) != signal.SIGKILL:
+                raise SystemExit((own / "log").read_text())
+            found[(own / "phase").read_text()] += 1
+            bar.update()
+        lives[name] += 1
+        if digests(own) != wanted[name]:
+            unequal.append(f"{name}, life {lives[name]}")
+    bar.close()
+    return {
+        "kills": found.total(),
+        "kills_by_phase": dict(found),
+        "trainings": dict(lives),
+        "unequal": unequal,
+        "calls_of_an_undisturbed_run": calls,
+    }
+
+
+def main() -> None:
+    """Kill, resume, compare, and write benchmarks/results/kills.json."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/kills.json"))
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        report = survive(Path(folder) / "runs", options.kills, options.seed)
+    print(json.dumps(report, indent=2))
+    write_json(options.out, report)
+    if report["unequal"]:
+        raise SystemExit("error: a resumed training ended in other weights")
+
+
+if __name__ == "__main__":
+    main()
