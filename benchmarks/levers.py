@@ -106,7 +106,7 @@ def pull(lever: Lever, hand_labels: Path) -> None:
     begun = time.process_time()
     trained = train(params, lever.method, packed, speakers)
     seconds = round(time.process_time() - begun)
-    network = FHVAE(params.fbank.mels, params.model)
+    network = FHVAE(params.fbank.mels, params.segments.frames, params.model)
     network.load_state_dict(trained.weights)
     model = TrainedModel(network.eval(), params.segments, params.fbank)
     latents = {

@@ -85,7 +85,9 @@ class Trainer:
         self.checkpoint, self.monitor = checkpoint, monitor
         device = train.frames.device
         # The one use of PyTorch's global generator: initial weights, then the table.
-        self.network = new_network(train.frames.shape[1], setting.model, setting.seed).to(device)
+        self.network = new_network(
+            train.frames.shape[1], setting.segments.frames, setting.model, setting.seed
+        ).to(device)
         self.table = new_table(train.sequences, setting.model, device)
         self.noise = torch.Generator(device).manual_seed(stream_seed(setting.seed, "noise"))
         trained = [weight for weight in self.network.parameters() if weight.requires_grad]

@@ -61,7 +61,9 @@ def tiny_trainer(method: Method) -> LeverTrainer:
         max_epochs=2,
         average=0.0,
     )
-    model = ModelParams(layers=1, cells=6, z1=3, z2=4, z1_std=1.0, z2_std=0.5, mu2_std=1.0)
+    model = ModelParams(
+        cell="lstm", layers=1, cells=6, z1=3, z2=4, z1_std=1.0, z2_std=0.5, mu2_std=1.0
+    )
     segments = SegmentsParams(frames=5, train_shift=10, shift=5)
     setting = Setting(10.0, 0, segments, model, training)
     return LeverTrainer(setting, data, data, method, cosine_eer)

@@ -46,7 +46,7 @@ def dev_data() -> SequenceData:
 
 @pytest.fixture
 def setting() -> Callable[..., Setting]:
-    def make(alpha: float = 10.0, seed: int = 0, **training: object) -> Setting:
+    def make(alpha: float = 10.0, seed: int = 0, cell: str = "lstm", **training: object) -> Setting:
         values: dict[str, object] = {
             "domains": "clean",
             "mu2_table": "closed_form",
@@ -66,7 +66,16 @@ def setting() -> Callable[..., Setting]:
             alpha=alpha,
             seed=seed,
             segments=SegmentsParams(frames=5, train_shift=3, shift=4),
-            model=ModelParams(layers=1, cells=6, z1=3, z2=2, z1_std=1, z2_std=0.5, mu2_std=1),
+            model=ModelParams(
+                cell=cell,  # type: ignore[arg-type]
+                layers=1,
+                cells=6,
+                z1=3,
+                z2=2,
+                z1_std=1,
+                z2_std=0.5,
+                mu2_std=1,
+            ),
             training=TrainingParams(**{**values, **training}),  # type: ignore[arg-type]
         )
 
