@@ -14,6 +14,8 @@ from fhvae.training.dev import evaluate_dev
 from fhvae.training.loop import Trainer
 from fhvae.training.table import closed_form_table
 
+each_cell = pytest.mark.parametrize("cell", ["lstm", "gru", "rnn", "dense"])
+
 
 def weights_equal(first, second):
     return first.keys() == second.keys() and all(
@@ -21,8 +23,9 @@ def weights_equal(first, second):
     )
 
 
-def test_every_weight_and_every_row_of_the_table_moves(trainer):
-    run = trainer()
+@each_cell
+def test_every_weight_and_every_row_of_the_table_moves(trainer, cell):
+    run = trainer(cell=cell)
     run.train_step()
     before = {name: value.clone() for name, value in run.network.named_parameters()}
     table = run.table.detach().clone()
@@ -36,8 +39,9 @@ def test_every_weight_and_every_row_of_the_table_moves(trainer):
     assert (run.table != table).all()
 
 
-def test_the_bound_rises(trainer):
-    run = trainer(alpha=0.0, max_epochs=30, patience=30, learning_rate=0.01).run()
+@each_cell
+def test_the_bound_rises(trainer, cell):
+    run = trainer(cell=cell, alpha=0.0, max_epochs=30, patience=30, learning_rate=0.01).run()
     first, last = run.curve[0], run.curve[-1]
     assert last.train.lower_bound > first.train.lower_bound + 5
     assert last.train.log_px > first.train.log_px + 5
@@ -112,10 +116,11 @@ class KilledError(Exception):
     """Stands for kill -9: nothing of the loop runs after it."""
 
 
+@each_cell
 @pytest.mark.parametrize("mu2_table", ["closed_form", "random"])
 @pytest.mark.parametrize("at_step", [3, 10, 13])
-def test_killed_and_resumed_equals_uninterrupted(trainer, monkeypatch, mu2_table, at_step):
-    whole = trainer("whole", mu2_table=mu2_table).run()
+def test_killed_and_resumed_equals_uninterrupted(trainer, monkeypatch, mu2_table, at_step, cell):
+    whole = trainer("whole", mu2_table=mu2_table, cell=cell).run()
     real = Trainer.train_step
 
     def dying(self):
@@ -125,9 +130,9 @@ def test_killed_and_resumed_equals_uninterrupted(trainer, monkeypatch, mu2_table
 
     monkeypatch.setattr(Trainer, "train_step", dying)
     with pytest.raises(KilledError):
-        trainer("killed", mu2_table=mu2_table).run()
+        trainer("killed", mu2_table=mu2_table, cell=cell).run()
     monkeypatch.setattr(Trainer, "train_step", real)
-    resumed = trainer("killed", mu2_table=mu2_table)
+    resumed = trainer("killed", mu2_table=mu2_table, cell=cell)
     result = resumed.run()
     assert weights_equal(result.weights, whole.weights)
     assert result.curve == whole.curve
