@@ -26,7 +26,7 @@ def measure(params: Params, cells: int, rounds: int) -> dict[str, float]:
     """Measure one size of the model; returns medians over rounds."""
     torch.set_num_threads(1)
     sized = type(params.model)(**{**vars(params.model), "cells": cells})
-    network = FHVAE(MELS, sized).eval().requires_grad_(False)
+    network = FHVAE(MELS, params.segments.frames, sized).eval().requires_grad_(False)
     trained = TrainedModel(network, params.segments, params.fbank)
     frames = torch.randn(UTTERANCE_FRAMES, MELS)
     length = params.segments.frames

@@ -105,7 +105,7 @@ def pull(lever: Lever, hand_labels: Path) -> None:
     speakers = {item.utterance_id: item.speaker for item in read_corpus(DATA / "corpus").utterances}
     packed = {split: read_packed(DATA / "fbank" / split) for split in ("train", "dev", "test")}
     trained, seconds = train(params, lever.method, packed, speakers)
-    network = FHVAE(params.fbank.mels, params.model)
+    network = FHVAE(params.fbank.mels, params.segments.frames, params.model)
     network.load_state_dict(trained.weights)
     model = TrainedModel(network.eval(), params.segments, params.fbank)
     latents = {

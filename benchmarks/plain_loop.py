@@ -1,4 +1,4 @@
-"""The shortest loop that trains the same model: what the project's step is compared with.
+"""The shortest loop that trains the default model: what the project's step is compared with.
 
 Nothing but nn.LSTM, nn.Linear, a table and the formulas; no checks, no curve, no passes,
 and no log p(mu2), which costs nothing.
@@ -11,7 +11,7 @@ from fhvae.params import ModelParams
 
 
 class PlainStep:
-    """One step of a plain FHVAE at alpha 10."""
+    """One step of a plain FHVAE of single LSTM layers at alpha 10."""
 
     def __init__(
         self, mels: int, sequences: int, params: ModelParams, learning_rate: float

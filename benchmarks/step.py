@@ -29,6 +29,7 @@ from fhvae.training.data import Sequences, open_sequences
 from fhvae.training.loop import Setting, Trainer
 
 PROFILES = {"default": (None, None), "paper": (256, 256)}  # cells, batch
+GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 MELS = 80
 SEQUENCES = 1440
 
@@ -37,15 +38,21 @@ def flops_per_segment(params: ModelParams, frames: int, mels: int) -> float:
     """Count the operations of a forward and a backward pass, two per multiply-add.
 
     Only what training needs: three products per weight, two where the input needs no
-    gradient (the frames). 124 million for one layer of 256, 80 mels, 32 + 32, 20 frames.
+    gradient (the frames); recurrent weights are used at every frame, dense ones once.
+    124 million for one LSTM layer of 256, 80 mels, 32 + 32, 20 frames.
     """
-    cells = params.cells
-    recurrent = 3 * (3 * cells)
-    from_frames = 2 * (2 * mels)
+    cells, layers = params.cells, params.layers
+    if params.cell == "dense":
+        outputs, times, inputs, summary, states = cells, 1, frames * mels, cells, 0
+    else:
+        outputs, times, inputs, summary = GATES[params.cell] * cells, frames, mels, layers * cells
+        states = 3 * (3 * layers * cells)
+    from_frames = 2 * (2 * inputs)
     from_latents = 3 * (params.z2 + params.z1 + params.z2)
-    gates = 4 * cells * frames * (recurrent + from_frames + from_latents)
-    heads = 3 * 2 * cells * (params.z1 + params.z2 + frames * mels)
-    return 2 * (gates + heads)
+    from_lower_layers = 3 * (3 * (layers - 1) * cells)
+    body = outputs * times * (states + from_frames + from_latents + from_lower_layers)
+    heads = 3 * 2 * (summary * (params.z1 + params.z2) + cells * frames * mels)
+    return 2 * (body + heads)
 
 
 def cpu_seconds(function: Callable[[], object], repeats: int) -> float:

@@ -22,7 +22,9 @@ def main() -> None:
     trained = read_model(model, choose_device())
     normalizer = read_normalizer(model / NORMALIZER)
     frames = {split: read_packed(fbank / split) for split in SPLITS}
-    network = new_network(trained.network.mels, trained.network.params, params.seed)
+    network = new_network(
+        trained.network.mels, trained.segments.frames, trained.network.params, params.seed
+    )
     untrained = TrainedModel(network.requires_grad_(False), trained.segments, trained.fbank)
     sizes = trained.segments.frames, params.latents.shift, trained.network.params.z1
     pca = fit_pca(frames["train"], *sizes, generator(params.seed, "pca"))

@@ -32,7 +32,9 @@ from tests.latent_factory import (
     write_frames,
 )
 
-MODEL = ModelParams(layers=1, cells=5, z1=Z1, z2=Z2, z1_std=1.0, z2_std=0.5, mu2_std=1.0)
+MODEL = ModelParams(
+    cell="lstm", layers=1, cells=5, z1=Z1, z2=Z2, z1_std=1.0, z2_std=0.5, mu2_std=1.0
+)
 SEGMENTS = SegmentsParams(frames=SEGMENT_FRAMES, train_shift=2, shift=SHIFT)
 FBANK = FbankParams(
     window_ms=25,
@@ -51,7 +53,7 @@ SEGMENTS_EACH = 6
 
 def write_network(folder: Path, seed: int) -> TrainedModel:
     """Write and read back a network with first weights of `seed`."""
-    network = new_network(MELS, MODEL, seed)
+    network = new_network(MELS, SEGMENT_FRAMES, MODEL, seed)
     normalizer = folder.parent / f"{folder.name}-{NORMALIZER}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     write_normalizer(normalizer, Normalizer(np.zeros(MELS), np.ones(MELS)))

@@ -92,6 +92,9 @@ def test_the_paper_profile_has_the_numbers_of_the_paper():
     assert (flags["training.epoch_steps"], flags["training.max_epochs"]) == (2000, 500)
     assert flags["training.patience"] == 50
     assert flags["segments.train_shift"] == 20
+    model = yaml.safe_load((ROOT / "params.yaml").read_text())["model"]
+    assert (model["cell"], model["layers"]) == ("lstm", 1)
+    assert flags.keys().isdisjoint({"model.cell", "model.layers"})
 
 
 def test_every_command_of_the_makefile_is_phony_and_help_is_complete():

@@ -98,4 +98,5 @@ def _sing(
         samples[start:end] = gains @ waves[:, start:end]
     samples = 0.4 * samples / np.abs(samples).max() * random.uniform(0.8, 1.0)
     samples += NOISE * random.standard_normal(total)
-    return np.round(samples * 32767).astype(np.int16)
+    found: np.ndarray = np.round(samples * 32767).astype(np.int16)
+    return found

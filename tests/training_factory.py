@@ -27,7 +27,9 @@ def make_sequences(utterances: int, speakers: int, seed: int) -> Sequences:
     return open_sequences([packed], people, "utterance")
 
 
-def make_setting(alpha: float = 10.0, seed: int = 0, **training: object) -> Setting:
+def make_setting(
+    alpha: float = 10.0, seed: int = 0, cell: str = "lstm", **training: object
+) -> Setting:
     values: dict[str, object] = {
         "domains": "clean",
         "mu2_table": "closed_form",
@@ -49,6 +51,8 @@ def make_setting(alpha: float = 10.0, seed: int = 0, **training: object) -> Sett
         alpha=alpha,
         seed=seed,
         segments=SegmentsParams(frames=5, train_shift=3, shift=4),
-        model=ModelParams(layers=1, cells=6, z1=3, z2=2, z1_std=1, z2_std=0.5, mu2_std=1),
+        model=ModelParams(  # type: ignore[arg-type]
+            cell=cell, layers=1, cells=6, z1=3, z2=2, z1_std=1, z2_std=0.5, mu2_std=1
+        ),
         training=TrainingParams(**{**values, **training}),  # type: ignore[arg-type]
     )

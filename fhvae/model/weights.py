@@ -70,7 +70,7 @@ def read_model(folder: Path, device: torch.device) -> TrainedModel:
         segments = from_mapping(SegmentsParams, config.get("segments"), source, "segments")
     except ParamsError as error:
         raise ArtifactError(f"{error}; rerun the stage train with this version") from error
-    network = FHVAE(fbank.mels, model)
+    network = FHVAE(fbank.mels, segments.frames, model)
     try:
         network.load_state_dict(load_file(folder / WEIGHTS))
     except FileNotFoundError as error:

@@ -40,8 +40,9 @@ class SegmentsParams:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelParams:
-    """Sizes of the networks and standard deviations of the priors."""
+    """Kind and sizes of the networks, and standard deviations of the priors."""
 
+    cell: Literal["lstm", "gru", "rnn", "dense"]
     layers: int = number(least=1)
     cells: int = number(least=1)
     z1: int = number(least=1)

@@ -26,7 +26,7 @@ class RunningAverage:
         """Begin with a copy of the network; `share` is kept at each step."""
         self.network: FHVAE = deepcopy(network).requires_grad_(False)
         for module in self.network.modules():
-            if isinstance(module, nn.LSTM):
+            if isinstance(module, nn.RNNBase):
                 module.flatten_parameters()  # one block again for cuDNN, after the copy
         self.share = share
         self.updates = 0

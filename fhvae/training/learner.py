@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from fhvae.model.network import FHVAE, new_network
 from fhvae.model.objective import log_q_sequence, segment_terms
-from fhvae.params import ModelParams, TrainingParams
+from fhvae.params import ModelParams, SegmentsParams, TrainingParams
 from fhvae.seeds import stream_seed
 from fhvae.training.average import RunningAverage
 from fhvae.training.precision import Bfloat16Networks
@@ -73,6 +73,7 @@ class Learner:
         rows: int,
         alpha: float,
         seed: int,
+        segments: SegmentsParams,
         model: ModelParams,
         training: TrainingParams,
         device: torch.device,
@@ -80,7 +81,7 @@ class Learner:
     ) -> None:
         """Draw the first weights; `rows` is the size of the table."""
         # The one use of PyTorch's global generator: initial weights, then the table.
-        self.network = new_network(mels, model, seed).to(device)
+        self.network = new_network(mels, segments.frames, model, seed).to(device)
         self.table = new_table(rows, model, device)
         stream = ("noise", world.rank) if world.rank else ("noise",)
         self.noise = torch.Generator(device).manual_seed(stream_seed(seed, *stream))

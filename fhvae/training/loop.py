@@ -114,6 +114,7 @@ class Trainer:
             self.blocks.rows,
             setting.alpha,
             setting.seed,
+            setting.segments,
             setting.model,
             training,
             self.device,

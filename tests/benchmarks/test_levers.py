@@ -58,7 +58,9 @@ def tiny_trainer(tmp_path):
             load_params(Path(ROOT) / "params.yaml").training,
             **{"batch": 2, "epoch_steps": 4, "max_epochs": 2, "average": 0.0, **changes},
         )
-        model = ModelParams(layers=1, cells=6, z1=3, z2=4, z1_std=1.0, z2_std=0.5, mu2_std=1.0)
+        model = ModelParams(
+            cell="lstm", layers=1, cells=6, z1=3, z2=4, z1_std=1.0, z2_std=0.5, mu2_std=1.0
+        )
         segments = SegmentsParams(frames=5, train_shift=10, shift=5)
         setting = Setting(10.0, 0, segments, model, training)
         dev = data.load(torch.device("cpu"))

@@ -67,7 +67,8 @@ def loaded(packed: Packed) -> np.ndarray:
 
 
 def inferred(packed: Packed) -> np.ndarray:
-    model = TrainedModel(new_network(MELS, MODEL, 1).requires_grad_(False), SEGMENTS, FBANK)
+    network = new_network(MELS, SEGMENT_FRAMES, MODEL, 1).requires_grad_(False)
+    model = TrainedModel(network, SEGMENTS, FBANK)
     found: Latents = infer_latents(model, packed, SHIFT)
     return np.hstack([found.z1_mean, found.z2_mean])
 

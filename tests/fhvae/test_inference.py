@@ -19,10 +19,13 @@ LENGTHS = np.array([9, 17, 12])
 NAMES = ("c", "a", "b")
 
 
-@pytest.fixture
-def trained() -> TrainedModel:
+@pytest.fixture(params=["lstm", "gru", "rnn", "dense"])
+def trained(request) -> TrainedModel:
     torch.manual_seed(0)
-    network = FHVAE(7, ModelParams(layers=1, cells=6, z1=3, z2=2, z1_std=1, z2_std=0.5, mu2_std=1))
+    sizes = ModelParams(
+        cell=request.param, layers=1, cells=6, z1=3, z2=2, z1_std=1, z2_std=0.5, mu2_std=1
+    )
+    network = FHVAE(7, 5, sizes)
     segments = SegmentsParams(frames=5, train_shift=2, shift=4)
     fbank = dataclasses.replace(load_params().fbank, mels=7)
     return TrainedModel(network.requires_grad_(False), segments, fbank)

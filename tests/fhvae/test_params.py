@@ -115,6 +115,7 @@ def test_an_unknown_key_is_named_with_a_guess(values, key, message):
         ("fbank.window_ms", 201, r"fbank\.window_ms must be a number at most 200, got 201"),
         ("fbank.mels", 80.0, r"fbank\.mels must be a whole number, got 80\.0"),
         ("fbank.store", "float64", r"fbank\.store must be one of float32, float16, got 'float64'"),
+        ("model.cell", "LSTM", r"model\.cell must be one of lstm, gru, rnn, dense, got 'LSTM'"),
         ("fbank", None, "fbank must hold keys and values, got None"),
         ("fbank", [1], r"fbank must hold keys and values, got \[1\]"),
         ("corpus.name", "timmit", r"corpus\.name must be one of .*manifest.*, got 'timmit'"),

@@ -53,8 +53,8 @@ def write_inputs(folder: Path, with_phones: bool = True) -> None:
     params = load_params(folder / "params.yaml")
     write_json(folder / "normalizer.json", {})
     for seed, name in enumerate(("model", "untrained")):
-        weights = new_network(MELS, params.model, seed).state_dict()
-        arguments = (weights, params.model, params.segments, params.fbank)
+        network = new_network(MELS, params.segments.frames, params.model, seed)
+        arguments = (network.state_dict(), params.model, params.segments, params.fbank)
         write_model(folder / name, *arguments, folder / "normalizer.json")
 
 

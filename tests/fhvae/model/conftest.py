@@ -1,4 +1,4 @@
-"""A small random model whose sizes all differ, and a batch for it."""
+"""Small random models of every kind, whose sizes all differ, and a batch for them."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,10 @@ from torch import Tensor
 from fhvae.model.network import FHVAE
 from fhvae.params import ModelParams
 
-FRAMES, SEGMENTS, MELS, SEQUENCES = 5, 11, 7, 4
+FRAMES, SEGMENTS, MELS, SEQUENCES, Z1, Z2 = 5, 11, 7, 4, 3, 2
+LAYERS = (1, 2)
+RECURRENT = [(cell, layers) for cell in ("lstm", "gru", "rnn") for layers in LAYERS]
+DENSE = [("dense", layers) for layers in LAYERS]
 
 
 @dataclass(frozen=True)
@@ -20,21 +23,39 @@ class Batch:
     counts: Tensor
 
 
-@pytest.fixture(params=[1, 2], ids=["one-layer", "two-layers"])
-def model(request) -> FHVAE:
+def make_model(cell: str, layers: int) -> FHVAE:
     torch.manual_seed(0)
-    params = ModelParams(
-        layers=request.param, cells=6, z1=3, z2=2, z1_std=1.2, z2_std=0.5, mu2_std=0.9
+    sizes = ModelParams(
+        cell=cell, layers=layers, cells=6, z1=Z1, z2=Z2, z1_std=1.2, z2_std=0.5, mu2_std=0.9
     )
-    return FHVAE(MELS, params)
+    return FHVAE(MELS, FRAMES, sizes)
+
+
+def name(variant: tuple[str, int]) -> str:
+    return f"{variant[0]}-{variant[1]}"
+
+
+@pytest.fixture(params=[*RECURRENT, *DENSE], ids=name)
+def model(request) -> FHVAE:
+    return make_model(*request.param)
+
+
+@pytest.fixture(params=RECURRENT, ids=name)
+def recurrent_model(request) -> FHVAE:
+    return make_model(*request.param)
+
+
+@pytest.fixture(params=DENSE, ids=name)
+def dense_model(request) -> FHVAE:
+    return make_model(*request.param)
 
 
 @pytest.fixture
-def batch(model) -> Batch:
+def batch() -> Batch:
     draw = torch.Generator().manual_seed(1)
     return Batch(
         segments=torch.randn(FRAMES, SEGMENTS, MELS, generator=draw),
-        table=torch.randn(SEQUENCES, model.params.z2, generator=draw),
+        table=torch.randn(SEQUENCES, Z2, generator=draw),
         sequence=torch.randint(SEQUENCES, (SEGMENTS,), generator=draw),
         counts=torch.tensor([9.0, 13.0, 8.0, 21.0]),
     )

@@ -1,11 +1,18 @@
-"""Shapes, initial values, and what each network can see."""
+"""Shapes, sizes, and what each network can see."""
 
 import math
 
+import pytest
 import torch
 
-from fhvae.model.network import FHVAE, Recurrent
+from fhvae.model.network import FHVAE, dense_layers
 from fhvae.params import ModelParams
+
+
+def sizes(cell, layers, cells, z):
+    return ModelParams(
+        cell=cell, layers=layers, cells=cells, z1=z, z2=z, z1_std=1, z2_std=0.5, mu2_std=1
+    )
 
 
 def test_shapes_of_every_latent_and_of_the_frames(model, batch):
@@ -17,39 +24,40 @@ def test_shapes_of_every_latent_and_of_the_frames(model, batch):
     assert x.mean.shape == x.log_variance.shape == (5, 11, 7)
 
 
-def test_parameter_count_of_the_papers_model():
-    """The fact sheet derives 1,125,664 weights for one layer of 256, 80 mels, 32 + 32."""
-    params = ModelParams(layers=1, cells=256, z1=32, z2=32, z1_std=1, z2_std=0.5, mu2_std=1)
-    weights = FHVAE(80, params).parameters()
-    assert sum(weight.numel() for weight in weights if weight.requires_grad) == 1_125_664
+@pytest.mark.parametrize(
+    ("params", "expected"),
+    [
+        pytest.param(sizes("lstm", 1, 256, 32), 1_125_664, id="the-paper's"),
+        pytest.param(sizes("lstm", 2, 256, 32), 2_734_368, id="second-code"),
+        pytest.param(sizes("dense", 2, 128, 16), 886_720, id="second-code-simple"),
+        # Of the paper's 1,125,664, four gates have 262,912 each, the heads 74,016.
+        pytest.param(sizes("gru", 1, 256, 32), 3 * 262_912 + 74_016, id="gru"),
+        pytest.param(sizes("rnn", 1, 256, 32), 262_912 + 74_016, id="rnn"),
+    ],
+)
+def test_parameter_counts_of_the_published_models(params, expected):
+    """Segments of 20 frames and 80 mels; the fact sheet derives the first three."""
+    weights = FHVAE(80, 20, params).parameters()
+    assert sum(weight.numel() for weight in weights if weight.requires_grad) == expected
 
 
-def test_parameter_count_of_the_second_codes_model():
-    """Two layers with both last states read: 2,734,368 weights."""
-    params = ModelParams(layers=2, cells=256, z1=32, z2=32, z1_std=1, z2_std=0.5, mu2_std=1)
-    weights = FHVAE(80, params).parameters()
-    assert sum(weight.numel() for weight in weights if weight.requires_grad) == 2_734_368
-
-
-def test_lstm_starts_like_the_authors():
+def test_dense_layers_start_like_the_authors():
     torch.manual_seed(0)
-    lstm = Recurrent(30, 50)
-    limit = math.sqrt(6 / (30 + 50 + 4 * 50))
-    for weight in (lstm.weight_ih_l0, lstm.weight_hh_l0):
-        assert limit * 0.95 < weight.abs().max().item() <= limit
-    bias = lstm.bias_ih_l0.view(4, 50)
-    assert torch.equal(bias[1], torch.ones(50))
-    assert bias[[0, 2, 3]].abs().max() == 0
-    assert not lstm.bias_hh_l0.requires_grad
-    assert lstm.bias_hh_l0.abs().max() == 0
+    first, second = dense_layers(70, sizes("dense", 2, 50, 3))
+    for layer, inputs in ((first, 70), (second, 50)):
+        limit = math.sqrt(6 / (inputs + 50))
+        assert limit * 0.95 < layer.weight.abs().max().item() <= limit
+        assert layer.bias.abs().max() == 0
 
 
-def test_encoders_read_the_last_state_of_every_layer(model, batch):
-    _, (last, _) = model.z2_encoder.lstm(batch.segments)
+def test_encoders_read_the_last_state_of_every_layer(recurrent_model, batch):
+    encoder, params = recurrent_model.z2_encoder, recurrent_model.params
+    _, states = getattr(encoder, params.cell)(batch.segments)
+    last = states[0] if params.cell == "lstm" else states
     features = torch.cat(list(last), dim=1)
-    assert features.shape == (11, 6 * model.params.layers)
-    expected = features @ model.z2_encoder.head.weight.T
-    found = model.encode_z2(batch.segments)
+    assert features.shape == (11, 6 * params.layers)
+    expected = features @ encoder.head.weight.T
+    found = recurrent_model.encode_z2(batch.segments)
     torch.testing.assert_close(torch.cat([found.mean, found.log_variance], dim=1), expected)
 
 
@@ -66,10 +74,26 @@ def test_z1_depends_on_z2_and_on_every_frame(model, batch):
 def test_segments_of_a_batch_do_not_see_each_other(model, batch):
     alone = model.encode_z2(batch.segments[:, 3:4]).mean
     torch.testing.assert_close(model.encode_z2(batch.segments).mean[3:4], alone)
+    z1, z2 = torch.randn(11, 3), torch.randn(11, 2)
+    decoded = model.decode(z1[3:4], z2[3:4], frames=5).mean
+    torch.testing.assert_close(model.decode(z1, z2, frames=5).mean[:, 3:4], decoded)
 
 
-def test_decoder_is_fed_the_same_vector_at_every_frame(model, batch):
+def test_decoder_is_fed_the_same_vector_at_every_frame(recurrent_model):
     """A longer segment starts with the same frames: nothing but the state moves."""
     z1, z2 = torch.randn(11, 3), torch.randn(11, 2)
-    long = model.decode(z1, z2, frames=9).mean
-    torch.testing.assert_close(long[:5], model.decode(z1, z2, frames=5).mean)
+    long = recurrent_model.decode(z1, z2, frames=9).mean
+    torch.testing.assert_close(long[:5], recurrent_model.decode(z1, z2, frames=5).mean)
+
+
+def test_dense_networks_refuse_segments_of_another_length(dense_model):
+    """Seven frames of five mels have as many numbers as five of seven."""
+    z1, z2 = torch.zeros(11, 3), torch.zeros(11, 2)
+    longer = torch.zeros(6, 11, 7)
+    turned = torch.zeros(7, 11, 5)
+    with pytest.raises(ValueError, match="read segments of 5 frames, got 6"):
+        dense_model.encode_z2(longer)
+    with pytest.raises(ValueError, match="read segments of 5 frames, got 7"):
+        dense_model.encode_z1(turned, z2)
+    with pytest.raises(ValueError, match="generate segments of 5 frames, asked for 6"):
+        dense_model.decode(z1, z2, frames=6)

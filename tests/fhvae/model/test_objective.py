@@ -8,6 +8,7 @@ import torch
 
 from fhvae.model.gaussian import DiagonalGaussian
 from fhvae.model.objective import infer_mu2, log_q_sequence, posteriors, segment_terms
+from tests.fhvae.model.numpy_networks import decode, encode
 
 
 def terms_of(model, batch, seed=5):
@@ -30,37 +31,6 @@ def loss_of(model, batch, table, alpha=10.0):
     )
     log_q = log_q_sequence(terms.z2.mean, table, batch.sequence, model.params.z2_std)
     return -(terms.lower_bound + alpha * log_q).mean()
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-def numpy_lstm(lstm, inputs):
-    """Run an LSTM frame by frame; gates in PyTorch's order: input, forget, cell, output."""
-    last = []
-    for layer in range(lstm.num_layers):
-        from_input, from_hidden, bias = (
-            getattr(lstm, f"{name}_l{layer}").detach().numpy().astype(np.float64)
-            for name in ("weight_ih", "weight_hh", "bias_ih")
-        )
-        hidden = np.zeros((inputs.shape[1], lstm.hidden_size))
-        cell = np.zeros_like(hidden)
-        outputs = []
-        for frame in inputs:
-            gates = frame @ from_input.T + hidden @ from_hidden.T + bias
-            i, f, g, o = np.split(gates, 4, axis=1)
-            cell = sigmoid(f) * cell + sigmoid(i) * np.tanh(g)
-            hidden = sigmoid(o) * np.tanh(cell)
-            outputs.append(hidden)
-        inputs = np.stack(outputs)
-        last.append(hidden)
-    return inputs, np.concatenate(last, axis=1)
-
-
-def numpy_head(head, features):
-    weight, bias = head.weight.detach().numpy(), head.bias.detach().numpy()
-    return np.split(features @ weight.T.astype(np.float64) + bias, 2, axis=-1)
 
 
 def gaussian_kl(mean, log_variance, prior_mean, prior_variance):
@@ -91,16 +61,13 @@ def test_bound_and_discriminative_term_equal_a_numpy_recomputation(model, batch)
     x, table, sequence = exact.segments.numpy(), exact.table.numpy(), exact.sequence.numpy()
     params = model.params
 
-    _, summary = numpy_lstm(model.z2_encoder.lstm, x)
-    z2_mean, z2_log_variance = numpy_head(model.z2_encoder.head, summary)
+    cell, nothing = params.cell, np.empty((11, 0))
+    z2_mean, z2_log_variance = encode(cell, model.z2_encoder, x, nothing)
     z2 = z2_mean + np.exp(0.5 * z2_log_variance) * noise_z2
-    beside = np.concatenate([x, np.repeat(z2[None], len(x), axis=0)], axis=2)
-    _, summary = numpy_lstm(model.z1_encoder.lstm, beside)
-    z1_mean, z1_log_variance = numpy_head(model.z1_encoder.head, summary)
+    z1_mean, z1_log_variance = encode(cell, model.z1_encoder, x, z2)
     z1 = z1_mean + np.exp(0.5 * z1_log_variance) * noise_z1
-    fed = np.repeat(np.concatenate([z1, z2], axis=1)[None], len(x), axis=0)
-    hidden, _ = numpy_lstm(model.decoder.lstm, fed)
-    x_mean, x_log_variance = numpy_head(model.decoder.head, hidden)
+    latent = np.concatenate([z1, z2], axis=1)
+    x_mean, x_log_variance = decode(cell, model.decoder, latent, len(x))
 
     log_px = -0.5 * (
         np.log(2 * np.pi) + x_log_variance + (x - x_mean) ** 2 / np.exp(x_log_variance)
@@ -243,7 +210,10 @@ def test_gradient_agrees_with_a_finite_difference(model, batch):
     )
     loss_of(double, exact, exact.table).backward()
     step = 1e-6
-    for name in ("z2_encoder.head.weight", "z1_encoder.lstm.weight_ih_l0", "decoder.head.bias"):
+    first = (
+        "dense.0.weight" if model.params.cell == "dense" else f"{model.params.cell}.weight_ih_l0"
+    )
+    for name in ("z2_encoder.head.weight", f"z1_encoder.{first}", "decoder.head.bias"):
         weight = double.get_parameter(name)
         flat, gradient = weight.data.view(-1), weight.grad.view(-1)
         place = int(gradient.abs().argmax())

@@ -75,13 +75,23 @@ def test_weights_of_another_size_are_refused(folder):
         read_model(folder, CPU)
 
 
-def test_a_model_of_an_older_version_is_told_in_one_sentence(folder):
+@pytest.mark.parametrize(("section", "key"), [("fbank", "store"), ("model", "cell")])
+def test_a_model_of_an_older_version_is_told_in_one_sentence(folder, section, key):
     config = json.loads((folder / "model.json").read_text())
-    del config["fbank"]["store"]
+    del config[section][key]
     (folder / "model.json").write_text(json.dumps(config))
-    message = r"model\.json: key fbank\.store is missing; rerun the stage train with this version"
-    with pytest.raises(ArtifactError, match=message):
+    missing = rf"model\.json: key {section}\.{key} is missing; "
+    with pytest.raises(ArtifactError, match=missing + "rerun the stage train with this version$"):
         read_model(folder, CPU)
+
+
+def test_a_dense_model_of_another_segment_length_is_refused(tmp_path, dense_model):
+    (tmp_path / "normalizer.json").write_text("{}")
+    longer = dataclasses.replace(SEGMENTS, frames=6)
+    weights, normalizer = dense_model.state_dict(), tmp_path / "normalizer.json"
+    write_model(tmp_path / "fhvae", weights, dense_model.params, longer, FBANK, normalizer)
+    with pytest.raises(ArtifactError, match="does not fit"):
+        read_model(tmp_path / "fhvae", CPU)
 
 
 def test_inference_needs_no_gradient(folder):

@@ -11,7 +11,7 @@ from fhvae.params import ModelParams
 from fhvae.probes.collapse import aggregate_kl, kl_per_dimension, measure_usage, usage_table
 from tests.latent_factory import make_latents, make_utterances
 
-MODEL = ModelParams(layers=1, cells=5, z1=3, z2=4, z1_std=1.5, z2_std=0.5, mu2_std=2.0)
+MODEL = ModelParams(cell="lstm", layers=1, cells=5, z1=3, z2=4, z1_std=1.5, z2_std=0.5, mu2_std=2.0)
 
 
 def test_kl_is_that_of_torch():

@@ -22,15 +22,16 @@ from tests.latent_factory import make_utterances
 MELS, WINDOW, Z1, Z2 = 7, 5, 3, 4
 
 
-@pytest.fixture
-def models(tmp_path):
-    sizes = ModelParams(layers=1, cells=6, z1=Z1, z2=Z2, z1_std=1.0, z2_std=0.5, mu2_std=1.0)
+@pytest.fixture(params=["lstm", "gru", "dense"])
+def models(request, tmp_path):
+    sizes = ModelParams(cell=request.param, layers=1, cells=6, z1=Z1, z2=Z2, z1_std=1.0,
+                        z2_std=0.5, mu2_std=1.0)  # fmt: skip
     fbank = FbankParams(window_ms=25.0, hop_ms=10.0, fft_size=512, mels=MELS, preemphasis=0.97,
                         power=1.0, log_floor=-20.0, store="float32")  # fmt: skip
     segments = SegmentsParams(frames=WINDOW, train_shift=2, shift=WINDOW)
     write_json(tmp_path / "normalizer.json", {})
     for seed, name in enumerate(("fhvae", "untrained")):
-        weights = new_network(MELS, sizes, seed).state_dict()
+        weights = new_network(MELS, WINDOW, sizes, seed).state_dict()
         folder = tmp_path / name
         write_model(folder, weights, sizes, segments, fbank, tmp_path / "normalizer.json")
     return Models(tmp_path / "fhvae", tmp_path / "untrained")

@@ -14,6 +14,8 @@ from fhvae.training.dev import evaluate_dev
 from fhvae.training.loop import Trainer
 from fhvae.training.table import closed_form_table
 
+each_cell = pytest.mark.parametrize("cell", ["lstm", "gru", "rnn", "dense"])
+
 
 def weights_equal(first, second):
     return first.keys() == second.keys() and all(
@@ -21,8 +23,9 @@ def weights_equal(first, second):
     )
 
 
-def test_every_weight_and_every_row_of_the_table_moves(trainer):
-    run = trainer()
+@each_cell
+def test_every_weight_and_every_row_of_the_table_moves(trainer, cell):
+    run = trainer(cell=cell)
     run.train_step()
     before = {name: value.clone() for name, value in run.learner.network.named_parameters()}
     table = run.learner.table.detach().clone()
@@ -36,8 +39,9 @@ def test_every_weight_and_every_row_of_the_table_moves(trainer):
     assert (run.learner.table != table).all()
 
 
-def test_the_bound_rises(trainer):
-    run = trainer(alpha=0.0, max_epochs=30, patience=30, learning_rate=0.01).run()
+@each_cell
+def test_the_bound_rises(trainer, cell):
+    run = trainer(cell=cell, alpha=0.0, max_epochs=30, patience=30, learning_rate=0.01).run()
     first, last = run.curve[0], run.curve[-1]
     assert last.train.lower_bound > first.train.lower_bound + 5
     assert last.train.log_px > first.train.log_px + 5
@@ -145,10 +149,15 @@ COURSES = {
 }
 
 
-@pytest.mark.parametrize("course", COURSES.values(), ids=COURSES)
+KILLED = [("lstm", course) for course in COURSES]
+KILLED += [(cell, "hierarchical") for cell in ("gru", "rnn", "dense")]
+
+
+@pytest.mark.parametrize(("cell", "course"), KILLED)
 @pytest.mark.parametrize("at_step", [3, 10, 13])
-def test_killed_and_resumed_equals_uninterrupted(trainer, monkeypatch, course, at_step):
-    whole = trainer("whole", **course).run()
+def test_killed_and_resumed_equals_uninterrupted(trainer, monkeypatch, cell, course, at_step):
+    course = COURSES[course]
+    whole = trainer("whole", cell=cell, **course).run()
     assert whole.curve[-1].step > at_step
     assert "patience" not in course or len(whole.curve) < course["max_epochs"]
     real = Trainer.train_step
@@ -160,9 +169,9 @@ def test_killed_and_resumed_equals_uninterrupted(trainer, monkeypatch, course, a
 
     monkeypatch.setattr(Trainer, "train_step", dying)
     with pytest.raises(KilledError):
-        trainer("killed", **course).run()
+        trainer("killed", cell=cell, **course).run()
     monkeypatch.setattr(Trainer, "train_step", real)
-    result = trainer("killed", **course).run()
+    result = trainer("killed", cell=cell, **course).run()
     assert weights_equal(result.weights, whole.weights)
     assert result.curve == whole.curve
 

@@ -123,7 +123,7 @@ def test_passes_differ_and_each_can_be_drawn_again(train_data, setting):
 
 def test_closed_form_table_by_hand(train_data, setting):
     torch.manual_seed(0)
-    network = FHVAE(7, setting().model)
+    network = FHVAE(7, 5, setting().model)
     segments = setting().segments
     table = closed_form_table(network, train_data, segments)
     for row, (offset, length) in enumerate(
@@ -137,7 +137,7 @@ def test_closed_form_table_by_hand(train_data, setting):
 def test_dev_bound_equals_the_terms_averaged_by_hand(dev_data, setting):
     """The port's validation loss was the last training batch's."""
     torch.manual_seed(0)
-    network, segments = FHVAE(7, setting().model), setting().segments
+    network, segments = FHVAE(7, 5, setting().model), setting().segments
     found, _ = evaluate_dev(network, dev_data, segments, noise_seed=3, monitor=None)
     starts, sequence = dev_data.on_device(sequence_grid(dev_data, segments))
     batch = gather(dev_data.frames, starts, 5)
@@ -152,7 +152,7 @@ def test_dev_bound_equals_the_terms_averaged_by_hand(dev_data, setting):
 
 def test_dev_bound_is_the_same_at_every_call(dev_data, setting):
     torch.manual_seed(0)
-    network = FHVAE(7, setting().model)
+    network = FHVAE(7, 5, setting().model)
     first, second = (evaluate_dev(network, dev_data, setting().segments, 3, None) for _ in range(2))
     assert first == second
 
@@ -165,7 +165,7 @@ def test_monitor_gets_one_vector_per_utterance(dev_data, setting):
         return 0.25
 
     torch.manual_seed(0)
-    found, _ = evaluate_dev(FHVAE(7, setting().model), dev_data, setting().segments, 3, monitor)
+    found, _ = evaluate_dev(FHVAE(7, 5, setting().model), dev_data, setting().segments, 3, monitor)
     assert seen == [((6, 2), dev_data.speakers), ((6, 3), dev_data.speakers)]
     assert found.eer_mu2 == found.eer_mu1 == 0.25
 
@@ -210,6 +210,7 @@ def test_fingerprint_covers_the_course_and_not_the_length(setting):
         name(base, digest="other frames"),
         name(setting(batch=16)),
         name(setting(mu2_table="random")),
+        name(setting(cell="gru")),
     ]
-    assert len({name(base), *others}) == 6
+    assert len({name(base), *others}) == 7
     assert name(base, alpha=10) == name(base)  # `-S alpha=10` writes an int
