@@ -3,10 +3,10 @@
     python -m benchmarks.kills --kills 200        # -> benchmarks/results/kills.json
 
 Each attempt is the stage train in a process forked from this one, on a corpus of tones. It sends
-itself SIGKILL at a call drawn at random from those that an undisturbed run makes in this package
-and in whatever writes files, of Python and of C functions alike: so between two steps, in a
-step, while dev is looked at, in the middle of writing a checkpoint, between a written file and
-its renaming, or after the last epoch.
+itself SIGKILL at a call drawn at random: first a phase (a step, a look at dev, a checkpoint, the
+log, resuming, the files at the end, or between them), then one of the calls that an undisturbed
+run makes there, in this package and in whatever writes files, of Python and of C functions
+alike. So it may be in the middle of writing a file, or between a written one and its renaming.
 """
 
 import argparse
@@ -80,9 +80,10 @@ WATCHED = ("/fhvae/", "/stages/", "/torch/serialization.py", "/tempfile.py", "/f
 class Counted:
     """Counts the calls of this process in watched files, and kills it at one of them."""
 
-    def __init__(self, fatal: int, report: Path) -> None:
-        """Kill at call `fatal`, 0 for never; the name of the function goes to `report`."""
-        self.fatal, self.report, self.calls = fatal, report, 0
+    def __init__(self, fatal: tuple[str, int] | None, report: Path) -> None:
+        """Kill at the n-th call of a phase, or never; the phase goes to the file `report`."""
+        self.fatal, self.report = fatal, report
+        self.calls: Counter[str] = Counter()
 
     def start(self) -> None:
         """Begin."""
@@ -94,16 +95,17 @@ class Counted:
             return
         if not any(name in frame.f_code.co_filename for name in WATCHED):
             return
-        self.calls += 1
-        if self.calls == self.fatal:
+        now = phase(frame)
+        self.calls[now] += 1
+        if (now, self.calls[now]) == self.fatal:
             sys.setprofile(None)
-            self.report.write_text(phase(frame))
+            self.report.write_text(now)
             os.kill(os.getpid(), signal.SIGKILL)
 
     def finish(self) -> None:
-        """Write how many calls there were."""
+        """Write how many calls there were in each phase."""
         sys.setprofile(None)
-        self.report.write_text(str(self.calls))
+        self.report.write_text(json.dumps(self.calls))
 
 
 PHASES = {
@@ -141,13 +143,14 @@ def prepare(folder: Path, course: dict[str, object]) -> None:
             raise SystemExit((folder / "log").read_text())
 
 
-def calls_of(folder: Path) -> int:
-    """Run the training undisturbed; count its calls."""
-    counted = Counted(0, folder / "calls")
+def calls_of(folder: Path) -> dict[str, int]:
+    """Run the training undisturbed; count its calls by phase."""
+    counted = Counted(None, folder / "calls")
     whole = Stage(_counted_main(counted), TRAIN.options)
     if whole.run_forked(folder) != 0:
         raise SystemExit((folder / "log").read_text())
-    return int((folder / "calls").read_text())
+    calls: dict[str, int] = json.loads((folder / "calls").read_text())
+    return calls
 
 
 def _counted_main(counted: Counted) -> Callable[[], None]:
@@ -171,13 +174,14 @@ def survive(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     Raises:
         SystemExit: an attempt ended otherwise than by its kill or well.
     """
-    for name in ("matplotlib.pyplot", "safetensors.torch", "fhvae.plots.learning_curve"):
+    for name in ("torch._dynamo", "matplotlib.pyplot", "safetensors.torch"):
         importlib.import_module(name)  # once, here, instead of in every child
     random, bar = generator(seed, "kills"), progress_bar(None, "kills", "kill", kills)
     found: Counter[str] = Counter()
     lives: Counter[str] = Counter()
     unequal: list[str] = []
-    wanted, calls = {}, {}
+    wanted: dict[str, dict[str, str]] = {}
+    calls: dict[str, dict[str, int]] = {}
     for name, course in COURSES.items():
         prepare(folder / name, course)
         calls[name] = calls_of(folder / name)
@@ -188,8 +192,9 @@ def survive(folder: Path, kills: int, seed: int) -> dict[str, Any]:
         for path in WRITTEN:
             (own / path).unlink()
         while True:
-            fatal = int(random.integers(1, calls[name])) if found.total() < kills else 0
-            counted = Counted(fatal, own / "phase")
+            phase_name = str(random.choice(sorted(calls[name])))
+            fatal = phase_name, int(random.integers(1, calls[name][phase_name] + 1))
+            counted = Counted(fatal if found.total() < kills else None, own / "phase")
             status = Stage(_counted_main(counted), TRAIN.options).run_forked(own)
             if status == 0:
                 break
