@@ -12,7 +12,7 @@ import torch
 
 from benchmarks.step import MELS, cpu_seconds
 from fhvae.artifacts import write_json
-from fhvae.inference import utterance_posteriors
+from fhvae.inference import infer_utterances
 from fhvae.model.network import FHVAE
 from fhvae.model.objective import posteriors
 from fhvae.model.weights import TrainedModel
@@ -37,7 +37,7 @@ def measure(params: Params, cells: int, rounds: int) -> dict[str, float]:
             posteriors(trained.network, frames[start : start + length, None])
 
     def whole_utterance() -> None:
-        utterance_posteriors(trained, frames, shift=1)
+        list(infer_utterances(trained, [frames.numpy()], shift=1))
 
     one_at_a_time()
     whole_utterance()

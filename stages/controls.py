@@ -19,11 +19,14 @@ def main() -> None:
     """Run the stage."""
     fbank, model, controls, metrics = parse_paths(__doc__, "fbank", "model", "controls", "metrics")
     params = load_params()
-    trained = read_model(model, choose_device())
+    device = choose_device()
+    trained = read_model(model, device)
     normalizer = read_normalizer(model / NORMALIZER)
     frames = {split: read_packed(fbank / split) for split in SPLITS}
     network = new_network(trained.network.mels, trained.network.params, params.seed)
-    untrained = TrainedModel(network.requires_grad_(False), trained.segments, trained.fbank)
+    untrained = TrainedModel(
+        network.to(device).requires_grad_(False), trained.segments, trained.fbank
+    )
     sizes = trained.segments.frames, params.latents.shift, trained.network.params.z1
     pca = fit_pca(frames["train"], *sizes, generator(params.seed, "pca"))
     with new_folder(controls) as folder:
