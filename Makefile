@@ -53,6 +53,7 @@ benchmark: export MALLOC_TRIM_THRESHOLD_ = 4000000000
 benchmark: $(STAMP) ## speed and memory of features, training and latents; writes benchmarks/results/
 	python -m benchmarks.step
 	python -m benchmarks.logits
+	python -m benchmarks.training_process
 	python -m benchmarks.extraction
 	python -m benchmarks.features
 
