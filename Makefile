@@ -50,8 +50,10 @@ tiny: $(STAMP) ## the pipeline on made-up data in a temporary clone, about a min
 # glibc keeps freed blocks, as in the stage train (see dvc.yaml).
 benchmark: export MALLOC_MMAP_THRESHOLD_ = 4000000000
 benchmark: export MALLOC_TRIM_THRESHOLD_ = 4000000000
-benchmark: $(STAMP) ## speed of features, training and latents, as ratios; writes benchmarks/results/
+benchmark: $(STAMP) ## speed and memory of features, training and latents; writes benchmarks/results/
 	python -m benchmarks.step
+	python -m benchmarks.logits
+	python -m benchmarks.training_process
 	python -m benchmarks.extraction
 	python -m benchmarks.features
 

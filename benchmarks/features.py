@@ -9,8 +9,6 @@ Memory: benchmarks/process_tree.py says what is counted. Run it by `make benchma
 import argparse
 import importlib.util
 import json
-import os
-import platform
 import shutil
 import sys
 import tempfile
@@ -20,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.machine import describe_machine
 from benchmarks.noise_corpus import write_noise_corpus
 from benchmarks.process_tree import Usage, measure
 from fhvae.artifacts import file_digest, packed_files, read_packed, write_json
@@ -179,8 +178,7 @@ def main() -> None:
             "growth": compared,
             "workers": measure_workers(folder, options.workers_hours),
             "machine": {
-                "processor": platform.machine(),
-                "cores": os.cpu_count(),
+                **describe_machine(),
                 "numpy": np.__version__,
                 "workers": WORKERS,
                 "note": "other work ran on the cores; CPU time is that of stage and workers",

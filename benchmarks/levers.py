@@ -29,6 +29,7 @@ from benchmarks.hand_labels import phone_accuracy, read_hand_labels
 from benchmarks.headline import table
 from benchmarks.lever_trainer import LeverTrainer, Method, NoCheckpoint, warped_copies
 from benchmarks.quality_table import spread
+from benchmarks.sizes import default_values, put
 from fhvae.artifacts import Packed, new_file, read_packed, write_json
 from fhvae.corpus.store import read_corpus
 from fhvae.features.normalize import Normalizer, read_normalizer
@@ -86,14 +87,9 @@ def planned() -> Iterator[Lever]:
 
 def params_of(lever: Lever) -> Params:
     """Apply a lever to the base: params.yaml, then the section `base` of levers.yaml."""
-    values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    values = default_values()
     base = yaml.safe_load(PLAN.read_text(encoding="utf-8"))["base"]
-    for key, value in {**base, **lever.params, "seed": lever.seed}.items():
-        inner = values
-        *sections, last = key.split(".")
-        for section in sections:
-            inner = inner[section]
-        inner[last] = value
+    put(values, {**base, **lever.params, "seed": lever.seed})
     return from_mapping(Params, values, source=f"lever {lever.name}")
 
 

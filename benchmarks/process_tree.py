@@ -84,6 +84,12 @@ def _pss_bytes(pid: int) -> int:
     return 0
 
 
+def status_bytes(key: str) -> int:
+    """Read a size of this process from /proc: VmRSS, what it holds; VmHWM, the most it held."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:")) * 1024
+
+
 def _text(path: Path) -> str:
     """Read a file of /proc; a process that has just ended has none."""
     try:

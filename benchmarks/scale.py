@@ -23,6 +23,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks.machine import describe_machine
+from benchmarks.process_tree import status_bytes
 from benchmarks.scale_table import write_tables
 from fhvae.artifacts import (
     INDEX_COLUMNS,
@@ -100,16 +102,11 @@ def measure_here(reader: str, folder: Path) -> dict[str, float]:
     """Run one reader in this process; memory is how far the peak rose above what was there."""
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak starts again from here
-    before, begun = _status_bytes("VmRSS"), time.process_time()
+    before, begun = status_bytes("VmRSS"), time.process_time()
     kept = READERS[reader](folder)
     seconds = time.process_time() - begun
     del kept
-    return {"cpu_s": seconds, "peak_bytes": _status_bytes("VmHWM") - before}
-
-
-def _status_bytes(key: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:")) * 1024
+    return {"cpu_s": seconds, "peak_bytes": status_bytes("VmHWM") - before}
 
 
 def measure(reader: str, folder: Path, count: int) -> dict[str, float]:
@@ -162,6 +159,7 @@ def simulate(counts: Sequence[int], scratch: Path | None) -> dict[str, object]:
     return {
         "counts": list(counts),
         "files": files,
+        "machine": describe_machine(),
         "readers": found,
         "exponents": {reader: exponents(counts, rows) for reader, rows in found.items()},
         "hash_cpu_s_per_gb": {name: hash_seconds_per_gb(name) for name in ("md5", "sha256")},

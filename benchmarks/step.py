@@ -8,30 +8,32 @@ Run it by `make benchmark`, which sets the allocator as the stage train does.
 
 import argparse
 import json
-import platform
 import resource
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 
+from benchmarks.machine import describe_machine
 from benchmarks.plain_loop import PlainStep
+from benchmarks.sizes import sizes
 from fhvae.artifacts import Packed, write_json
-from fhvae.params import ModelParams, Params, load_params
+from fhvae.params import ModelParams, Params
 from fhvae.segments import gather
 from fhvae.training.checkpoint import Checkpoint
 from fhvae.training.data import Sequences, open_sequences
 from fhvae.training.loop import Setting, Trainer
 
-PROFILES = {"default": (None, None), "paper": (256, 256)}  # cells, batch
+Key = TypeVar("Key")
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 MELS = 80
 SEQUENCES = 1440
+SEQUENCE_FRAMES = 300  # 3 s
 
 
 def flops_per_segment(params: ModelParams, frames: int, mels: int) -> float:
@@ -74,29 +76,38 @@ def made_up_data(sequences: int, frames: int) -> Sequences:
     return open_sequences([packed], dict.fromkeys(ids, ""), "utterance")
 
 
-def measure(params: Params, rounds: int, repeats: int) -> dict[str, float]:
-    """Measure one profile; returns medians over rounds."""
-    torch.set_num_threads(1)
+def new_trainer(params: Params, train: Sequences, dev: Sequences, folder: Path) -> Trainer:
+    """Set up a run as the stage train does, with its checkpoint below `folder`."""
     setting = Setting(params.alpha, 0, params.segments, params.model, params.training)
-    data = made_up_data(SEQUENCES, frames=300)
+    return Trainer(setting, train, dev.load(torch.device("cpu")), Checkpoint({}, folder))
+
+
+def medians(rounds: Sequence[Mapping[Key, float]]) -> dict[Key, float]:
+    """Take the median of each figure over rounds, to four digits."""
+    return {key: float(f"{statistics.median(one[key] for one in rounds):.4g}") for key in rounds[0]}
+
+
+def measure(params: Params, rounds: int, repeats: int) -> dict[str, float]:
+    """Measure one size; returns medians over rounds."""
+    torch.set_num_threads(1)
+    data = made_up_data(SEQUENCES, SEQUENCE_FRAMES)
     square = torch.randn(2048, 2048)
     left, right = torch.randn(256, 256), torch.randn(256, 1024)
     with tempfile.TemporaryDirectory() as folder:
-        checkpoint = Checkpoint({}, Path(folder))
-        frames = data.load(torch.device("cpu"))
-        trainer = Trainer(setting, data, frames, checkpoint)
+        trainer = new_trainer(params, data, data, Path(folder))
+        frames = data.load(torch.device("cpu")).frames
         plain = PlainStep(MELS, SEQUENCES, params.model, params.training.learning_rate)
         batch = params.training.batch
 
         def plain_step() -> None:
-            starts = torch.randint(len(frames.frames) - 20, (batch,))
-            segments = gather(frames.frames, starts, params.segments.frames)
+            starts = torch.randint(len(frames) - params.segments.frames, (batch,))
+            segments = gather(frames, starts, params.segments.frames)
             plain(segments, torch.randint(SEQUENCES, (batch,)))
 
         for _ in range(3):
             trainer.train_step()
             plain_step()
-        found: dict[str, list[float]] = {}
+        found = []
         for _ in range(rounds):
             faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
             step = cpu_seconds(trainer.train_step, repeats)
@@ -105,40 +116,28 @@ def measure(params: Params, rounds: int, repeats: int) -> dict[str, float]:
             big = 2 * 2048**3 / cpu_seconds(lambda: torch.mm(square, square), 2)
             small = 2 * 256 * 256 * 1024 / cpu_seconds(lambda: torch.mm(left, right), 60)
             flops = flops_per_segment(params.model, params.segments.frames, MELS) * batch / step
-            for key, value in {
-                "share_of_sgemm_2048": flops / big,
-                "share_of_sgemm_256x256x1024": flops / small,
-                "step_to_plain_loop": step / other,
-                "page_faults_per_step": faults / (repeats + 1),
-            }.items():
-                found.setdefault(key, []).append(value)
-    return {key: round(statistics.median(values), 4) for key, values in found.items()}
+            found.append(
+                {
+                    "share_of_sgemm_2048": flops / big,
+                    "share_of_sgemm_256x256x1024": flops / small,
+                    "step_to_plain_loop": step / other,
+                    "page_faults_per_step": faults / (repeats + 1),
+                }
+            )
+    return medians(found)
 
 
 def main() -> None:
-    """Measure both profiles and write benchmarks/results/step.json."""
+    """Measure both sizes and write benchmarks/results/step.json."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--repeats", type=int, default=8, help="steps per round")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/step.json"))
     options = parser.parse_args()
-    params = load_params()
-    report: dict[str, object] = {}
-    for name, (cells, batch) in PROFILES.items():
-        chosen = params
-        if cells is not None and batch is not None:
-            chosen = replace(
-                params,
-                model=replace(params.model, cells=cells),
-                training=replace(params.training, batch=batch),
-            )
-        report[name] = measure(chosen, options.rounds, options.repeats)
+    report: dict[str, object] = {"machine": describe_machine()}
+    for name, params in sizes().items():
+        report[name] = measure(params, options.rounds, options.repeats)
         print(name, json.dumps(report[name], indent=2), flush=True)
-    report["machine"] = {
-        "processor": platform.machine(),
-        "torch": str(torch.__version__),
-        "threads": 1,
-    }
     write_json(options.out, report)
 
 

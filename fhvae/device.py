@@ -14,6 +14,7 @@ def choose_device() -> torch.device:
     if torch.cuda.is_available():
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))  # of torchrun
         torch.cuda.set_device(device)
+        torch.backends.cudnn.allow_tf32 = False  # PyTorch's default rounds inside LSTMs
         return device
     torch.set_num_threads(1)
     return torch.device("cpu")

@@ -1,6 +1,6 @@
 """Run a trained model over utterances: latents on a fixed grid, mu2 in closed form."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,29 +9,133 @@ from torch import Tensor
 
 from fhvae.artifacts import Packed
 from fhvae.errors import ArtifactError
-from fhvae.latents import Latents
+from fhvae.latents import PER_SEGMENT, Latents
 from fhvae.model.objective import Posteriors, infer_mu2, posteriors
 from fhvae.model.weights import TrainedModel
+from fhvae.progress import progress_bar
+from fhvae.segments import gather, grid_segments, segment_counts
+
+GROUP_SEGMENTS = 16_384  # that a GPU gets at once; by estimate 2 GB of its memory at 256 cells
 
 
-@torch.inference_mode()
-def utterance_posteriors(trained: TrainedModel, frames: Tensor, shift: int) -> Posteriors:
-    """Infer the latents of one utterance in one call of each encoder.
+@dataclass(frozen=True)
+class UtteranceLatents:
+    """Posteriors of the segments of one utterance and its mu2, float32, on the CPU.
+
+    Attributes:
+        z1_mean, z1_log_variance: `[segment, z1]`, given the mean of z2.
+        z2_mean, z2_log_variance: `[segment, z2]`.
+        mu2: `[z2]`, closed form over these segments.
+    """
+
+    z1_mean: np.ndarray
+    z1_log_variance: np.ndarray
+    z2_mean: np.ndarray
+    z2_log_variance: np.ndarray
+    mu2: np.ndarray
+
+
+def group_size(device: torch.device) -> int:
+    """Say how many segments the encoders get at once; 0: those of one utterance.
+
+    More than an utterance gains nothing on a CPU; with less than some thousands of segments
+    a GPU waits for its next orders.
+    """
+    return 0 if device.type == "cpu" else GROUP_SEGMENTS
+
+
+def infer_utterances(
+    trained: TrainedModel,
+    utterances: Iterable[np.ndarray],
+    shift: int,
+    group_segments: int | None = None,
+) -> Iterator[UtteranceLatents]:
+    """Infer the latents of utterances, in the order given.
+
+    Memory on the device is that of one group, whatever the number and length of utterances.
 
     Args:
         trained: the model.
-        frames: `[frame, mel]`, normalized, at least one segment long.
+        utterances: `[frame, mel]` each, normalized, at least one segment long.
         shift: frames between the starts of two segments.
+        group_segments: segments that the encoders get at once, of whole utterances or of a
+            part of a long one; 0: those of one utterance; None: what suits the device.
 
-    Returns:
-        Posteriors with one row per segment.
+    Raises:
+        ValueError: an utterance is shorter than a segment.
+
+    Source:
+        paper-map: s-vector-inference, latents.
     """
-    segments = frames.unfold(0, trained.segments.frames, shift)  # [segment, mel, frame]
-    return posteriors(trained.network, segments.permute(2, 0, 1).contiguous())
+    limit = group_size(_device(trained)) if group_segments is None else group_segments
+    for group in _groups(utterances, trained.segments.frames, shift, limit):
+        yield from _infer_group(trained, group, shift, limit)
+
+
+def _device(trained: TrainedModel) -> torch.device:
+    return next(trained.network.parameters()).device
+
+
+def _groups(
+    utterances: Iterable[np.ndarray], segment_frames: int, shift: int, limit: int
+) -> Iterator[list[np.ndarray]]:
+    """Collect utterances up to `limit` segments; one that has more is a group of its own."""
+    group: list[np.ndarray] = []
+    held = 0
+    for frames in utterances:
+        (count,) = segment_counts(np.array([len(frames)]), segment_frames, shift).tolist()
+        if group and held + count > limit:
+            yield group
+            group, held = [], 0
+        group.append(frames)
+        held += count
+    if group:
+        yield group
+
+
+@torch.inference_mode()
+def _infer_group(
+    trained: TrainedModel, group: Sequence[np.ndarray], shift: int, limit: int
+) -> list[UtteranceLatents]:
+    """Infer a group; its frames go to the device once and are cut into segments there."""
+    device, segment_frames = _device(trained), trained.segments.frames
+    lengths = np.array([len(frames) for frames in group])
+    grid = grid_segments(np.cumsum(lengths) - lengths, lengths, segment_frames, shift)
+    frames = torch.from_numpy(np.concatenate(group, dtype=np.float32)).to(device)
+    starts = torch.from_numpy(grid.starts).to(device)
+    parts = [
+        _fetch(posteriors(trained.network, gather(frames, part, segment_frames)))
+        for part in torch.split(starts, limit or len(starts))
+    ]
+    found = {name: torch.cat([part[name] for part in parts]) for name in PER_SEGMENT}
+    params = trained.network.params
+    shrinkage = (params.z2_std / params.mu2_std) ** 2
+    # Fetched means are summed, so that the order is the same on every device and in every run.
+    mu2 = infer_mu2(found["z2_mean"], torch.from_numpy(grid.utterance), len(group), shrinkage)
+    ends = np.cumsum(np.bincount(grid.utterance))[:-1]
+    split = {name: np.split(value.numpy(), ends) for name, value in found.items()}
+    return [
+        UtteranceLatents(**{name: values[row] for name, values in split.items()}, mu2=one)
+        for row, one in enumerate(mu2.numpy())
+    ]
+
+
+def _fetch(found: Posteriors) -> dict[str, Tensor]:
+    """Bring posteriors from the device, named as in `Latents`."""
+    return {
+        "z1_mean": found.z1.mean.cpu(),
+        "z1_log_variance": found.z1.log_variance.cpu(),
+        "z2_mean": found.z2.mean.cpu(),
+        "z2_log_variance": found.z2.log_variance.cpu(),
+    }
 
 
 def infer_latents(
-    trained: TrainedModel, packed: Packed, shift: int, order: Iterable[int] | None = None
+    trained: TrainedModel,
+    packed: Packed,
+    shift: int,
+    label: str = "",
+    group_segments: int | None = None,
 ) -> Latents:
     """Infer z1 and z2 of every segment and mu2 of every utterance, sorted by utterance id.
 
@@ -39,52 +143,50 @@ def infer_latents(
         trained: the model.
         packed: normalized frames.
         shift: frames between the starts of two segments.
-        order: positions of the utterances to take, e.g. with a progress bar around them;
-            all, sorted by id, if None.
-
-    Source:
-        paper-map: s-vector-inference, latents.
+        label: of a progress bar over the utterances; without one there is none.
+        group_segments: as `infer_utterances` takes it.
     """
     if packed.rows.shape[1] != trained.network.mels:
         raise ArtifactError(
             f"frames must have the model's {trained.network.mels} mel bands, "
             f"got {packed.rows.shape[1]}; rerun the stage train"
         )
-    device = next(trained.network.parameters()).device
-    params = trained.network.params
-    shrinkage = (params.z2_std / params.mu2_std) ** 2
-    names, parts, mu2s = [], [], []
-    for position in sorted_positions(packed.utterance_ids) if order is None else order:
-        frames = torch.from_numpy(np.array(packed[position], dtype=np.float32)).to(device)
-        found = utterance_posteriors(trained, frames, shift)
-        one = torch.zeros(len(found.z2.mean), dtype=torch.int64, device=device)
-        names.append(packed.utterance_ids[position])
-        parts.append(found)
-        mu2s.append(infer_mu2(found.z2.mean, one, 1, shrinkage).cpu().numpy())
-    lengths = np.array([len(part.z2.mean) for part in parts], np.int64)
-    starts = [np.arange(length, dtype=np.int32) * shift for length in lengths]
+    order = sorted_positions(packed.utterance_ids)
+    latents = _room(trained, packed, shift, order)
+    walk = progress_bar(order, label, "utt") if label else order
+    utterances = (packed[position] for position in walk)
+    found = infer_utterances(trained, utterances, shift, group_segments)
+    for row, ((_, segments), one) in enumerate(zip(latents.slices(), found, strict=True)):
+        for name in PER_SEGMENT:
+            getattr(latents, name)[segments] = getattr(one, name)
+        latents.mu2[row] = one.mu2
+    return latents
+
+
+def _room(trained: TrainedModel, packed: Packed, shift: int, order: Sequence[int]) -> Latents:
+    """Lay out the latents of utterances in the order given, with room for what is inferred."""
+    params, segment_frames = trained.network.params, trained.segments.frames
+    lengths = packed.lengths[order]
+    counts = segment_counts(lengths, segment_frames, shift)
+    grid = grid_segments(np.zeros_like(lengths), lengths, segment_frames, shift)
+    z1, z2 = (len(grid), params.z1), (len(grid), params.z2)
     return Latents(
-        utterance_ids=tuple(names),
-        offsets=np.cumsum(lengths) - lengths,
-        lengths=lengths,
-        starts=np.concatenate(starts).astype(np.int32),
-        z1_mean=_joined([part.z1.mean for part in parts]),
-        z1_log_variance=_joined([part.z1.log_variance for part in parts]),
-        z2_mean=_joined([part.z2.mean for part in parts]),
-        z2_log_variance=_joined([part.z2.log_variance for part in parts]),
-        mu2=np.concatenate(mu2s),
-        segment_frames=trained.segments.frames,
+        utterance_ids=tuple(packed.utterance_ids[position] for position in order),
+        offsets=np.cumsum(counts) - counts,
+        lengths=counts,
+        starts=grid.starts.astype(np.int32),
+        z1_mean=np.empty(z1, np.float32),
+        z1_log_variance=np.empty(z1, np.float32),
+        z2_mean=np.empty(z2, np.float32),
+        z2_log_variance=np.empty(z2, np.float32),
+        mu2=np.empty((len(order), params.z2), np.float32),
+        segment_frames=segment_frames,
     )
 
 
 def sorted_positions(utterance_ids: Sequence[str]) -> list[int]:
     """Order positions by utterance id."""
     return sorted(range(len(utterance_ids)), key=lambda position: utterance_ids[position])
-
-
-def _joined(parts: list[Tensor]) -> np.ndarray:
-    """Put the segments of all utterances end to end, `[segment, dimension]`."""
-    return torch.cat(parts).cpu().numpy()
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from fhvae.errors import ArtifactError
 
 INDEX_KEY = "index"
 ACTIVE_VARIANCE = 0.01  # of the posterior means; a dimension below it is called unused
+PER_SEGMENT = ("z1_mean", "z1_log_variance", "z2_mean", "z2_log_variance")
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,8 @@ def write_latents(path: Path, latents: Latents) -> None:
 
 def _check_finite(path: Path, latents: Latents) -> None:
     """Raise ArtifactError for the first utterance that holds a NaN or an infinity."""
-    per_segment = ("z1_mean", "z1_log_variance", "z2_mean", "z2_log_variance")
     for row, (utterance_id, segments) in enumerate(latents.slices()):
-        values = {name: getattr(latents, name)[segments] for name in per_segment}
+        values = {name: getattr(latents, name)[segments] for name in PER_SEGMENT}
         for name, found in {**values, "mu2": latents.mu2[row]}.items():
             if not np.isfinite(found).all():
                 raise ArtifactError(f"{path}: {name} of utterance {utterance_id} must be finite")

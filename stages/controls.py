@@ -19,12 +19,14 @@ def main() -> None:
     """Run the stage."""
     fbank, model, controls, metrics = parse_paths(__doc__, "fbank", "model", "controls", "metrics")
     params = load_params()
-    trained = read_model(model, choose_device())
+    device = choose_device()
+    trained = read_model(model, device)
     normalizer = read_normalizer(model / NORMALIZER)
     frames = {split: read_packed(fbank / split) for split in SPLITS}
     network = new_network(
         trained.network.mels, trained.segments.frames, trained.network.params, params.seed
-    )
+    ).to(device)
+    weights = sum(weight.numel() for weight in network.parameters() if weight.requires_grad)
     untrained = TrainedModel(network.requires_grad_(False), trained.segments, trained.fbank)
     sizes = trained.segments.frames, params.latents.shift, trained.network.params.z1
     pca = fit_pca(frames["train"], *sizes, generator(params.seed, "pca"))
@@ -45,7 +47,6 @@ def main() -> None:
                 changed = change_input(packed, normalizer, control)
                 latents = infer_latents(trained, changed, params.latents.shift)
                 write_latents(folder / control / f"{split}.safetensors", latents)
-    weights = sum(weight.numel() for weight in network.parameters() if weight.requires_grad)
     write_metrics(metrics, {"pca": {"dimensions": pca.directions.shape[1]}, "weights": weights})
 
 

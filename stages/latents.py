@@ -18,16 +18,9 @@ from fhvae.params import load_params
 from fhvae.plots.drawing import can_draw
 from fhvae.plots.factor_grid import draw_factor_grid
 from fhvae.plots.tsne import draw_tsne
-from fhvae.progress import progress_bar
 from fhvae.seeds import generator, stream_seed
 
 GRID_UTTERANCES = 5
-
-
-def infer_split(trained: TrainedModel, packed: Packed, shift: int, name: str) -> Latents:
-    """Infer one split with a progress bar over its utterances."""
-    order = progress_bar(sorted_positions(packed.utterance_ids), f"latents {name}", "utt")
-    return infer_latents(trained, packed, shift, order)
 
 
 def split_metrics(latents: Latents) -> dict[str, int]:
@@ -117,7 +110,8 @@ def main() -> None:
     report = {}
     with new_folder(latents_path) as folder:
         for split in corpus.splits:
-            latents = infer_split(trained, read_packed(fbank / split), params.latents.shift, split)
+            packed = read_packed(fbank / split)
+            latents = infer_latents(trained, packed, params.latents.shift, f"latents {split}")
             write_latents(folder / f"{split}.safetensors", latents)
             report[split] = split_metrics(latents)
             if split == "test" and drawing:

@@ -1,9 +1,11 @@
 """Fixtures that more than one folder of tests uses."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+import torch
 from jaxtyping import install_import_hook
 
 from tests.tones import write_tone_corpus
@@ -17,6 +19,18 @@ install_import_hook(
 # No verdict may depend on chance or on how busy the machine is.
 hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("repeatable")
+
+
+@pytest.fixture
+def cuda() -> Iterator[torch.device]:
+    """The GPU, with float32 products as exact as on a CPU; PyTorch lets cuDNN round them to TF32.
+
+    For tests with the mark `gpu`, which are skipped where there is none.
+    """
+    if not torch.cuda.is_available():
+        pytest.skip("PyTorch finds no GPU here")
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        yield torch.device("cuda")
 
 
 @pytest.fixture(scope="session")

@@ -98,7 +98,8 @@ def test_each_stage_has_a_script_and_each_script_a_stage():
 @each_stage
 def test_a_stage_runs_its_own_script_depends_on_it_and_writes_its_metrics(name):
     stage = STAGES[name]
-    assert re.search(rf"\$\{{python\}} stages\.{name} ", stage["cmd"])
+    several = r"\\\$\{FHVAE_TORCHRUN:-python\} -m"  # processes that train together
+    assert re.search(rf"(\$\{{python\}}|{several}) stages\.{name} ", stage["cmd"])
     assert f"stages/{name}.py" in stage["deps"]
     assert f"metrics/{name}.json" in outputs(stage, "metrics")
 

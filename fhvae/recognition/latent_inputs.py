@@ -1,6 +1,6 @@
 """Latents as inputs of the recogniser: z1, and z1 with mu2 beside it, written once per domain."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,11 +10,11 @@ import torch
 
 from fhvae.artifacts import PackedWriter, read_packed
 from fhvae.device import choose_device
-from fhvae.inference import utterance_posteriors
-from fhvae.model.objective import infer_mu2
+from fhvae.inference import infer_utterances
 from fhvae.model.weights import TrainedModel, read_model
 from fhvae.parallel import map_in_order
 from fhvae.params import RecognizerParams
+from fhvae.progress import progress_bar
 from fhvae.recognition.conditions import Matrix
 from fhvae.recognition.inputs import CLEAN, FramePaths, Input
 from fhvae.recognition.rows import MakeRows, all_dimensions, extend, first_dimensions
@@ -48,34 +48,49 @@ class Chunk:
     shift: int
 
 
-def latent_rows(trained: TrainedModel, frames: np.ndarray, shift: int) -> np.ndarray:
-    """Infer the rows of one utterance: the posterior mean of z1, then mu2, repeated.
+def latent_rows(
+    trained: TrainedModel, utterances: Iterable[np.ndarray], shift: int
+) -> Iterator[np.ndarray]:
+    """Infer the rows of utterances: the posterior mean of z1, then mu2, repeated.
 
     Args:
         trained: the model.
-        frames: `[frame, mel]`, normalized.
+        utterances: `[frame, mel]` each, normalized.
         shift: frames between two rows.
 
-    Returns:
+    Yields:
         `[row, z1 + z2]` float32; mu2 is in closed form over the segments of these rows.
     """
-    device = next(trained.network.parameters()).device
-    extended = torch.from_numpy(extend(frames, trained.segments.frames, shift)).to(device)
-    found = utterance_posteriors(trained, extended, shift)
-    params = trained.network.params
-    one = torch.zeros(len(found.z2.mean), dtype=torch.int64, device=device)
-    mu2 = infer_mu2(found.z2.mean, one, 1, (params.z2_std / params.mu2_std) ** 2)
-    return torch.cat([found.z1.mean, mu2.expand_as(found.z2.mean)], dim=1).cpu().numpy()
+    window = trained.segments.frames
+    extended = (extend(frames, window, shift) for frames in utterances)
+    for found in infer_utterances(trained, extended, shift):
+        mu2 = np.broadcast_to(found.mu2, found.z2_mean.shape)
+        yield np.concatenate([found.z1_mean, mu2], axis=1)
 
 
 def infer_chunk(chunk: Chunk) -> list[np.ndarray]:
     """Infer the rows of a few utterances, in a worker process."""
     trained = read_model(chunk.model, choose_device())
     packed = read_packed(chunk.stem)
-    return [
-        latent_rows(trained, np.asarray(packed[place], np.float32), chunk.shift)
-        for place in chunk.positions
-    ]
+    return list(latent_rows(trained, map(packed.__getitem__, chunk.positions), chunk.shift))
+
+
+def infer_file(model: Path, stem: Path, shift: int, label: str) -> Iterator[np.ndarray]:
+    """Infer the rows of all utterances of a packed file, in packing order.
+
+    A GPU gets them from this process, which fills it; without one, workers share them out.
+    """
+    packed, device = read_packed(stem), choose_device()
+    if device.type == "cpu":
+        chunks = [
+            Chunk(model, stem, tuple(range(first, len(packed))[:CHUNK_UTTERANCES]), shift)
+            for first in range(0, len(packed), CHUNK_UTTERANCES)
+        ]
+        for rows in map_in_order(infer_chunk, chunks, label, "chunk"):
+            yield from rows
+    else:
+        places = progress_bar(range(len(packed)), label, "utt")
+        yield from latent_rows(read_model(model, device), map(packed.__getitem__, places), shift)
 
 
 def write_latent_rows(
@@ -94,15 +109,10 @@ def write_latent_rows(
     for domain, split in needed:
         stem = frames.stem(domain, split)
         names = read_packed(stem).utterance_ids
-        chunks = [
-            Chunk(model, stem, tuple(range(first, len(names))[:CHUNK_UTTERANCES]), shift)
-            for first in range(0, len(names), CHUNK_UTTERANCES)
-        ]
-        results = map_in_order(infer_chunk, chunks, f"{model.name} {domain} {split}", "chunk")
+        found = infer_file(model, stem, shift, f"{model.name} {domain} {split}")
         with PackedWriter(rows.stem(domain, split), "float32", (sizes.z1 + sizes.z2,)) as writer:
-            for chunk, utterances in zip(chunks, results, strict=True):
-                for place, values in zip(chunk.positions, utterances, strict=True):
-                    writer.append(names[place], values)
+            for name, values in zip(names, found, strict=True):
+                writer.append(name, values)
 
 
 def needed_files(matrix: Matrix, with_toplines: bool) -> list[tuple[str, str]]:

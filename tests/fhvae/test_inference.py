@@ -1,4 +1,4 @@
-"""Latents of utterances: equal to one segment at a time, sorted, in closed form."""
+"""Latents of utterances: equal to one segment at a time and in groups, sorted, in closed form."""
 
 import dataclasses
 
@@ -8,7 +8,8 @@ import torch
 
 from fhvae.artifacts import Packed
 from fhvae.errors import ArtifactError
-from fhvae.inference import factor_grid, infer_latents, utterance_posteriors
+from fhvae.inference import factor_grid, infer_latents, infer_utterances
+from fhvae.latents import PER_SEGMENT, Latents
 from fhvae.model.network import FHVAE
 from fhvae.model.objective import posteriors
 from fhvae.model.weights import TrainedModel
@@ -31,22 +32,119 @@ def trained(request) -> TrainedModel:
     return TrainedModel(network.requires_grad_(False), segments, fbank)
 
 
+def noise(names: tuple[str, ...], lengths: np.ndarray) -> Packed:
+    rows = generator(0, "frames").standard_normal((lengths.sum(), 7)).astype(np.float32)
+    return Packed(rows, names, np.cumsum(lengths) - lengths, lengths)
+
+
 @pytest.fixture
 def packed() -> Packed:
-    rows = generator(0, "frames").standard_normal((LENGTHS.sum(), 7)).astype(np.float32)
-    return Packed(rows, NAMES, np.cumsum(LENGTHS) - LENGTHS, LENGTHS)
+    return noise(NAMES, LENGTHS)
+
+
+@pytest.fixture
+def mixed() -> Packed:
+    """Utterances of 5 (one segment) to 60 frames, not sorted by name."""
+    return noise(("d", "a", "f", "c", "b", "e"), np.array([23, 5, 60, 14, 5, 31]))
+
+
+def assert_equal_but_for_rounding(found: Latents, expected: Latents, tolerance: float) -> None:
+    assert found.utterance_ids == expected.utterance_ids
+    for name in ("offsets", "lengths", "starts"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+    for name in (*PER_SEGMENT, "mu2"):
+        ours, other = getattr(found, name), getattr(expected, name)
+        assert ours.dtype == other.dtype == np.float32
+        np.testing.assert_allclose(ours, other, rtol=0, atol=tolerance, err_msg=name)
 
 
 @pytest.mark.parametrize("shift", [1, 3, 5])
 def test_one_call_equals_one_segment_at_a_time(trained, packed, shift):
     frames = torch.from_numpy(packed[1])
-    found = utterance_posteriors(trained, frames, shift)
+    (found,) = infer_utterances(trained, [packed[1]], shift)
     starts = range(0, 17 - 5 + 1, shift)
-    assert len(found.z1.mean) == len(starts)
+    assert len(found.z1_mean) == len(starts)
     for row, start in enumerate(starts):
         alone = posteriors(trained.network, frames[start : start + 5, None])
-        torch.testing.assert_close(found.z1.mean[row], alone.z1.mean[0])
-        torch.testing.assert_close(found.z2.log_variance[row], alone.z2.log_variance[0])
+        np.testing.assert_allclose(found.z1_mean[row], alone.z1.mean[0], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(
+            found.z2_log_variance[row], alone.z2.log_variance[0], rtol=1e-5, atol=1e-6
+        )
+
+
+@pytest.mark.parametrize("shift", [1, 4, 5])
+@pytest.mark.parametrize("limit", [1, 7, 20, 1000])
+def test_groups_give_what_single_utterances_give(trained, mixed, shift, limit):
+    alone = infer_latents(trained, mixed, shift, group_segments=0)
+    grouped = infer_latents(trained, mixed, shift, group_segments=limit)
+    assert_equal_but_for_rounding(grouped, alone, 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("limit", "calls"),
+    [
+        pytest.param(None, [13, 8, 5], id="cpu"),
+        pytest.param(0, [13, 8, 5], id="one-by-one"),
+        pytest.param(6, [6, 6, 1, 6, 2, 5], id="parts-of-utterances"),
+        pytest.param(13, [13, 13], id="full-groups"),
+        pytest.param(25, [21, 5], id="a-group-that-holds-no-third"),
+        pytest.param(26, [26], id="all"),
+    ],
+)
+def test_no_call_of_the_encoders_gets_more_than_a_group(trained, packed, monkeypatch, limit, calls):
+    sizes = []
+    encode = trained.network.encode_z2
+    monkeypatch.setattr(
+        trained.network, "encode_z2", lambda batch: sizes.append(batch.shape[1]) or encode(batch)
+    )
+    infer_latents(trained, packed, shift=1, group_segments=limit)
+    assert sizes == calls
+
+
+def test_utterances_are_read_no_further_than_a_group_needs(trained, packed):
+    read = []
+    utterances = (read.append(place) or packed[place] for place in range(3))
+    next(infer_utterances(trained, utterances, shift=1, group_segments=5))
+    assert read == [0, 1]
+
+
+def test_an_utterance_shorter_than_a_segment_is_refused(trained, packed):
+    with pytest.raises(ValueError, match="4 frames, a segment has 5"):
+        list(infer_utterances(trained, [packed[0], packed[1][:4]], shift=1))
+
+
+def test_no_utterances_no_latents(trained):
+    empty = Packed(np.zeros((0, 7), np.float32), (), np.array([], int), np.array([], int))
+    latents = infer_latents(trained, empty, shift=1)
+    assert latents.utterance_ids == ()
+    assert latents.z1_mean.shape == (0, 3)
+    assert latents.mu2.shape == (0, 2)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("limit", [None, 0, 7, 20])
+def test_a_gpu_infers_what_the_cpu_infers(trained, mixed, cuda, limit):
+    expected = infer_latents(trained, mixed, shift=1)
+    trained.network.to(cuda)
+    found = infer_latents(trained, mixed, shift=1, group_segments=limit)
+    assert_equal_but_for_rounding(found, expected, 1e-5)
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=True):  # as PyTorch sets it
+        rounded = infer_latents(trained, mixed, shift=1, group_segments=limit)
+    assert_equal_but_for_rounding(rounded, expected, 1e-2)
+
+
+@pytest.mark.gpu
+def test_memory_of_a_gpu_is_that_of_a_group(trained, cuda):
+    trained.network.to(cuda)
+    peaks = []
+    for count in (10, 100):
+        names = tuple(f"{place:03d}" for place in range(count))
+        many = noise(names, np.full(count, 104))  # 100 segments each
+        infer_latents(trained, many, shift=1, group_segments=500)
+        torch.cuda.reset_peak_memory_stats(cuda)
+        infer_latents(trained, many, shift=1, group_segments=500)
+        peaks.append(torch.cuda.max_memory_allocated(cuda))
+    assert peaks[1] < 1.1 * peaks[0]
 
 
 def test_latents_are_sorted_by_utterance_and_cover_every_segment(trained, packed):

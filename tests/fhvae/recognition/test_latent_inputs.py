@@ -9,10 +9,12 @@ from fhvae.model.network import new_network
 from fhvae.model.objective import posteriors
 from fhvae.model.weights import read_model, write_model
 from fhvae.params import FbankParams, ModelParams, SegmentsParams
+from fhvae.recognition import latent_inputs
 from fhvae.recognition.conditions import Domains, make_matrix
 from fhvae.recognition.inputs import FramePaths
 from fhvae.recognition.latent_inputs import (
     Models,
+    infer_file,
     latent_rows,
     make_latent_inputs,
     needed_files,
@@ -44,7 +46,7 @@ def frames(count, seed=0):
 @pytest.mark.parametrize("shift", [1, 2, 3])
 def test_a_row_holds_z1_of_the_segment_centred_on_it(models, shift):
     trained, own = read_model(models.trained, torch.device("cpu")), frames(11)
-    rows = latent_rows(trained, own, shift)
+    (rows,) = latent_rows(trained, [own], shift)
     assert rows.shape == (-(-11 // shift), Z1 + Z2)
     centre = 6 if shift != 1 else 5
     around = torch.from_numpy(own[centre - 2 : centre + 3])[:, None]
@@ -54,11 +56,24 @@ def test_a_row_holds_z1_of_the_segment_centred_on_it(models, shift):
 
 def test_mu2_is_the_shrunken_mean_of_z2_in_every_row(models):
     trained, own = read_model(models.trained, torch.device("cpu")), frames(9)
-    rows = latent_rows(trained, own, shift=2)
+    (rows,) = latent_rows(trained, [own], shift=2)
     places = np.clip(np.arange(0, 9, 2)[:, None] + np.arange(-2, 3), 0, 8)
     found = posteriors(trained.network, torch.from_numpy(own[places].transpose(1, 0, 2)))
     mu2 = found.z2.mean.numpy().sum(axis=0) / (5 + 0.25)
     assert rows[:, Z1:] == pytest.approx(np.tile(mu2, (5, 1)), abs=1e-5)
+
+
+@pytest.mark.gpu
+def test_a_gpu_gives_the_rows_that_workers_give(models, cuda, tmp_path, monkeypatch):
+    with PackedWriter(tmp_path / "test", "float32", (MELS,)) as writer:
+        for number in range(35):
+            writer.append(f"{number:02d}", frames(6 + number % 3, seed=number))
+    found = {}
+    for device in (torch.device("cpu"), cuda):
+        monkeypatch.setattr(latent_inputs, "choose_device", lambda device=device: device)
+        found[device.type] = list(infer_file(models.trained, tmp_path / "test", 2, "rows"))
+    for rows, expected in zip(found["cuda"], found["cpu"], strict=True):
+        np.testing.assert_allclose(rows, expected, rtol=0, atol=1e-5)
 
 
 def matrix():

@@ -1,0 +1,55 @@
+"""What the benchmarks of speed and memory compute from their measurements, by hand."""
+
+import json
+import platform
+
+import pytest
+
+from benchmarks import extraction
+from benchmarks.machine import describe_machine, processor_name
+from benchmarks.sizes import ROOT, put, sizes
+from benchmarks.step import medians
+from fhvae.params import load_params
+
+
+def test_the_sizes_are_the_default_and_the_papers():
+    both = sizes()
+    assert both["default"] == load_params(ROOT / "params.yaml")
+    paper = both["paper"]
+    assert (paper.model.layers, paper.model.cells) == (1, 256)
+    assert (paper.model.z1, paper.model.z2) == (32, 32)
+    assert (paper.segments.frames, paper.training.batch, paper.training.average) == (20, 256, 0)
+
+
+def test_dotted_keys_are_put_where_they_belong():
+    values = {"alpha": 10.0, "model": {"cells": 128, "z1": 96}}
+    put(values, {"alpha": 0.0, "model.cells": 256})
+    assert values == {"alpha": 0.0, "model": {"cells": 256, "z1": 96}}
+
+
+def test_medians_are_taken_figure_by_figure():
+    rounds = [{"a": 1.0, "b": 30.0}, {"a": 3.0, "b": 10.0}, {"a": 2.123456, "b": 20.0}]
+    assert medians(rounds) == {"a": 2.123, "b": 20.0}
+
+
+def test_extraction_is_measured_against_one_segment_at_a_time(tiny, monkeypatch):
+    monkeypatch.setattr(extraction, "SEQUENCE_FRAMES", 15)
+    found = extraction.measure(tiny, rounds=1)
+    assert set(found) == {"one_at_a_time_to_whole_utterance", "seconds_of_speech_per_cpu_second"}
+    assert min(found.values()) > 0
+
+
+def test_a_machine_is_described_by_its_make(tmp_path):
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text("processor\t: 0\nmodel name\t: Some CPU 9 @ 3 GHz\nmodel name\t: other\n")
+    assert processor_name(cpuinfo) == "Some CPU 9 @ 3 GHz"
+    cpuinfo.write_text("processor\t: 0\nBogoMIPS\t: 50.00\n")
+    assert processor_name(cpuinfo) == processor_name(tmp_path / "none") == platform.machine()
+
+
+def test_a_description_names_no_host(monkeypatch):
+    monkeypatch.setattr(platform, "node", lambda: pytest.fail("asked for the host's name"))
+    found = describe_machine(threads=3)
+    assert set(found) == {"processor", "cores", "torch", "threads"}
+    assert found["threads"] == 3
+    json.dumps(found)
