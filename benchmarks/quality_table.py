@@ -87,6 +87,19 @@ def rows_of(runs: Runs, seeds: list[int], keys: Mapping[str, str]) -> Iterator[l
             yield [setting, name, *cells, spread(known)]
 
 
+TRAINING_COLUMNS = [
+    "setting",
+    "dev bound (nats)",
+    "best epoch",
+    "steps",
+    "dev KL z2",
+    "variance of z2 means",
+    "log q",
+    "collapsed",
+    "wall s",
+]
+
+
 def training_rows(runs: Runs, seeds: list[int]) -> Iterator[list[str]]:
     """Yield the course of training per setting: values over seeds, separated by commas."""
     columns: list[tuple[str, Callable[[Any], str]]] = [
@@ -180,11 +193,42 @@ def section(title: str, flags: list[str], runs: Runs, seeds: list[int]) -> str:
             "### Training\n\nOne value per seed. Wall time of `dvc exp run` with one to three "
             "other jobs on 2 shared cores; what another run had made (corpus, frames) came from "
             "DVC's cache.",
-            ["setting", "dev bound (nats)", "best epoch", "steps", "dev KL z2",
-             "variance of z2 means", "log q", "collapsed", "wall s"],
+            TRAINING_COLUMNS,
             training_rows(runs, seeds),
         ),
     ]  # fmt: skip
+    return "\n\n".join(one.strip() for one in parts if one) + "\n"
+
+
+COMPARED = {
+    "EER of mu2, cosine": "verify.mu2.cos.eer",
+    "EER of mu2, LDA": "verify.mu2.lda.eer",
+    "EER of mu1, cosine": "verify.mu1.cos.eer",
+    "phone from z1": "probe.phone.z1.accuracy",
+    "speaker from z1": "probe.speaker.z1.accuracy",
+    "phone from z1, hand labels": "hand_labels.phone.z1.accuracy",
+    "phone from z2, hand labels": "hand_labels.phone.z2.accuracy",
+}
+
+
+def comparison(title: str, flags: list[str], runs: Runs, beside: Runs, seeds: list[int]) -> str:
+    """Write a section in which settings stand beside the flat training of another section."""
+    heads = [f"seed {seed}" for seed in seeds]
+    everything = {"flat": beside["alpha10"], **runs}
+    typed = " ".join(f"-S {flag}" for flag in [*flags, "alpha=10"])
+    rows = rows_of(everything, seeds, COMPARED)
+    by_figure = sorted(rows, key=lambda row: list(COMPARED).index(row[1]))
+    parts = [
+        f"## {title}",
+        f"At equal steps; each run beside `dvc exp run {typed}`, settings in "
+        "`benchmarks/quality.yaml`.",
+        part(
+            "",
+            ["figure", "setting", *heads, "mean (sd)"],
+            [[name, setting, *cells] for setting, name, *cells in by_figure],
+        ),
+        part("### Training", TRAINING_COLUMNS, training_rows(everything, seeds)),
+    ]
     return "\n\n".join(one.strip() for one in parts if one) + "\n"
 
 
@@ -267,5 +311,10 @@ def results_page(results: Path, plan: Path) -> str:
         runs = read_runs(results / corpus)
         if runs:
             ordered = {name: runs[name] for name in setting["runs"] if name in runs}
-            parts.append(section(setting["title"], setting.get("flags", []), ordered, seeds))
+            title, flags = setting["title"], setting.get("flags", [])
+            if "beside" in setting:
+                flat = read_runs(results / setting["beside"])
+                parts.append(comparison(title, flags, ordered, flat, seeds))
+            else:
+                parts.append(section(title, flags, ordered, seeds))
     return "\n".join(parts)
