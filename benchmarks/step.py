@@ -13,6 +13,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,10 +25,12 @@ from benchmarks.plain_loop import PlainStep
 from benchmarks.sizes import sizes
 from fhvae.artifacts import Packed, write_json
 from fhvae.params import ModelParams, Params
+from fhvae.progress import progress_bar
 from fhvae.segments import gather
 from fhvae.training.checkpoint import Checkpoint
 from fhvae.training.data import Sequences, open_sequences
-from fhvae.training.loop import Setting, Trainer
+from fhvae.training.loop import CHECK_STEPS, Setting, Trainer
+from fhvae.training.passes import draw_pass
 
 Key = TypeVar("Key")
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
@@ -127,6 +130,72 @@ def measure(params: Params, rounds: int, repeats: int) -> dict[str, float]:
     return medians(found)
 
 
+def data_share(params: Params, rounds: int) -> dict[str, float]:
+    """Measure what a step spends on its batch and on its curve, as shares of the step.
+
+    The batch: its share of drawing the pass, and cutting it out of the frames. The curve: adding
+    the terms up, the progress bar, its share of the looks at the sums.
+    """
+    torch.set_num_threads(1)
+    data = made_up_data(SEQUENCES, SEQUENCE_FRAMES)
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = new_trainer(params, data, data, Path(folder))
+        trainer.train_step()
+        drawn, block = trainer.current, trainer.block
+        assert drawn is not None
+        assert block is not None
+        frames, terms = params.segments.frames, torch.ones(len(trainer.sums))
+        bar = progress_bar(None, "made up", "step", 10**9)
+
+        def cut() -> None:
+            gather(block.data.frames, drawn.starts[0], frames)
+            trainer.counts[drawn.sequence[0]]
+
+        def draw() -> None:
+            seed, batch = trainer.setting.seed, params.training.batch
+            draw_pass(block, params.segments, batch, seed, 1)
+
+        def note() -> None:
+            trainer.sums += terms
+            bar.update()
+
+        for _ in range(rounds):
+            step = cpu_seconds(trainer.train_step, 20)
+            batch = cpu_seconds(cut, 100) + cpu_seconds(draw, 3) / len(drawn)
+            curve = cpu_seconds(note, 1000) + cpu_seconds(trainer._check, 20) / CHECK_STEPS
+            found.append({"batch": batch / step, "curve": curve / step})
+        bar.close()
+    return medians(found)
+
+
+def cell_ratios(params: Params, rounds: int, repeats: int) -> dict[str, float]:
+    """Measure the step of each cell, and of the second code's dense networks, relative to LSTM's.
+
+    All have the cells of `params`; dense ones two layers of them.
+    """
+    torch.set_num_threads(1)
+    data = made_up_data(SEQUENCES, SEQUENCE_FRAMES)
+    models = {cell: replace(params.model, cell=cell) for cell in ("lstm", "gru", "rnn")}
+    models["dense"] = replace(params.model, cell="dense", layers=2)
+    models["dense512"] = replace(params.model, cell="dense", layers=2, cells=512)
+    with tempfile.TemporaryDirectory() as folder:
+        trainers = {
+            name: new_trainer(replace(params, model=model), data, data, Path(folder))
+            for name, model in models.items()
+        }
+        for trainer in trainers.values():
+            for _ in range(3):
+                trainer.train_step()
+        found = []
+        for _ in range(rounds):
+            seconds = {
+                name: cpu_seconds(trainer.train_step, repeats) for name, trainer in trainers.items()
+            }
+            found.append({name: value / seconds["lstm"] for name, value in seconds.items()})
+    return medians(found)
+
+
 def main() -> None:
     """Measure both sizes and write benchmarks/results/step.json."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -137,7 +206,9 @@ def main() -> None:
     report: dict[str, object] = {"machine": describe_machine()}
     for name, params in sizes().items():
         report[name] = measure(params, options.rounds, options.repeats)
-        print(name, json.dumps(report[name], indent=2), flush=True)
+        report[f"{name}_data_share"] = data_share(params, options.rounds)
+        report[f"{name}_cells"] = cell_ratios(params, options.rounds, options.repeats)
+        print(json.dumps({key: report[key] for key in report if name in key}, indent=2), flush=True)
     write_json(options.out, report)
 
 

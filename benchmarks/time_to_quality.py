@@ -1,0 +1,160 @@
+"""Measure how long training takes until mu2 tells speakers apart, for several courses of training.
+
+    dvc repro fbank                                                  # the default corpus
+    python -m benchmarks.time_to_quality run --corpus default --data data
+    python -m benchmarks.time_to_quality table                       # -> docs/speed.md
+
+Time is that of the training steps alone, in CPU seconds of one thread; the EER is that of the
+utterances of dev, by cosine. A course that has a result file is skipped. Ratios between courses
+that ran side by side on one machine mean something, seconds of another machine do not.
+"""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from benchmarks.headline import table
+from benchmarks.lever_trainer import LeverTrainer, Method, NoCheckpoint
+from benchmarks.quality_table import put_between, spread
+from benchmarks.sizes import ROOT, default_values, put
+from fhvae.artifacts import new_file, read_packed, write_json
+from fhvae.corpus.store import read_corpus
+from fhvae.params import Params, from_mapping
+from fhvae.training.data import open_sequences
+from fhvae.training.loop import Setting
+from fhvae.verification.monitor import cosine_eer
+
+PLAN = Path(__file__).with_suffix(".yaml")
+RESULTS = Path(__file__).parent / "results" / "time_to_quality"
+PAGE = ROOT / "docs" / "speed.md"
+
+
+@dataclass(frozen=True)
+class Course:
+    """A way of training on a corpus."""
+
+    corpus: str
+    name: str
+    seed: int
+    params: Mapping[str, Any]
+
+    @property
+    def result(self) -> Path:
+        """Where its curve is kept."""
+        return RESULTS / self.corpus / f"{self.name}-seed{self.seed}.json"
+
+
+def planned(corpus: str, seeds: list[int]) -> Iterator[Course]:
+    """Read the plan, seed by seed."""
+    plan = read_plan()
+    for seed in seeds:
+        for name, content in plan["courses"].items():
+            own = content.get("params", {}) | content.get("corpora", {}).get(corpus, {})
+            yield Course(corpus, name, seed, {**plan["base"], **own, "seed": seed})
+
+
+def read_plan() -> dict[str, Any]:
+    """Read time_to_quality.yaml."""
+    plan: dict[str, Any] = yaml.safe_load(PLAN.read_text(encoding="utf-8"))
+    return plan
+
+
+def params_of(course: Course) -> Params:
+    """Apply a course to params.yaml."""
+    values = default_values()
+    put(values, course.params)
+    return from_mapping(Params, values, source=f"course {course.name}")
+
+
+def train(course: Course, data: Path) -> None:
+    """Train and write the curve: CPU seconds, EER of mu2 and bound at each look at dev."""
+    torch.set_num_threads(1)
+    params, cpu = params_of(course), torch.device("cpu")
+    speakers = {item.utterance_id: item.speaker for item in read_corpus(data / "corpus").utterances}
+    sequences, dev = (
+        open_sequences([read_packed(data / "fbank" / split)], speakers, "utterance")
+        for split in ("train", "dev")
+    )
+    setting = Setting(params.alpha, params.seed, params.segments, params.model, params.training)
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint = NoCheckpoint({}, Path(folder))
+        trainer = LeverTrainer(setting, sequences, dev.load(cpu), Method(), checkpoint, cosine_eer)
+        curve = trainer.run().curve
+    rows = [
+        {"cpu_s": round(cpu_s, 2), "step": one.step, "eer_mu2": one.dev.eer_mu2,
+         "lower_bound": one.dev.lower_bound}
+        for one, cpu_s in zip(curve, trainer.cpu_s, strict=True)
+    ]  # fmt: skip
+    write_json(course.result, {"params": dict(course.params), "curve": rows})
+
+
+def seconds_to(curve: list[dict[str, float]], percent: float) -> float | None:
+    """Find when the EER was first at or below a target, at two looks in a row; None if never."""
+    for one, after in pairwise(curve):
+        if max(one["eer_mu2"], after["eer_mu2"]) <= percent / 100:
+            return one["cpu_s"]
+    return None
+
+
+def tables() -> str:
+    """Lay out one table per corpus; no number is typed by hand."""
+    plan, parts = read_plan(), []
+    for corpus, targets in plan["targets"].items():
+        rows = []
+        for name, content in plan["courses"].items():
+            paths = sorted((RESULTS / corpus).glob(f"{name}-seed*.json"))
+            curves = [json.loads(path.read_text(encoding="utf-8"))["curve"] for path in paths]
+            if not curves:
+                continue
+            cells = []
+            for target in targets:
+                found = [seconds_to(curve, target) for curve in curves]
+                known = [value for value in found if value is not None]
+                missed = f", not in {len(found) - len(known)}" if len(known) < len(found) else ""
+                cells.append(f"{spread(known, 1) or 'never'}{missed if known else ''}")
+            last = spread([100 * curve[-1]["eer_mu2"] for curve in curves], 1)
+            cpu = spread([curve[-1]["cpu_s"] for curve in curves], 1)
+            rows.append([name, content["what"], str(len(curves)), *cells, last, cpu])
+        heads = [f"CPU s to {target} %" for target in targets]
+        columns = ["course", "what", "seeds", *heads, "EER at the end", "after CPU s"]
+        if rows:
+            parts.append(f"### {corpus}\n\n{table(columns, rows)}")
+    return "\n".join(parts)
+
+
+def page() -> str:
+    """Put the tables where they belong in docs/speed.md."""
+    text = PAGE.read_text(encoding="utf-8")
+    return put_between(text, "<!-- time to quality -->", "<!-- end -->", tables())
+
+
+def main() -> None:
+    """Run what is missing, or write the page."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("action", choices=["run", "table"])
+    parser.add_argument("--corpus", choices=list(read_plan()["targets"]), default="default")
+    parser.add_argument("--data", type=Path, default=ROOT / "data", help="with corpus and fbank")
+    parser.add_argument("--seeds", type=int, nargs="*", default=[0])
+    parser.add_argument("--courses", nargs="*", help="only these")
+    options = parser.parse_args()
+    if options.action == "table":
+        with new_file(PAGE) as partial:
+            partial.write_text(page(), encoding="utf-8")
+        return
+    for course in planned(options.corpus, options.seeds):
+        if not course.result.exists() and course.name in (options.courses or [course.name]):
+            train(course, options.data)
+
+
+if __name__ == "__main__":
+    main()
