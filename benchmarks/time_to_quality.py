@@ -1,8 +1,8 @@
 """Measure how long training takes until mu2 tells speakers apart, for several courses of training.
 
     dvc repro fbank                                                  # the default corpus
-    python -m benchmarks.time_to_quality run --corpus default --data data
-    python -m benchmarks.time_to_quality table                       # -> docs/speed.md
+    python -m benchmarks.time_to_quality --corpus default --data data
+    python -m benchmarks.speed_table                                 # -> docs/speed.md
 
 Time is that of the training steps alone, in CPU seconds of one thread; the EER is that of the
 utterances of dev, by cosine. A course that has a result file is skipped. Ratios between courses
@@ -23,9 +23,9 @@ import yaml
 
 from benchmarks.headline import table
 from benchmarks.lever_trainer import LeverTrainer, Method, NoCheckpoint
-from benchmarks.quality_table import put_between, spread
+from benchmarks.quality_table import spread
 from benchmarks.sizes import ROOT, default_values, put
-from fhvae.artifacts import new_file, read_packed, write_json
+from fhvae.artifacts import read_packed, write_json
 from fhvae.corpus.store import read_corpus
 from fhvae.params import Params, from_mapping
 from fhvae.training.data import open_sequences
@@ -34,7 +34,6 @@ from fhvae.verification.monitor import cosine_eer
 
 PLAN = Path(__file__).with_suffix(".yaml")
 RESULTS = Path(__file__).parent / "results" / "time_to_quality"
-PAGE = ROOT / "docs" / "speed.md"
 
 
 @dataclass(frozen=True)
@@ -130,27 +129,16 @@ def tables() -> str:
     return "\n".join(parts)
 
 
-def page() -> str:
-    """Put the tables where they belong in docs/speed.md."""
-    text = PAGE.read_text(encoding="utf-8")
-    return put_between(text, "<!-- time to quality -->", "<!-- end -->", tables())
-
-
 def main() -> None:
-    """Run what is missing, or write the page."""
+    """Run what is missing."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("action", choices=["run", "table"])
     parser.add_argument("--corpus", choices=list(read_plan()["targets"]), default="default")
     parser.add_argument("--data", type=Path, default=ROOT / "data", help="with corpus and fbank")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0])
     parser.add_argument("--courses", nargs="*", help="only these")
     options = parser.parse_args()
-    if options.action == "table":
-        with new_file(PAGE) as partial:
-            partial.write_text(page(), encoding="utf-8")
-        return
     for course in planned(options.corpus, options.seeds):
         if not course.result.exists() and course.name in (options.courses or [course.name]):
             train(course, options.data)
