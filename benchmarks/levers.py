@@ -238,6 +238,7 @@ def main() -> None:
     parser.add_argument("action", choices=["run", "table"])
     parser.add_argument("--hand-labels", type=Path, help="folder with manifest.csv and phones.csv")
     parser.add_argument("--levers", nargs="*", help="only these")
+    parser.add_argument("--seeds", type=int, nargs="*", help="only these")
     parser.add_argument("--jobs", type=int, default=1, help="trainings at a time")
     options = parser.parse_args()
     if options.action == "run":
@@ -246,6 +247,8 @@ def main() -> None:
         missing = [lever for lever in planned() if not lever.result.exists()]
         if options.levers:
             missing = [lever for lever in missing if lever.name in options.levers]
+        if options.seeds:
+            missing = [lever for lever in missing if lever.seed in options.seeds]
         with ProcessPoolExecutor(options.jobs) as pool:
             list(pool.map(partial(pull, hand_labels=options.hand_labels), missing))
     with new_file(ROOT / "docs" / "levers.md") as partial_page:

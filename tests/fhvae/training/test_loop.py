@@ -200,6 +200,31 @@ def test_a_signal_saves_in_the_middle_of_an_epoch_and_resumes_bit_equal(
     assert result.curve == whole.curve
 
 
+def test_long_epochs_are_saved_in_between_and_that_changes_nothing(trainer, monkeypatch):
+    import fhvae.training.loop as loop
+
+    course = {"epoch_steps": 50, "max_epochs": 2, "block_sequences": 4}
+    whole = trainer("whole", **course).run()
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    real = Trainer.train_step
+
+    def dying(self):
+        if self.progress.step == 93:
+            raise KilledError
+        real(self)
+
+    monkeypatch.setattr(Trainer, "train_step", dying)
+    with pytest.raises(KilledError):
+        trainer("killed", **course).run()
+    monkeypatch.setattr(Trainer, "train_step", real)
+    resumed = trainer("killed", **course)
+    resumed._resume()
+    assert resumed.progress.step == 80  # the last look at the sums before the kill
+    result = trainer("killed", **course).run()
+    assert weights_equal(result.weights, whole.weights)
+    assert result.curve == whole.curve
+
+
 def test_the_average_is_kept_and_training_goes_on_from_its_own_weights(trainer):
     plain, averaged = trainer("plain"), trainer("averaged", average=0.9)
     first, second = plain.run(), averaged.run()
