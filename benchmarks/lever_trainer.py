@@ -12,7 +12,7 @@ from fhvae.features.normalize import Normalizer
 from fhvae.seeds import generator
 from fhvae.training.checkpoint import Checkpoint
 from fhvae.training.data import SequenceData, Sequences
-from fhvae.training.dev import LatentUsage, Monitor
+from fhvae.training.dev import Monitor
 from fhvae.training.loop import Setting, Trainer
 
 
@@ -87,7 +87,7 @@ class LeverTrainer(Trainer):
             self._refill(new_sequences=False)
         super().train_step()
 
-    def _end_epoch(self) -> LatentUsage:
+    def _end_epoch(self) -> None:
         """Do as the trainer does, and note the CPU seconds of the steps until now.
 
         Where the EER selects, keep its weights instead.
@@ -95,7 +95,7 @@ class LeverTrainer(Trainer):
         reached = time.process_time()
         self.cpu_s.append(reached - self._begun - self._at_dev)
         before = self.progress.best_weights
-        usage = super()._end_epoch()
+        super()._end_epoch()
         if self.method.select == "eer":
             rates = [record.dev.eer_mu2 or 0.0 for record in self.progress.curve]
             state = self.learner.kept.state_dict()
@@ -105,7 +105,6 @@ class LeverTrainer(Trainer):
                 else before
             )
         self._at_dev += time.process_time() - reached
-        return usage
 
     def block_of(self, pass_number: int) -> int:
         """Stay with a block for some passes."""

@@ -7,9 +7,7 @@ training segments. The two are counted apart (paper-map: optimization).
 import logging
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -27,6 +25,7 @@ from fhvae.training.interrupt import noted_signals
 from fhvae.training.learner import TERMS, Learner
 from fhvae.training.log import TrainingLog
 from fhvae.training.passes import TrainingPass, draw_pass
+from fhvae.training.progress import Progress, is_finished
 from fhvae.training.record import EpochRecord, TrainTerms, collapse_reason
 from fhvae.training.table import closed_form_table
 from fhvae.training.world import World
@@ -54,22 +53,6 @@ class TrainedRun:
     weights: dict[str, Tensor]
     best: EpochRecord
     curve: tuple[EpochRecord, ...]
-
-
-@dataclass
-class Progress:
-    """Where a run stands; with the learner, all that a resume needs."""
-
-    step: int = 0
-    passes: int = 0
-    batch: int = 0  # next batch of the current pass
-    curve: list[EpochRecord] = field(default_factory=list)
-    best_weights: dict[str, Tensor] = field(default_factory=dict)
-
-    @property
-    def best(self) -> EpochRecord:
-        """The epoch with the highest dev lower bound; of equals, the first."""
-        return max(self.curve, key=lambda record: record.dev.lower_bound)
 
 
 class Trainer:
@@ -125,6 +108,13 @@ class Trainer:
         self.block: Block | None = None
         self.counts = torch.zeros(self.blocks.rows, device=self.device)
         self.current: TrainingPass | None = None
+        self.log: TrainingLog | None = None
+        self._start_watch()
+
+    def _start_watch(self) -> None:
+        """Measure speed, and the age of the checkpoint, from now on."""
+        self.saved_at = self.measured_from = time.monotonic()
+        self.measured_step = self.progress.step
 
     def run(self) -> TrainedRun:
         """Train until patience or max_epochs ends it, resuming from a checkpoint if there is one.
@@ -141,6 +131,9 @@ class Trainer:
     def _run(self) -> TrainedRun:
         try:
             self._resume()
+            if self.world.writes:
+                self.log = TrainingLog(self.checkpoint.folder, len(self.progress.curve))
+            self._start_watch()
             with noted_signals() as caught:
                 self._train(caught)
         finally:
@@ -155,32 +148,21 @@ class Trainer:
         """Take steps until the end; `caught` fills with the numbers of signals."""
         training, progress = self.setting.training, self.progress
         total, shown = training.max_epochs * training.epoch_steps, self.world.writes
-        saved = measured_from = time.monotonic()
-        measured_step = progress.step
-        log = TrainingLog(self.checkpoint.folder, len(progress.curve)) if shown else None
         with progress_bar(None, "train", "step", total, initial=progress.step, shown=shown) as bar:
-            while not self._finished():
+            while not is_finished(progress.curve, training):
                 self.train_step()
                 bar.update()
                 looks = progress.step % CHECK_STEPS == 0
                 if looks:
                     bar.set_postfix_str(self._check().progress, refresh=False)
-                if progress.step % training.epoch_steps == 0:
-                    segments = (progress.step - measured_step) * training.batch
-                    speed = segments / (time.monotonic() - measured_from)
-                    usage = self._end_epoch()
-                    if log is not None:
-                        log.add(progress.curve[-1], usage, speed)
+                ends_epoch = progress.step % training.epoch_steps == 0
+                if ends_epoch:
+                    self._end_epoch()
+                stops = self._told_to_stop(caught, looks)
+                if ends_epoch or stops or (looks and self._is_time()):
                     self._save()
-                    saved = measured_from = time.monotonic()
-                    measured_step = progress.step
-                if self._told_to_stop(caught, looks):
-                    self._check()
-                    self._save()
+                if stops:
                     raise KeyboardInterrupt
-                if looks and self._is_time(saved):
-                    self._save()
-                    saved = time.monotonic()
 
     def _told_to_stop(self, caught: list[int], looks: bool) -> bool:
         """Tell whether a signal came; several processes agree on the step, now and then."""
@@ -188,9 +170,9 @@ class Trainer:
             return bool(caught)
         return looks and self.world.any(bool(caught), self.device)
 
-    def _is_time(self, saved: float) -> bool:
+    def _is_time(self) -> bool:
         """Tell whether the last checkpoint is old; rank 0 decides."""
-        return self.world.from_first(time.monotonic() - saved > CHECKPOINT_SECONDS)
+        return self.world.from_first(time.monotonic() - self.saved_at > CHECKPOINT_SECONDS)
 
     def train_step(self) -> None:
         """Take one step of Adam on the next batch, drawing a new pass when one has ended."""
@@ -262,10 +244,12 @@ class Trainer:
             )
         return means
 
-    def _end_epoch(self) -> LatentUsage:
-        """Look at dev, keep the best weights, write a line to the terminal."""
+    def _end_epoch(self) -> None:
+        """Look at dev, keep the best weights, write a line to the terminal and to the log."""
         setting, progress = self.setting, self.progress
         means = self._check()
+        trained = (progress.step - self.measured_step) * setting.training.batch
+        speed = trained / (time.monotonic() - self.measured_from)
         found = self.world.from_first(self._look_at_dev() if self.world.writes else None)
         assert found is not None
         dev, usage = found
@@ -293,20 +277,19 @@ class Trainer:
         self.sums.zero_()
         if self.world.writes:
             _log_epoch(record)
-        return usage
+        if self.log is not None:
+            self.log.add(record, usage, speed)
+        self.measured_from, self.measured_step = time.monotonic(), progress.step
 
     def _look_at_dev(self) -> tuple[DevTerms, LatentUsage]:
         """Evaluate dev, with the same noise each time."""
         setting, noise_seed = self.setting, stream_seed(self.setting.seed, "dev noise")
         return evaluate_dev(self.learner.kept, self.dev, setting.segments, noise_seed, self.monitor)
 
-    def _finished(self) -> bool:
-        """Tell whether max_epochs or patience has ended the run."""
-        return is_finished(self.progress.curve, self.setting.training)
-
     def _save(self) -> None:
-        """Write the whole state."""
-        progress = self.progress
+        """Write the whole state, if it is sound."""
+        self._check()
+        self.saved_at = time.monotonic()
         own = {"noise": self.learner.noise.get_state(), "sums": self.sums}
         of_each = self.world.all_values(own)
         if not self.world.writes:
@@ -315,11 +298,7 @@ class Trainer:
             {
                 **self.learner.state_dict(),
                 "of_each": of_each,
-                "step": progress.step,
-                "passes": progress.passes,
-                "batch": progress.batch,
-                "curve": [_to_plain(record) for record in progress.curve],
-                "best_weights": progress.best_weights,
+                **self.progress.state_dict(),
             }
         )
 
@@ -328,14 +307,12 @@ class Trainer:
         state = self.checkpoint.load(self.device)
         if state is None:
             return
-        curve = [_from_plain(item) for item in state["curve"]]
-        if any(is_finished(curve[:end], self.setting.training) for end in range(len(curve))):
+        progress = Progress.from_state(state)
+        if progress.was_finished(self.setting.training):
             log.info("%s has trained longer than asked for now: not used", self.checkpoint.path)
             return
         self.learner.load_state_dict(state)
-        self.progress = Progress(
-            state["step"], state["passes"], state["batch"], curve, state["best_weights"]
-        )
+        self.progress = progress
         log.info("resumed at step %d from %s", self.progress.step, self.checkpoint.path)
         of_each = state["of_each"]
         if len(of_each) == self.world.size:
@@ -351,25 +328,6 @@ class Trainer:
         self.sums.copy_(sum(one["sums"] for one in of_each) / len(of_each))
         names = ("noise", self.world.rank, "from step", self.progress.step)
         self.learner.noise.manual_seed(stream_seed(self.setting.seed, *names))
-
-
-def is_finished(curve: Sequence[EpochRecord], training: TrainingParams) -> bool:
-    """Tell whether a run with this curve ends: max_epochs reached, or patience used up."""
-    if not curve:
-        return False
-    best = max(curve, key=lambda record: record.dev.lower_bound)
-    return len(curve) >= training.max_epochs or len(curve) - best.epoch > training.patience
-
-
-def _to_plain(record: EpochRecord) -> dict[str, Any]:
-    """Turn a record into what a checkpoint may hold: dicts and numbers, no classes."""
-    return {**vars(record), "train": dict(vars(record.train)), "dev": dict(vars(record.dev))}
-
-
-def _from_plain(plain: dict[str, Any]) -> EpochRecord:
-    """Undo `_to_plain`."""
-    parts = {"train": TrainTerms(**plain["train"]), "dev": DevTerms(**plain["dev"])}
-    return EpochRecord(**{**plain, **parts})
 
 
 def _log_epoch(record: EpochRecord) -> None:
