@@ -25,8 +25,8 @@ class Method:
         first_fill: the table of mu2 is filled in closed form once, at the first pass of a block.
         refresh_steps: the table is filled again every so many steps; 0: at each pass.
         block_passes: passes over a block before the next one is drawn.
-        keep_moments: those that Adam has for a row of the table stay when another sequence
-            gets the row.
+        forget_moments: those that Adam has for a row of the table, and its count of steps, go
+            when another sequence gets the row.
         select: "bound": the weights of the best dev bound are kept; "eer": of the lowest dev
             EER of mu2, of equals the last.
         noisy_copies: train utterances are also heard in the domains of `domains.train`.
@@ -40,7 +40,7 @@ class Method:
     first_fill: bool = False
     refresh_steps: int = 0
     block_passes: int = 1
-    keep_moments: bool = False
+    forget_moments: bool = False
     select: str = "bound"
     noisy_copies: bool = False
     other_corpus: bool = False
@@ -84,7 +84,7 @@ class LeverTrainer(Trainer):
             for group in self.learner.optimizer.param_groups:
                 group["lr"] = training.learning_rate * max(left, 1e-3)
         if self.method.refresh_steps and step and step % self.method.refresh_steps == 0:
-            self._refill(new_sequences=False)
+            self._refill()
         super().train_step()
 
     def _end_epoch(self) -> None:
@@ -110,11 +110,17 @@ class LeverTrainer(Trainer):
         """Stay with a block for some passes."""
         return super().block_of(pass_number) // self.method.block_passes
 
-    def _refill(self, new_sequences: bool) -> None:
-        """Leave the table, or the moments, as they are where the method says so."""
-        if self.method.first_fill and not new_sequences and self.progress.passes > 0:
-            return
-        super()._refill(new_sequences and not self.method.keep_moments)
+    def _begin_pass(self) -> None:
+        """Begin it; leave the table, or forget its moments, where the method says so."""
+        passes, block = self.progress.passes, self.block
+        before = self.learner.table.detach().clone()
+        super()._begin_pass()
+        is_new = block is None or self.block is not block
+        if self.method.first_fill and not is_new and passes > 0:
+            self.learner.refill(before)
+        if self.method.forget_moments and self.blocks.hierarchical and is_new:
+            for moment in self.learner.optimizer.state[self.learner.table].values():
+                moment.zero_()
 
 
 def warped_copies(

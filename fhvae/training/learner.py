@@ -124,16 +124,13 @@ class Learner:
         return self.network if self.average is None else self.average.network
 
     @torch.no_grad()
-    def refill(self, table: Tensor, new_sequences: bool) -> None:
-        """Set the table; rows of new sequences begin without moments of Adam.
+    def refill(self, table: Tensor) -> None:
+        """Set the table; Adam's moments of a row stay, as in the authors' code.
 
         Source:
-            docs/decisions/0014-hierarchical.md; the authors keep the moments.
+            docs/decisions/0014-hierarchical.md
         """
         self.table.copy_(table)
-        if new_sequences:
-            for moment in self.optimizer.state[self.table].values():
-                moment.zero_()  # first and second, and the count of steps
 
     def state_dict(self) -> dict[str, Any]:
         """Give all that a resume needs, but for the noise."""

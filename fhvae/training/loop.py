@@ -196,10 +196,7 @@ class Trainer:
         number = self.progress.passes
         self._enter_pass(number)
         if self.setting.training.mu2_table == "closed_form":
-            is_new = self.blocks.hierarchical and (
-                number == 0 or self.block_of(number) != self.block_of(number - 1)
-            )
-            self._refill(new_sequences=is_new)
+            self._refill()
         self.progress.passes += 1
         self.progress.batch = 0
 
@@ -216,11 +213,11 @@ class Trainer:
             self.block, setting.segments, self.batch, setting.seed, number, self.world.rank
         )
 
-    def _refill(self, new_sequences: bool) -> None:
+    def _refill(self) -> None:
         """Infer the table from the weights of now."""
         assert self.block is not None
         own = closed_form_table(self.learner.network, self.block.data, self.setting.segments)
-        self.learner.refill(self.world.sum(own), new_sequences)
+        self.learner.refill(self.world.sum(own))
 
     def _means(self) -> TrainTerms:
         """Take the means of the epoch so far, over all processes."""

