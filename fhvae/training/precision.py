@@ -4,6 +4,7 @@ The choice is `training.precision`; what each costs in the loss is in docs/scali
 likelihoods, KLs and logits are float32 in all of them.
 """
 
+import warnings
 from typing import Literal
 
 import torch
@@ -29,6 +30,8 @@ def set_precision(precision: Literal["float32", "tf32", "bf16"], device: torch.d
         return
     torch.backends.cuda.matmul.allow_tf32 = precision != "float32"
     torch.backends.cudnn.allow_tf32 = precision != "float32"
+    if precision == "bf16":  # weights are rounded, thus copied, at every step: that is meant
+        warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous")
 
 
 class Bfloat16Networks:
