@@ -18,7 +18,7 @@ from fhvae.model.objective import log_q_sequence, segment_terms
 from fhvae.params import ModelParams, SegmentsParams, TrainingParams
 from fhvae.seeds import stream_seed
 from fhvae.training.average import RunningAverage
-from fhvae.training.precision import Bfloat16Networks
+from fhvae.training.precision import Bfloat16Networks, float32_products
 from fhvae.training.table import new_table
 from fhvae.training.world import World
 
@@ -52,7 +52,8 @@ class Objective(nn.Module):
         """
         mu2 = self.table.index_select(0, sequence)
         terms = segment_terms(self._evaluated, segments, mu2, counts, self.noise)
-        with torch.set_grad_enabled(self.alpha > 0):
+        # differences of large numbers: the norms of z2 and mu2 (fhvae/model/objective.py)
+        with torch.set_grad_enabled(self.alpha > 0), float32_products():
             z2_std = self.network.params.z2_std
             log_q = log_q_sequence(terms.z2.mean, self.table, sequence, z2_std)
         bound = terms.lower_bound
