@@ -169,9 +169,9 @@ class Learner:
 class GraphedStep:
     """A step that is recorded once and then replayed as one launch.
 
-    The first steps run as they are, on a side stream, as PyTorch asks for; recording changes no
-    weight. Arguments are copied to where the recorded step reads them, and every replay writes
-    its result to the same place.
+    The first steps run as they are, on the side stream of the recording, as PyTorch asks for;
+    recording changes no weight. Arguments are copied to where the recorded step reads them, and
+    every replay writes its result to the same place.
     """
 
     def __init__(
@@ -199,7 +199,7 @@ class GraphedStep:
         return self._means
 
     def _on_side_stream(self, arguments: tuple[Tensor, ...]) -> Tensor:
-        if self._stream is None:  # one for all steps: what one frees, the next can use
+        if self._stream is None:  # no other graph's, or the two would share cuBLAS's workspace
             self._stream = torch.cuda.Stream(self._noise.device)  # type: ignore[no-untyped-call]
         main = torch.cuda.current_stream()
         self._stream.wait_stream(main)
@@ -215,5 +215,6 @@ class GraphedStep:
         self._graph = torch.cuda.CUDAGraph()
         self._graph.register_generator_state(self._noise)
         # thread_local: the thread that reads the next block may go on (fhvae/training/blocks.py)
-        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
+        mode = "thread_local"
+        with torch.cuda.graph(self._graph, stream=self._stream, capture_error_mode=mode):
             self._means = self._step(*self._arguments)
