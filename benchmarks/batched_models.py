@@ -89,15 +89,23 @@ def next_states(
     gates: Tensor, hidden: Tensor, cell: Tensor, from_state: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Do one frame, `[model, segment, gate or cell]`; gates are in PyTorch's order."""
-    if gates.is_cuda:  # one kernel for all that follows the product, as in nn.LSTMCell
-        flat = (
-            one.flatten(0, 1) for one in (gates, torch.bmm(hidden, from_state), cell.contiguous())
-        )
-        after, kept, _ = torch.ops.aten._thnn_fused_lstm_cell(*flat)
-        return after.view_as(cell), kept.view_as(cell)
+    if gates.is_cuda:
+        return fused_states(gates, torch.bmm(hidden, from_state), cell)
     into, forget, new, out = torch.baddbmm(gates, hidden, from_state).chunk(4, dim=-1)
     cell = torch.sigmoid(forget) * cell + torch.sigmoid(into) * torch.tanh(new)
     return torch.sigmoid(out) * torch.tanh(cell), cell
+
+
+def fused_states(
+    from_input: Tensor,
+    from_state: Tensor,
+    cell: Tensor,
+    kernel: Callable[..., tuple[Tensor, ...]] = torch.ops.aten._thnn_fused_lstm_cell,
+) -> tuple[Tensor, Tensor]:
+    """Do what follows the product in one kernel, that of `nn.LSTMCell` on a GPU."""
+    flat = (one.flatten(0, 1) for one in (from_input, from_state, cell))
+    hidden, kept, _ = kernel(*flat)
+    return hidden.view_as(cell), kept.view_as(cell)
 
 
 class BatchedModels(nn.Module):

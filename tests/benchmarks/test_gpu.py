@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from benchmarks.batched_models import BatchedModels
+from benchmarks.batched_models import BatchedLstm, BatchedModels, fused_states, next_states
 from benchmarks.given_noise import GivenNoiseNetworks
 from fhvae.model.network import new_network
 from fhvae.model.objective import log_q_sequence, segment_terms
@@ -69,3 +69,37 @@ def test_models_in_one_have_the_losses_and_gradients_of_each(layers):
         assert pairs.keys() == own.keys()
         for name, gradient in pairs.items():
             torch.testing.assert_close(own[name][place], gradient, rtol=1e-4, atol=1e-5)
+
+
+def test_the_form_of_a_gpu_is_that_of_the_cpu():
+    """With a stand-in for the kernel: `[row, gate]`, `[row, cell]` in, two states and gates out."""
+    torch.manual_seed(0)
+    shapes = ((3, 5, 24), (3, 5, 6), (3, 5, 6), (3, 6, 24))
+    gates, hidden, cell, from_state = (torch.randn(shape) for shape in shapes)
+
+    def kernel(from_input, from_hidden, before):
+        assert before.shape == (15, 6)
+        into, forget, new, out = (from_input + from_hidden).chunk(4, dim=1)
+        after = forget.sigmoid() * before + into.sigmoid() * new.tanh()
+        return out.sigmoid() * after.tanh(), after, from_input
+
+    found = fused_states(gates, torch.bmm(hidden, from_state), cell, kernel)
+    for one, other in zip(found, next_states(gates, hidden, cell, from_state), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU with CUDA")
+def test_layers_in_one_have_the_states_and_gradients_of_the_cpu():
+    networks, _ = single_models(layers=2)
+    lstms = BatchedLstm([network.z2_encoder.lstm for network in networks])
+    segments, *_ = batches()
+    found = []
+    for device in (torch.device("cpu"), CUDA):
+        lstms.to(device).zero_grad()
+        outputs, last = lstms(segments.to(device), FRAMES)
+        (outputs.square().sum() + last.sum()).backward()
+        gradients = [weight.grad.clone().cpu() for weight in lstms.parameters()]
+        found.append([outputs.detach().cpu(), last.detach().cpu(), *gradients])
+    for on_cpu, on_gpu in zip(*found, strict=True):
+        torch.testing.assert_close(on_gpu, on_cpu, rtol=1e-4, atol=1e-4)
