@@ -91,7 +91,9 @@ class Learner:
             self.network, self.table, alpha, self.noise, bf16=training.precision == "bf16"
         )
         on_gpu = device.type == "cuda"
-        self.objective = objective if world.size == 1 else DistributedDataParallel(objective)
+        self.objective: Callable[..., tuple[Tensor, Tensor]] = objective
+        if world.size > 1:
+            self.objective = DistributedDataParallel(objective)
         trained = [weight for weight in self.network.parameters() if weight.requires_grad]
         self.optimizer = torch.optim.Adam(
             [*trained, self.table],
@@ -124,10 +126,9 @@ class Learner:
         """Take one step of Adam, operation by operation; the average is not told."""
         loss, means = self.objective(segments, sequence, counts)
         self.optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
-        found: Tensor = means
-        return found
+        return means
 
     @property
     def kept(self) -> FHVAE:
