@@ -267,5 +267,6 @@ def results_page(results: Path, plan: Path) -> str:
         runs = read_runs(results / corpus)
         if runs:
             ordered = {name: runs[name] for name in setting["runs"] if name in runs}
-            parts.append(section(setting["title"], setting.get("flags", []), ordered, seeds))
+            own = setting.get("seeds", seeds)
+            parts.append(section(setting["title"], setting.get("flags", []), ordered, own))
     return "\n".join(parts)
