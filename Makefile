@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 # Stages run `python -m stages.<name>`: it must be the interpreter of the environment.
 export PATH := $(BIN):$(PATH)
 
-.PHONY: help reproduce test check format lint types layers fast tiny benchmark results setup
+.PHONY: help reproduce test check format lint types layers fast tiny benchmark gpu results setup
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -56,6 +56,14 @@ benchmark: $(STAMP) ## speed and memory of features, training and latents; write
 	python -m benchmarks.training_process
 	python -m benchmarks.extraction
 	python -m benchmarks.features
+
+# Training goes on from its checkpoint if it is stopped; the clone that it runs in does not stay.
+SPEECHOCEAN762 ?= ../shared/data/speechocean762
+gpu: export FHVAE_CKPT_DIR ?= $(CURDIR)/checkpoints
+gpu: $(STAMP) ## with a GPU: tests, speed (benchmarks/results/gpu.json), the paper's size on speechocean762
+	python -m pytest -m gpu
+	python -m benchmarks.gpu
+	python -m benchmarks.quality run --corpus speechocean762-paper --data $(SPEECHOCEAN762)
 
 results: $(STAMP) ## docs/results.md and the table of README.md from the runs in benchmarks/results/quality/
 	python -m benchmarks.quality table

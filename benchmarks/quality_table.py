@@ -312,9 +312,10 @@ def results_page(results: Path, plan: Path) -> str:
         if runs:
             ordered = {name: runs[name] for name in setting["runs"] if name in runs}
             title, flags = setting["title"], setting.get("flags", [])
+            own = setting.get("seeds", seeds)
             if "beside" in setting:
                 flat = read_runs(results / setting["beside"])
-                parts.append(comparison(title, flags, ordered, flat, seeds))
+                parts.append(comparison(title, flags, ordered, flat, own))
             else:
-                parts.append(section(title, flags, ordered, seeds))
+                parts.append(section(title, flags, ordered, own))
     return "\n".join(parts)

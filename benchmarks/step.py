@@ -69,14 +69,19 @@ def cpu_seconds(function: Callable[[], object], repeats: int) -> float:
     return (time.process_time() - begun) / repeats
 
 
-def made_up_data(sequences: int, frames: int) -> Sequences:
-    """Make normalized noise of TIMIT-like utterances; its content does not matter for speed."""
+def made_up_frames(utterances: int, frames: int) -> Packed:
+    """Make normalized noise of utterances of equal length."""
     random = np.random.default_rng(0)
-    lengths = np.full(sequences, frames)
-    rows = random.standard_normal((sequences * frames, MELS), dtype=np.float32)
-    ids = tuple(f"{number:06}" for number in range(sequences))
-    packed = Packed(rows, ids, np.arange(sequences) * frames, lengths)
-    return open_sequences([packed], dict.fromkeys(ids, ""), "utterance")
+    rows = random.standard_normal((utterances * frames, MELS), dtype=np.float32)
+    ids = tuple(f"{number:06}" for number in range(utterances))
+    lengths = np.full(utterances, frames)
+    return Packed(rows, ids, np.arange(utterances) * frames, lengths)
+
+
+def made_up_data(sequences: int, frames: int) -> Sequences:
+    """Make TIMIT-like utterances of noise; its content does not matter for speed."""
+    packed = made_up_frames(sequences, frames)
+    return open_sequences([packed], dict.fromkeys(packed.utterance_ids, ""), "utterance")
 
 
 def new_trainer(params: Params, train: Sequences, dev: Sequences, folder: Path) -> Trainer:

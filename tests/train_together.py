@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from fhvae.device import choose_device
 from fhvae.training.checkpoint import Checkpoint
 from fhvae.training.loop import Trainer
 from fhvae.training.world import joined_world
@@ -16,7 +17,7 @@ from tests.training_factory import make_sequences, make_setting
 
 def digest(weights: dict[str, torch.Tensor]) -> str:
     """Hash weights bit by bit."""
-    parts = [weights[name].numpy().tobytes() for name in sorted(weights)]
+    parts = [weights[name].cpu().numpy().tobytes() for name in sorted(weights)]
     return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
@@ -29,11 +30,12 @@ def gradients(trainer: Trainer) -> dict[str, torch.Tensor]:
 
 def main() -> None:
     folder, seeds, changes = Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3])
+    device = choose_device() if "cuda" in sys.argv[4:] else torch.device("cpu")
     torch.set_num_threads(1)
     train = make_sequences(utterances=16, speakers=4, seed=1)
-    dev = make_sequences(utterances=6, speakers=2, seed=2).load(torch.device("cpu"))
+    dev = make_sequences(utterances=6, speakers=2, seed=2).load(device)
     found = []
-    with joined_world(torch.device("cpu")) as world:
+    with joined_world(device) as world:
         for seed in range(seeds):
             setting = make_setting(seed=seed, **changes)
             checkpoint = Checkpoint({"seed": seed}, folder / "checkpoints")

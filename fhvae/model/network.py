@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from fhvae.model.gaussian import DiagonalGaussian
-from fhvae.model.recurrent import RECURRENT_LAYERS
+from fhvae.model.recurrent import RECURRENT_LAYERS, run_layers
 from fhvae.params import ModelParams
 from fhvae.seeds import stream_seed
 
@@ -58,8 +58,7 @@ class RecurrentEncoder(nn.Module):
         """Infer a latent, `[segment, dimension]`; `beside` is seen with every frame."""
         if beside is not None:
             segments = torch.cat([segments, beside.expand(len(segments), -1, -1)], dim=-1)
-        _, states = self.get_submodule(self.cell)(segments)
-        last = states[0] if isinstance(states, tuple) else states  # an LSTM also has cell states
+        _, last = run_layers(getattr(self, self.cell), segments)
         latent: DiagonalGaussian = self.head(last.transpose(0, 1).flatten(start_dim=1))
         return latent
 
@@ -76,7 +75,7 @@ class RecurrentDecoder(nn.Module):
 
     def forward(self, latent: Float[Tensor, "segment latent"], frames: int) -> DiagonalGaussian:
         """Generate `[frame, segment, mel]`, of any length."""
-        outputs, _ = self.get_submodule(self.cell)(latent.expand(frames, -1, -1))
+        outputs, _ = run_layers(getattr(self, self.cell), latent.expand(frames, -1, -1))
         frames_given_latent: DiagonalGaussian = self.head(outputs)
         return frames_given_latent
 

@@ -9,7 +9,8 @@ matrices are drawn within the limits of that joint kernel, and the second bias i
 import math
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 
 @torch.no_grad()
@@ -74,3 +75,41 @@ RECURRENT_LAYERS: dict[str, type[LSTM] | type[GRU] | type[RNN]] = {
     "gru": GRU,
     "rnn": RNN,
 }
+
+
+def run_layers(
+    layers: nn.RNNBase, inputs: Float[Tensor, "frame segment input"]
+) -> tuple[Float[Tensor, "frame segment cell"], Float[Tensor, "layer segment cell"]]:
+    """Run recurrent layers over segments.
+
+    Under autocast in the type that autocast is set to. Left to itself it runs the layers of
+    cuDNN in float16, where small gradients vanish, even if it is set to bfloat16 (PyTorch,
+    aten/src/ATen/cudnn/AutocastRNN.cpp).
+
+    Returns:
+        The states of the last layer at every frame, and those of every layer at the last frame.
+    """
+    device = inputs.device.type
+    if torch.is_autocast_enabled(device):
+        outputs, states = _in_type(layers, inputs, torch.get_autocast_dtype(device))
+    else:
+        outputs, states = layers(inputs)
+    last = states[0] if isinstance(states, tuple) else states  # an LSTM also has cell states
+    return outputs, last
+
+
+def _in_type(
+    layers: nn.RNNBase, inputs: Tensor, dtype: torch.dtype
+) -> tuple[Tensor, Tensor | tuple[Tensor, Tensor]]:
+    """Do what the layers do, with weights rounded to a type; the weights get the gradients."""
+    weights = [weight.to(dtype) for layer in layers.all_weights for weight in layer]
+    first = inputs.new_zeros(layers.num_layers, inputs.shape[1], layers.hidden_size, dtype=dtype)
+    # biases, layers, dropout, training, bidirectional, batch_first
+    options = (True, layers.num_layers, 0.0, layers.training, False, False)
+    with torch.autocast(inputs.device.type, enabled=False):
+        rounded = inputs.to(dtype)
+        if isinstance(layers, nn.LSTM):
+            outputs, hidden, cell = torch.lstm(rounded, (first, first), weights, *options)
+            return outputs, (hidden, cell)
+        run = torch.gru if isinstance(layers, nn.GRU) else torch.rnn_tanh
+        return run(rounded, first, weights, *options)

@@ -68,7 +68,9 @@ class Blocks:
                 f"got {block_sequences}"
             )
         self._check_memory()
-        self._reader = ThreadPoolExecutor(1, "blocks") if self.hierarchical else None
+        self._reader: ThreadPoolExecutor | None = None
+        if self.hierarchical:
+            self._reader = ThreadPoolExecutor(1, "blocks", _use, (device,))
         self._stream: torch.cuda.Stream | None = None
         if device.type == "cuda":
             self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
@@ -139,3 +141,9 @@ class Blocks:
                 f"{free / 1e9:.1f} GB are free; set training.block_sequences (docs/scaling.md), "
                 "or fbank.store to float16"
             )
+
+
+def _use(device: torch.device) -> None:
+    """Make a GPU that of this thread; a new one has the first, and would take memory there."""
+    if device.type == "cuda":
+        torch.cuda.set_device(device)

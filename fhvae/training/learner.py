@@ -5,6 +5,7 @@ hundred launches otherwise. Of several processes each takes its share of the bat
 averages the gradients, those of the table included.
 """
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,7 @@ from fhvae.model.objective import log_q_sequence, segment_terms
 from fhvae.params import ModelParams, SegmentsParams, TrainingParams
 from fhvae.seeds import stream_seed
 from fhvae.training.average import RunningAverage
-from fhvae.training.precision import Bfloat16Networks
+from fhvae.training.precision import Bfloat16Networks, float32_products
 from fhvae.training.table import new_table
 from fhvae.training.world import World
 
@@ -51,7 +52,8 @@ class Objective(nn.Module):
         """
         mu2 = self.table.index_select(0, sequence)
         terms = segment_terms(self._evaluated, segments, mu2, counts, self.noise)
-        with torch.set_grad_enabled(self.alpha > 0):
+        # differences of large numbers: the norms of z2 and mu2 (fhvae/model/objective.py)
+        with torch.set_grad_enabled(self.alpha > 0), float32_products():
             z2_std = self.network.params.z2_std
             log_q = log_q_sequence(terms.z2.mean, self.table, sequence, z2_std)
         bound = terms.lower_bound
@@ -89,34 +91,44 @@ class Learner:
             self.network, self.table, alpha, self.noise, bf16=training.precision == "bf16"
         )
         on_gpu = device.type == "cuda"
-        self._objective = objective if world.size == 1 else DistributedDataParallel(objective)
+        self.objective: Callable[..., tuple[Tensor, Tensor]] = objective
+        if world.size > 1:
+            self.objective = DistributedDataParallel(objective)
         trained = [weight for weight in self.network.parameters() if weight.requires_grad]
         self.optimizer = torch.optim.Adam(
             [*trained, self.table],
             lr=training.learning_rate,
             betas=(training.adam_beta1, training.adam_beta2),
             fused=True,
-            capturable=on_gpu,
+            capturable=on_gpu,  # by several processes too: one may go on from their checkpoint
         )
         self.average = RunningAverage(self.network, training.average) if training.average else None
-        self._step: Step = self._eager_step
-        if on_gpu and world.size == 1:
-            self._step = GraphedStep(self._eager_step, self.optimizer, self.noise)
+        self._recorded = on_gpu and world.size == 1
+        self._step = self._new_step()
+
+    def _new_step(self) -> Step:
+        """Make the step; nothing of it is recorded yet."""
+        if not self._recorded:
+            return self.eager_step
+        return GraphedStep(self.eager_step, self.optimizer, self.noise)
 
     def step(self, segments: Tensor, sequence: Tensor, counts: Tensor) -> Tensor:
-        """Take one step of Adam; arguments and result as of `Objective`, without the loss."""
+        """Take one step of Adam; arguments and result as of `Objective`, without the loss.
+
+        On a GPU the next step overwrites the result.
+        """
         means = self._step(segments, sequence, counts)
         if self.average is not None:
             self.average.update(self.network)
         return means
 
-    def _eager_step(self, segments: Tensor, sequence: Tensor, counts: Tensor) -> Tensor:
-        loss, means = self._objective(segments, sequence, counts)
+    def eager_step(self, segments: Tensor, sequence: Tensor, counts: Tensor) -> Tensor:
+        """Take one step of Adam, operation by operation; the average is not told."""
+        loss, means = self.objective(segments, sequence, counts)
         self.optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
-        found: Tensor = means
-        return found
+        return means
 
     @property
     def kept(self) -> FHVAE:
@@ -149,13 +161,15 @@ class Learner:
         with torch.no_grad():
             self.table.copy_(state["table"])
         self.optimizer.load_state_dict(state["optimizer"])
+        self._step = self._new_step()  # a recorded one would go on with the moments of before
 
 
 class GraphedStep:
     """A step that is recorded once and then replayed as one launch.
 
-    The first steps run as they are, on a side stream, as PyTorch asks for; recording changes no
-    weight. Arguments are copied to where the recorded step reads them.
+    The first steps run as they are, on the side stream of the recording, as PyTorch asks for;
+    recording changes no weight. Arguments are copied to where the recorded step reads them, and
+    every replay writes its result to the same place.
     """
 
     def __init__(
@@ -163,6 +177,7 @@ class GraphedStep:
     ) -> None:
         self._step, self._optimizer, self._noise = step, optimizer, noise
         self._done = 0
+        self._stream: torch.cuda.Stream | None = None
         self._graph: torch.cuda.CUDAGraph | None = None
         self._arguments: tuple[Tensor, ...] = ()
         self._means = torch.empty(0)
@@ -182,18 +197,22 @@ class GraphedStep:
         return self._means
 
     def _on_side_stream(self, arguments: tuple[Tensor, ...]) -> Tensor:
-        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        if self._stream is None:  # no other graph's, or the two would share cuBLAS's workspace
+            self._stream = torch.cuda.Stream(self._noise.device)  # type: ignore[no-untyped-call]
         main = torch.cuda.current_stream()
-        stream.wait_stream(main)
-        with torch.cuda.stream(stream):
+        self._stream.wait_stream(main)
+        with torch.cuda.stream(self._stream):
             means = self._step(*arguments)
-        main.wait_stream(stream)
+        main.wait_stream(self._stream)
         return means
 
     def _record(self, arguments: tuple[Tensor, ...]) -> None:
         self._arguments = tuple(argument.clone() for argument in arguments)
         self._optimizer.zero_grad()  # so that gradients live where the graph's memory is
+        gc.collect()  # an old graph that is freed meanwhile would spoil the new one
         self._graph = torch.cuda.CUDAGraph()
         self._graph.register_generator_state(self._noise)
-        with torch.cuda.graph(self._graph):
+        # thread_local: the thread that reads the next block may go on (fhvae/training/blocks.py)
+        mode = "thread_local"
+        with torch.cuda.graph(self._graph, stream=self._stream, capture_error_mode=mode):
             self._means = self._step(*self._arguments)

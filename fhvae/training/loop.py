@@ -139,7 +139,7 @@ class Trainer:
         finally:
             self.blocks.close()
         return TrainedRun(
-            weights=self.progress.best_weights,
+            weights={name: one.cpu() for name, one in self.progress.best_weights.items()},
             best=self.progress.best,
             curve=tuple(self.progress.curve),
         )
@@ -287,7 +287,8 @@ class Trainer:
         """Write the whole state, if it is sound."""
         self._check()
         self.saved_at = time.monotonic()
-        own = {"noise": self.learner.noise.get_state(), "sums": self.sums}
+        # on the CPU: a tensor of one GPU would be unpacked on the same one by all processes
+        own = {"noise": self.learner.noise.get_state(), "sums": self.sums.cpu()}
         of_each = self.world.all_values(own)
         if not self.world.writes:
             return

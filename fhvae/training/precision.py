@@ -1,9 +1,12 @@
 """Arithmetic of a GPU: float32 as on the CPU, TF32, or bfloat16 inside the networks.
 
-The choice is `training.precision`; what each costs in the loss is in docs/scaling.md. Latents,
+The choice is `training.precision`; what each costs in the loss is in docs/scaling.md. Samples,
 likelihoods, KLs and logits are float32 in all of them.
 """
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
@@ -29,6 +32,21 @@ def set_precision(precision: Literal["float32", "tf32", "bf16"], device: torch.d
         return
     torch.backends.cuda.matmul.allow_tf32 = precision != "float32"
     torch.backends.cudnn.allow_tf32 = precision != "float32"
+    if precision == "bf16":  # weights are rounded, thus copied, at every step: that is meant
+        warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous")
+
+
+@contextmanager
+def float32_products() -> Iterator[None]:
+    """Keep the matrix products of a forward pass in float32, whatever the networks do."""
+    allowed = torch.backends.cuda.matmul.allow_tf32
+    if allowed:
+        torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        yield
+    finally:
+        if allowed:
+            torch.backends.cuda.matmul.allow_tf32 = True
 
 
 class Bfloat16Networks:

@@ -7,7 +7,15 @@ import pytest
 import yaml
 
 from benchmarks.quality import PLAN, RESULTS, ROOT, planned, write_pages
-from benchmarks.quality_table import claim_rows, look_up, percent, put_between, read_runs, spread
+from benchmarks.quality_table import (
+    claim_rows,
+    look_up,
+    percent,
+    put_between,
+    read_runs,
+    results_page,
+    spread,
+)
 from fhvae.params import load_params
 
 
@@ -39,6 +47,26 @@ def test_every_flag_of_the_plan_is_a_param(corpus, tmp_path):
             inner[last] = yaml.safe_load(text)
         (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
         assert load_params(tmp_path / "params.yaml").seed == run.seed
+
+
+def test_the_paper_size_has_the_flags_of_its_profile():
+    (run,) = planned("speechocean762-paper")
+    profile = (ROOT / "profiles" / "paper").read_text().split()[1::2]
+    assert [flag for flag in run.flags if flag in profile] == profile
+
+
+def test_a_section_without_runs_says_nothing_and_one_with_a_seed_asks_for_no_other(tmp_path):
+    plan = {"seeds": [0, 1], "empty": {"title": "Empty", "runs": {"alpha10": []}}}
+    plan["own"] = {"title": "Own", "seeds": [7], "runs": {"alpha10": []}}
+    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan))
+    (tmp_path / "own").mkdir()
+    cell = {"accuracy": 0.5}
+    content = {"flags": [], "metrics": {"probe": {"phone": {"z1": cell}}}, "wall_s": 7}
+    (tmp_path / "own" / "alpha10-seed7.json").write_text(json.dumps(content))
+    page = results_page(tmp_path, tmp_path / "plan.yaml")
+    assert "Empty" not in page
+    assert "## Own" in page
+    assert "| setting | figure | seed 7 | mean (sd) |" in page
 
 
 def test_committed_runs_belong_to_the_plan():

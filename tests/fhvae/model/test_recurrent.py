@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fhvae.model.network import FHVAE
-from fhvae.model.recurrent import RECURRENT_LAYERS
+from fhvae.model.recurrent import RECURRENT_LAYERS, _in_type, run_layers
 from fhvae.params import ModelParams
 from tests.fhvae.model.numpy_networks import recur
 
@@ -27,6 +27,39 @@ def test_states_equal_a_numpy_recurrence(cell):
     wanted_outputs, wanted_last = recur(cell, layers, inputs.numpy())
     np.testing.assert_allclose(outputs.detach().numpy(), wanted_outputs, rtol=1e-12)
     np.testing.assert_allclose(torch.cat(list(last), dim=1).detach().numpy(), wanted_last)
+
+
+@each_cell
+def test_layers_run_with_rounded_weights_are_the_same_where_nothing_is_rounded(cell):
+    torch.manual_seed(0)
+    layers, inputs = RECURRENT_LAYERS[cell](4, 3, 2), torch.randn(6, 5, 4)
+    for found, wanted in zip(_in_type(layers, inputs, torch.float32), layers(inputs), strict=True):
+        torch.testing.assert_close(found, wanted, rtol=0, atol=0)
+
+
+@each_cell
+def test_under_autocast_layers_run_in_the_type_asked_for(cell):
+    """PyTorch's own autocast takes float16 for cuDNN's layers, and float32 for a GRU on a CPU."""
+    torch.manual_seed(0)
+    layers, inputs = RECURRENT_LAYERS[cell](4, 3, 2), torch.randn(6, 5, 4)
+    gradients = []
+    for rounded in (False, True):
+        layers.zero_grad()
+        with (
+            torch.backends.mkldnn.flags(enabled=False),  # its bfloat16 wants a recent processor
+            torch.autocast("cpu", torch.bfloat16, enabled=rounded),
+        ):
+            outputs, last = run_layers(layers, inputs)
+        assert outputs.dtype == last.dtype == (torch.bfloat16 if rounded else torch.float32)
+        torch.testing.assert_close(outputs.float(), layers(inputs)[0], rtol=0, atol=0.02)
+        outputs.float().square().sum().backward()
+        gradients.append(torch.cat([weight.grad.flatten() for weight in trained(layers)]))
+    error = (gradients[1] - gradients[0]).norm() / gradients[0].norm()
+    assert 0 < error < 0.02
+
+
+def trained(layers):
+    return [weight for weight in layers.parameters() if weight.requires_grad]
 
 
 @pytest.mark.parametrize(

@@ -23,13 +23,15 @@ CPU = torch.device("cpu")
 TRAIN, DEV = (16, 4, 1), (6, 2, 2)  # utterances, speakers, seed
 
 
-def train(folder: Path, processes: int, seeds: int, **changes: object) -> list[list[dict]]:
+def train(
+    folder: Path, processes: int, seeds: int, device: str = "cpu", **changes: object
+) -> list[list[dict]]:
     """Train in processes of their own; gives what each process found, a dict per seed."""
     folder.mkdir()
     start = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     command = [*start, f"--nproc-per-node={processes}", "-m", "tests.train_together"]
     answer = subprocess.run(
-        [*command, str(folder), str(seeds), json.dumps(changes)],
+        [*command, str(folder), str(seeds), json.dumps(changes), device],
         cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -40,12 +42,21 @@ def train(folder: Path, processes: int, seeds: int, **changes: object) -> list[l
     return [json.loads((folder / f"rank{rank}.json").read_text()) for rank in range(processes)]
 
 
+two_gpus = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs with CUDA"),
+]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("block_sequences", [0, 10])
-def test_two_processes_end_alike_and_their_course_is_that_of_one_in_law(tmp_path, block_sequences):
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=two_gpus)])
+def test_two_processes_end_alike_and_their_course_is_that_of_one_in_law(
+    tmp_path, device, block_sequences
+):
     changes = {"block_sequences": block_sequences, "epoch_steps": 25, "max_epochs": 2}
     seeds = 8
-    first, second = train(tmp_path / "two", 2, seeds, **changes)
+    first, second = train(tmp_path / "two", 2, seeds, device, **changes)
     assert first == second  # weights, table and curve, bit by bit
     (alone,) = train(tmp_path / "one", 1, seeds, **changes)
     assert [run["weights"] for run in first] != [run["weights"] for run in alone]
