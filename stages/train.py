@@ -1,8 +1,12 @@
 """Train the FHVAE: normalized frames -> weights, learning curve."""
 
 import logging
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
+import torch
 
 from fhvae.artifacts import file_digest, packed_files, read_packed, write_csv, write_metrics
 from fhvae.commandline import parse_paths, run
@@ -16,7 +20,7 @@ from fhvae.training.checkpoint import Checkpoint, course_of_run, labels_digest
 from fhvae.training.data import open_sequences
 from fhvae.training.loop import Setting, TrainedRun, Trainer
 from fhvae.training.precision import set_precision
-from fhvae.training.world import joined_world
+from fhvae.training.world import World, joined_world
 from fhvae.verification.monitor import cosine_eer
 
 
@@ -45,44 +49,63 @@ def train_metrics(run: TrainedRun, params: Params, sequences: int) -> dict[str, 
     return metrics
 
 
-def main() -> None:
-    """Run the stage."""
-    corpus_path, fbank, domains, model, metrics, plots = parse_paths(
-        __doc__, "corpus", "fbank", "domains", "model", "metrics", "plots"
-    )
-    params = load_params()
-    device = choose_device()
-    set_precision(params.training.precision, device)
-    logging.info("training on %s", device.type)
-    speakers = {item.utterance_id: item.speaker for item in read_corpus(corpus_path).utterances}
+@dataclass(frozen=True)
+class Files:
+    """Where the stage reads and writes."""
+
+    corpus: Path
+    fbank: Path
+    domains: Path
+    model: Path
+    metrics: Path
+    plots: Path
+
+
+def train(files: Files, params: Params, device: torch.device, world: World) -> None:
+    """Train in all processes; that of rank 0 writes."""
+    speakers = {item.utterance_id: item.speaker for item in read_corpus(files.corpus).utterances}
     copies = learned_domains(params.domains) if params.training.domains == "all" else ()
     stems = {  # dev stays clean, so that the bounds of all runs compare
-        "train": [fbank / "train", *(domains / name / "train" for name in copies)],
-        "dev": [fbank / "dev"],
+        "train": [files.fbank / "train", *(files.domains / name / "train" for name in copies)],
+        "dev": [files.fbank / "dev"],
     }
-    train, dev = (
+    sequences, dev = (
         open_sequences([read_packed(stem) for stem in own], speakers, params.training.sequence)
         for own in stems.values()
     )
+    del speakers
     setting = Setting(params.alpha, params.seed, params.segments, params.model, params.training)
-    files = [file for own in stems.values() for stem in own for file in packed_files(stem)]
-    digests = [file_digest(file) for file in files]
-    digests += [labels_digest(data.speakers) for data in (train, dev)]
+    read = [file for own in stems.values() for stem in own for file in packed_files(stem)]
+    digests = world.from_first([file_digest(file) for file in read] if world.writes else [])
+    digests += [labels_digest(data.speakers) for data in (sequences, dev)]
     checkpoint = Checkpoint(course_of_run(**vars(setting), data_digests=digests, device=device))
-    with joined_world(device) as world:
+    with checkpoint.held() if world.writes else nullcontext():
         trained = Trainer(
-            setting, train, dev.load(device), checkpoint, monitor=cosine_eer, world=world
+            setting, sequences, dev.load(device), checkpoint, monitor=cosine_eer, world=world
         ).run()
-    if not world.writes:
-        return
-    normalizer = fbank / NORMALIZER
-    write_model(model, trained.weights, params.model, params.segments, params.fbank, normalizer)
-    curve = pd.DataFrame([record.row() for record in trained.curve])
-    write_csv(plots / "learning_curve.csv", curve.round(6))
-    if can_draw("matplotlib"):
-        draw_learning_curve(plots / "learning_curve.png", curve)
-    write_metrics(metrics, train_metrics(trained, params, len(train)))
-    checkpoint.clear()
+        if not world.writes:
+            return
+        normalizer, parts = files.fbank / NORMALIZER, (params.model, params.segments, params.fbank)
+        write_model(files.model, trained.weights, *parts, normalizer)
+        curve = pd.DataFrame([record.row() for record in trained.curve])
+        write_csv(files.plots / "learning_curve.csv", curve.round(6))
+        if can_draw("matplotlib"):
+            draw_learning_curve(files.plots / "learning_curve.png", curve)
+        write_metrics(files.metrics, train_metrics(trained, params, len(sequences)))
+        checkpoint.clear()
+
+
+def main() -> None:
+    """Run the stage."""
+    names = ("corpus", "fbank", "domains", "model", "metrics", "plots")
+    files = Files(*parse_paths(__doc__, *names))
+    params = load_params()
+    device = choose_device()
+    set_precision(params.training.precision, device)
+    with joined_world(device) as world:
+        if world.writes:
+            logging.info("training on %s", device.type)
+        train(files, params, device, world)
 
 
 if __name__ == "__main__":

@@ -74,6 +74,11 @@ class TrainingParams:
 
     def check(self) -> None:
         """Raise ParamsError where two keys contradict each other."""
+        if self.block_sequences == 1:
+            raise ParamsError(
+                "training.block_sequences must be 0 or at least 2, got 1: the discriminative term "
+                "has nothing to tell apart"
+            )
         if self.block_sequences and self.mu2_table == "random":
             raise ParamsError(
                 "training.mu2_table must be closed_form where training.block_sequences draws "

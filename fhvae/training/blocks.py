@@ -2,20 +2,20 @@
 
 Flat training has one block, all sequences, for ever. Hierarchical sampling draws K of them anew
 for each pass; the next block is read by a thread while the present one is trained on
-(paper-map: hierarchical-sampling). Of processes that train together each holds every n-th
-sequence of the block; the table is whole in each.
+(paper-map: hierarchical-sampling). Processes that train together share the sequences of a
+block (docs/decisions/0015-several-processes.md); the table is whole in each.
 """
 
+import heapq
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from fhvae.errors import ParamsError, TrainingError
+from fhvae.errors import ArtifactError, ParamsError, TrainingError
 from fhvae.params import SegmentsParams
 from fhvae.seeds import generator
-from fhvae.segments import segment_counts
 from fhvae.training.data import SequenceData, Sequences
 from fhvae.training.world import World
 
@@ -53,20 +53,29 @@ class Blocks:
         """Prepare to read; `block_sequences` is K, 0 for all.
 
         Raises:
-            ParamsError: K is more than there are, or less than one for each process.
+            ParamsError: K is more than there are or less than one for each process, or a block
+                may have too few segments for a batch.
+            ArtifactError: an utterance is shorter than a segment.
             TrainingError: the device has too little memory.
         """
         self.hierarchical = block_sequences > 0
         self.rows = block_sequences or len(sequences)
-        self._sequences, self._segments, self._seed = sequences, segments, seed
+        self._sequences, self._seed = sequences, seed
         self._device, self._world = device, world
         self._batch = world.share_of_batch(batch)
         if not world.size <= self.rows <= len(sequences):
             raise ParamsError(
-                f"training.block_sequences must lie between the {world.size} processes and the "
-                f"{len(sequences)} sequences of the train split (0: all of them), "
+                f"training.block_sequences must be 0 or at most the {len(sequences)} sequences of "
+                f"the train split, and one for each of {world.size} processes, "
                 f"got {block_sequences}"
             )
+        if sequences.lengths.min() < segments.frames:
+            raise ArtifactError(
+                f"utterances must have segments.frames={segments.frames} frames, one has "
+                f"{sequences.lengths.min()}; rerun the stage fbank"
+            )
+        self._counts = sequences.segment_counts(segments.frames, segments.train_shift)
+        self._check_batch()
         self._check_memory()
         self._reader: ThreadPoolExecutor | None = None
         if self.hierarchical:
@@ -104,29 +113,47 @@ class Blocks:
         return np.sort(random.choice(len(self._sequences), self.rows, replace=False))
 
     def _read(self, number: int) -> Block:
-        chosen, rank, size = self.chosen(number), self._world.rank, self._world.size
+        chosen = self.chosen(number)
+        shares = self._shares(self._counts[chosen])
         with torch.cuda.stream(self._stream):  # beside the stream that trains; no-op on a CPU
-            if not self.hierarchical and size == 1:
+            if not self.hierarchical and self._world.size == 1:
                 data = self._sequences.load(self._device)
             else:
-                rows = np.arange(rank, self.rows, size)
+                rows = shares[self._world.rank]
                 data = self._sequences.load_some(chosen[rows], rows, self.rows, self._device)
         if self._stream is not None:
             self._stream.synchronize()
-        batches = min(self._count(chosen[other::size]) for other in range(size)) // self._batch
-        if batches == 0:
-            raise ParamsError(
-                f"training.batch must be at most the {self._count(chosen)} segments of "
-                f"{'a block' if self.hierarchical else 'the train split'}, "
-                f"got {self._batch * size}"
-            )
-        return Block(number, data, batches)
+        least = min(int(self._counts[chosen[share]].sum()) for share in shares)
+        return Block(number, data, least // self._batch)
 
-    def _count(self, chosen: np.ndarray) -> int:
-        """Count the segments that a pass draws from some sequences."""
-        utterances, _ = self._sequences.utterances_of(chosen)
-        lengths = self._sequences.lengths[utterances]
-        return int(segment_counts(lengths, self._segments.frames, self._segments.train_shift).sum())
+    def _shares(self, counts: np.ndarray) -> list[np.ndarray]:
+        """Share rows among the processes so that all have nearly the same number of segments.
+
+        The longest first, each to whoever has least; equal counts, equal shares.
+        """
+        if self._world.size == 1:
+            return [np.arange(len(counts))]
+        heap = [(0, rank) for rank in range(self._world.size)]
+        shares: list[list[int]] = [[] for _ in heap]
+        for row in np.argsort(-counts, kind="stable").tolist():
+            held, rank = heap[0]
+            heapq.heapreplace(heap, (held + int(counts[row]), rank))
+            shares[rank].append(row)
+        return [np.sort(np.array(share, np.int64)) for share in shares]
+
+    def _check_batch(self) -> None:
+        """Refuse a batch that the smallest block of all could not fill."""
+        smallest = np.sort(self._counts)[: self.rows]
+        least = min(int(smallest[share].sum()) for share in self._shares(smallest))
+        if least < self._batch:
+            where = "the train split"
+            if self.hierarchical:
+                where = f"the {self.rows} shortest sequences, which may become a block,"
+            among = f" for each of {self._world.size} processes" if self._world.size > 1 else ""
+            raise ParamsError(
+                f"training.batch must be at most the {least * self._world.size} segments that "
+                f"{where} have{among}, got {self._batch * self._world.size}"
+            )
 
     def _check_memory(self) -> None:
         """Refuse what the device cannot hold; of blocks two, as one is read ahead."""

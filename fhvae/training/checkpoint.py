@@ -5,8 +5,9 @@ fingerprint covers whatever decides the course of training, so a checkpoint of o
 params or other frames is never taken up; how long to train is not part of it.
 
 last.pt     the one checkpoint, replaced as a whole, gone when the run has ended well
+longer.pt   what was last.pt when the same run was asked to train for less
 run.json    what the fingerprint covers, so that a run can say what has changed since
-log.jsonl   a line per epoch (fhvae/training/log.py); it stays
+log.jsonl   a line per epoch (fhvae/training/log.py); it stays until the same run is trained again
 """
 
 import dataclasses
@@ -20,6 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from fhvae.artifacts import new_file, read_json, unfinished_work, write_json
@@ -27,9 +29,9 @@ from fhvae.errors import ArtifactError, TrainingError
 from fhvae.params import ModelParams, SegmentsParams, TrainingParams
 
 log = logging.getLogger(__name__)
-CODE_VERSION = 3  # raise it when a change of the code changes the course of training
+CODE_VERSION = 4  # raise it when a change of the code changes the course of training
 STOPPING_KEYS = ("max_epochs", "patience")
-LAST, RUN = "last.pt", "run.json"
+LAST, LONGER, RUN, LOCK = "last.pt", "longer.pt", "run.json", "lock"
 
 
 def labels_digest(labels: Sequence[str]) -> str:
@@ -55,6 +57,7 @@ def course_of_run(
     return {
         "code": CODE_VERSION,
         "torch": str(torch.__version__),
+        "numpy": np.__version__,  # may change what a generator draws
         "device": device.type,
         "alpha": float(alpha),
         "seed": seed,
@@ -86,27 +89,44 @@ class Checkpoint:
     def held(self) -> Iterator[None]:
         """Keep every other process from training the same run in the same folder.
 
+        To be held until the checkpoint is cleared.
+
         Raises:
-            TrainingError: one does.
+            TrainingError: one does, or the folder cannot be written to.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self.folder, os.O_RDONLY)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(handle)
-            raise TrainingError(
-                f"only one process may train the run in {self.folder}, another one does; wait "
-                "for it, stop it, or set FHVAE_CKPT_DIR to another folder"
-            ) from error
-        except OSError:
-            pass  # some network file systems have no locks
-        for partial in self.folder.glob(f".{LAST}.*"):  # left by kill -9
-            partial.unlink(missing_ok=True)
+        with self._told_of_disk(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = (self.folder / LOCK).open("w")
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise TrainingError(
+                    f"only one process may train the run in {self.folder}, another one does; "
+                    "wait for it, stop it, or set FHVAE_CKPT_DIR to another folder"
+                ) from error
+            except OSError:
+                log.warning("%s: no locks on this disk; do not train the same twice", self.folder)
+            else:
+                for name in (LAST, RUN):  # partial files, left by kill -9
+                    for partial in self.folder.glob(f".{name}.*"):
+                        partial.unlink(missing_ok=True)
+            with self._told_of_disk(self.folder / RUN):
+                write_json(self.folder / RUN, self.course)
+            yield
+
+    @contextmanager
+    def _told_of_disk(self, path: Path) -> Iterator[None]:
+        """Turn what a disk refuses into a sentence."""
         try:
             yield
-        finally:
-            os.close(handle)
+        except (OSError, RuntimeError) as error:  # torch's writer says RuntimeError for a full disk
+            last = "the last checkpoint is whole" if self.path.exists() else "there is none yet"
+            raise TrainingError(
+                f"checkpoint {path} must be written, it cannot "
+                f"({' '.join(str(error).split())[:120]}), {last}; make room and give access "
+                "there, or set FHVAE_CKPT_DIR to another folder, and run the same command again"
+            ) from error
 
     def save(self, state: dict[str, Any]) -> None:
         """Replace the checkpoint; a kill at any moment leaves the old or the new one.
@@ -114,18 +134,8 @@ class Checkpoint:
         Raises:
             TrainingError: it cannot be written; the old one is whole.
         """
-        try:
-            if not (self.folder / RUN).exists():
-                write_json(self.folder / RUN, self.course)
-            with new_file(self.path) as partial:
-                torch.save({**state, "run": self.name}, partial)
-        except (OSError, RuntimeError) as error:  # torch's writer says RuntimeError for a full disk
-            last = "the one before it is whole" if self.path.exists() else "there is none yet"
-            raise TrainingError(
-                f"checkpoint {self.path} must be written, it cannot "
-                f"({' '.join(str(error).split())[:120]}), {last}; free space on that disk, or "
-                "set FHVAE_CKPT_DIR to a folder on another, and run the same command again"
-            ) from error
+        with self._told_of_disk(self.path), new_file(self.path) as partial:
+            torch.save({**state, "run": self.name}, partial)
 
     def load(self, device: torch.device) -> dict[str, Any] | None:
         """Read the checkpoint, or None if there is none.
@@ -138,6 +148,13 @@ class Checkpoint:
             return None
         try:
             state = dict(torch.load(self.path, map_location=device, weights_only=True))
+        except (MemoryError, torch.OutOfMemoryError):
+            raise
+        except OSError as error:
+            raise TrainingError(
+                f"checkpoint {self.path} must be readable, it is not ({error.strerror or error}); "
+                "see to the disk and to the permissions"
+            ) from error
         except Exception as error:  # torch raises pickle, zip and runtime errors of all kinds
             raise TrainingError(
                 f"checkpoint {self.path} must be readable, it is broken "
@@ -167,7 +184,15 @@ class Checkpoint:
         ]
         log.info("training from the start; %s is of a run with %s", other, ", ".join(changed))
 
+    def put_aside(self) -> None:
+        """Keep the checkpoint of a longer run under another name, and train from the start."""
+        kept = self.path.with_name(LONGER)
+        os.replace(self.path, kept)
+        log.info(
+            "%s has trained longer than asked for now: not used, kept as %s", self.path, kept.name
+        )
+
     def clear(self) -> None:
         """Delete the checkpoint of a run that has ended well."""
-        self.path.unlink(missing_ok=True)
-        (self.folder / RUN).unlink(missing_ok=True)
+        for name in (LAST, RUN, LOCK):
+            (self.folder / name).unlink(missing_ok=True)

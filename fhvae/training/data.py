@@ -1,7 +1,7 @@
 """The sequences of a split: where their frames lie, and frames of some or all in memory."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -48,11 +48,11 @@ class SequenceData:
 
 @dataclass(frozen=True)
 class Sequences:
-    """The sequences of a split on disk: no frames, 33 bytes an utterance.
+    """The sequences of a split on disk: no frames, some 60 bytes an utterance.
 
     Attributes:
         copies: normalized frames of the split as it is and, perhaps, of the same utterances in
-            noise or another room.
+            noise or another room; their ids and places are not needed any more and gone.
         copy: `[utterance]`, in which of the copies its frames are.
         offsets, lengths: `[utterance]`, rows there.
         sequence: `[utterance]` int64, the sequence, from 0, that the utterance is part of.
@@ -94,6 +94,11 @@ class Sequences:
         """Find where in that order each sequence begins, and where the last one ends."""
         ordered = self.sequence[self._by_sequence]
         return np.searchsorted(ordered, np.arange(len(self) + 1))
+
+    def segment_counts(self, segment_frames: int, shift: int) -> np.ndarray:
+        """Count the segments of each sequence, `[sequence]`."""
+        counts = segment_counts(self.lengths, segment_frames, shift)
+        return np.bincount(self.sequence, weights=counts, minlength=len(self)).astype(np.int64)
 
     def utterances_of(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Find the utterances of some sequences, in the order of the files.
@@ -176,8 +181,9 @@ def open_sequences(
     own = zip(ids, number.tolist(), strict=True)
     labels = [(name, 0) for name in names] if sequence == "speaker" else list(own)
     rows = {label: row for row, label in enumerate(sorted(set(labels)))}
+    none = np.empty(0, np.int64)
     return Sequences(
-        copies=tuple(copies),
+        copies=tuple(replace(one, utterance_ids=(), offsets=none, lengths=none) for one in copies),
         copy=number.astype(np.int8),
         offsets=np.concatenate([packed.offsets for packed in copies]),
         lengths=np.concatenate([packed.lengths for packed in copies]),

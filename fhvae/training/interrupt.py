@@ -3,16 +3,24 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 
 @contextmanager
 def noted_signals() -> Iterator[list[int]]:
-    """Collect the numbers of signals instead of dying of them."""
+    """Collect the numbers of signals instead of dying of them; the second one interrupts at once.
+
+    Raises:
+        KeyboardInterrupt: a second signal came; what the last checkpoint holds is whole.
+    """
     caught: list[int] = []
-    before = {
-        number: signal.signal(number, lambda found, _: caught.append(found))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
+
+    def note(number: int, frame: FrameType | None) -> None:
+        caught.append(number)
+        if len(caught) > 1:
+            raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield caught
     finally:

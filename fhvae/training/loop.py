@@ -48,7 +48,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """The outcome: best weights on the CPU, and the curve that led there."""
+    """The outcome: best weights on the device, and the curve that led there."""
 
     weights: dict[str, Tensor]
     best: EpochRecord
@@ -119,18 +119,15 @@ class Trainer:
     def run(self) -> TrainedRun:
         """Train until patience or max_epochs ends it, resuming from a checkpoint if there is one.
 
+        The caller holds the checkpoint (`Checkpoint.held`).
+
         Raises:
             TrainingError: the bound became NaN or infinite, or a checkpoint is unusable.
             KeyboardInterrupt: Ctrl-C or SIGTERM came; the checkpoint holds all work.
         """
-        if not self.world.writes:
-            return self._run()
-        with self.checkpoint.held():
-            return self._run()
-
-    def _run(self) -> TrainedRun:
         try:
             self._resume()
+            self._agree()
             if self.world.writes:
                 self.log = TrainingLog(self.checkpoint.folder, len(self.progress.curve))
             self._start_watch()
@@ -260,7 +257,7 @@ class Trainer:
         collapsed = collapse_reason(
             means,
             dev,
-            passes=progress.passes,
+            passes=progress.passes * self.blocks.rows / self.sequences,
             chance=chance,
             alpha=setting.alpha,
             limits=setting.training,
@@ -300,6 +297,21 @@ class Trainer:
             }
         )
 
+    def _agree(self) -> None:
+        """Refuse to train together from different states.
+
+        Nobody passes before all have read the checkpoint.
+        """
+        own = self.checkpoint.name, self.progress.step
+        everybody = self.world.all_values(own)
+        if len(set(everybody)) > 1:
+            found = ", ".join(f"{name} at step {step}" for name, step in everybody)
+            raise TrainingError(
+                "all processes must train the same run from the same checkpoint, found "
+                f"{found}; give all the same params, frames and FHVAE_CKPT_DIR, on a disk that "
+                "they share"
+            )
+
     def _resume(self) -> None:
         """Take up a checkpoint of this very run, if there is one."""
         state = self.checkpoint.load(self.device)
@@ -307,11 +319,13 @@ class Trainer:
             return
         progress = Progress.from_state(state)
         if progress.was_finished(self.setting.training):
-            log.info("%s has trained longer than asked for now: not used", self.checkpoint.path)
+            if self.world.writes:
+                self.checkpoint.put_aside()
             return
         self.learner.load_state_dict(state)
         self.progress = progress
-        log.info("resumed at step %d from %s", self.progress.step, self.checkpoint.path)
+        if self.world.writes:
+            log.info("resumed at step %d from %s", self.progress.step, self.checkpoint.path)
         of_each = state["of_each"]
         if len(of_each) == self.world.size:
             self.learner.noise.set_state(of_each[self.world.rank]["noise"].cpu())
@@ -320,9 +334,10 @@ class Trainer:
                 self._enter_pass(self.progress.passes - 1)
             return
         # Not bit-equal, but the same in law: the rest of the pass is left out.
-        log.info(
-            "trained by %d processes until now, by %d from here", len(of_each), self.world.size
-        )
+        if self.world.writes:
+            log.info(
+                "trained by %d processes until now, by %d from here", len(of_each), self.world.size
+            )
         self.sums.copy_(sum(one["sums"] for one in of_each) / len(of_each))
         names = ("noise", self.world.rank, "from step", self.progress.step)
         self.learner.noise.manual_seed(stream_seed(self.setting.seed, *names))

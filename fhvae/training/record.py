@@ -35,9 +35,9 @@ class EpochRecord:
     Attributes:
         epoch: from 1.
         step: steps done.
-        passes: passes over the training segments begun.
+        passes: begun, each over the segments of a block.
         train, dev: means of the terms.
-        log_q_of_chance: -ln(sequences), where log q rests if z2 knows nothing of them.
+        log_q_of_chance: -ln(sequences of a block), where log q rests if z2 knows nothing of them.
         collapsed: why z2 looks collapsed, "" if it does not.
     """
 
@@ -65,7 +65,7 @@ def collapse_reason(
     train: TrainTerms,
     dev: DevTerms,
     *,
-    passes: int,
+    passes: float,
     chance: float,
     alpha: float,
     limits: TrainingParams,
@@ -77,8 +77,8 @@ def collapse_reason(
 
     Args:
         train, dev: the epoch's terms.
-        passes: passes begun; before the third log q is given time.
-        chance: -ln(sequences).
+        passes: begun over the whole corpus; before the third log q is given time.
+        chance: -ln(sequences of a block).
         alpha: log q is only asked for where it is trained.
         limits: `collapse_kl_z2` and `collapse_variance_z2`, below which z2 carries too little.
     """

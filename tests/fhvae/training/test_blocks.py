@@ -1,6 +1,7 @@
 """Blocks: who is drawn, what is read, and how processes share it."""
 
 import dataclasses
+import threading
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 import fhvae.training.data as data_module
 from fhvae import shards
 from fhvae.artifacts import Packed, PackedWriter, read_packed
-from fhvae.errors import ParamsError
+from fhvae.errors import ArtifactError, ParamsError
 from fhvae.params import SegmentsParams
 from fhvae.training.blocks import Blocks
 from fhvae.training.data import Sequences, open_sequences
@@ -42,7 +43,7 @@ def sequences(packed) -> Sequences:
     return open_sequences([packed], speakers(packed), "utterance")
 
 
-def blocks(sequences, count=6, batch=4, seed=0, world=None):
+def blocks(sequences, count=6, batch=2, seed=0, world=None):
     return Blocks(sequences, count, SEGMENTS, batch, seed, CPU, world or World())
 
 
@@ -56,9 +57,8 @@ def test_blocks_are_drawn_without_replacement_and_each_can_be_drawn_again(sequen
     assert np.abs(counts - expected).max() < 5 * np.sqrt(expected)
 
 
-def frames_by_id(sequences: Sequences, chosen: np.ndarray, data) -> None:
+def check_frames(packed: Packed, sequences: Sequences, chosen: np.ndarray, data) -> None:
     """Check that the frames of every row are those of its sequence, all and nothing else."""
-    (packed,) = sequences.copies
     for row, sequence in enumerate(chosen.tolist()):
         own = np.flatnonzero(data.sequence == row)
         wanted = np.flatnonzero(sequences.sequence == sequence)
@@ -72,30 +72,34 @@ def frames_by_id(sequences: Sequences, chosen: np.ndarray, data) -> None:
 @pytest.mark.parametrize("sequence", ["utterance", "speaker"])
 def test_a_block_holds_the_frames_of_its_sequences(packed, sequence):
     every = open_sequences([packed], speakers(packed), sequence)
-    source = blocks(every, count=3)
+    source = blocks(every, count=3, batch=1)
     for number in (0, 1, 5):
         block = source.take(number)
-        frames_by_id(every, source.chosen(number), block.data)
+        check_frames(packed, every, source.chosen(number), block.data)
         assert block.number == number
         assert block.data.sequences == 3
     source.close()
 
 
 def test_the_next_block_is_read_ahead_and_only_once(sequences, monkeypatch):
-    read = []
+    read, ahead = [], threading.Event()
     real = Sequences.load_some
 
     def noted(self, chosen, *rest):
         read.append(tuple(chosen.tolist()))
+        if len(read) == 2:
+            ahead.set()
         return real(self, chosen, *rest)
 
     monkeypatch.setattr(Sequences, "load_some", noted)
     source = blocks(sequences)
-    for number in range(4):
+    source.take(0)
+    assert ahead.wait(timeout=30)  # nobody has asked for block 1 yet
+    for number in range(1, 4):
         source.take(number)
+    source._next[1].result()
     source.close()
-    assert read[:4] == [tuple(source.chosen(number).tolist()) for number in range(4)]
-    assert len(read) <= 5
+    assert read == [tuple(source.chosen(number).tolist()) for number in range(5)]
 
 
 def test_of_the_files_no_more_is_read_than_the_block(packed, tmp_path, monkeypatch):
@@ -137,9 +141,9 @@ def test_copies_in_noise_are_sequences_of_their_own(packed):
 @pytest.mark.parametrize("count", [0, 6])
 def test_processes_share_a_block_and_agree_on_the_batches(sequences, count):
     size = 3
-    alone = blocks(sequences, count=count, batch=6).take(1)
+    alone = blocks(sequences, count=count, batch=3).take(1)
     shares = [
-        blocks(sequences, count=count, batch=6, world=World(rank, size)).take(1)
+        blocks(sequences, count=count, batch=3, world=World(rank, size)).take(1)
         for rank in range(size)
     ]
     assert len({share.batches for share in shares}) == 1
@@ -155,7 +159,14 @@ def test_processes_share_a_block_and_agree_on_the_batches(sequences, count):
     [
         pytest.param({"count": 24}, r"the 23 sequences .* got 24", id="too-many"),
         pytest.param({"batch": 7, "world": World(0, 2)}, "multiple of the 2 processes", id="odd"),
-        pytest.param({"count": 1, "world": World(0, 2)}, "between the 2 processes", id="too-few"),
+        pytest.param({"count": 1, "world": World(0, 2)}, "one for each of 2", id="too-few"),
+        pytest.param({"batch": 999}, r"the 6 shortest sequences, .* have, got 999", id="batch"),
+        pytest.param({"batch": 999, "count": 0}, r"the train split have, got 999", id="flat"),
+        pytest.param(
+            {"batch": 80, "world": World(1, 2)},
+            r"segments .* have for each of 2 processes",
+            id="share",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(sequences, changes, message):
@@ -163,9 +174,33 @@ def test_what_cannot_be_is_refused(sequences, changes, message):
         blocks(sequences, **changes)
 
 
-def test_a_batch_beyond_the_block_is_refused(sequences):
-    with pytest.raises(ParamsError, match=r"at most the \d+ segments of a block, got 999"):
-        blocks(sequences, batch=999).take(0)
+def test_no_block_is_smaller_than_the_batch_that_was_accepted(sequences):
+    """The limit is that of the smallest block there can be, at the start and not in the middle."""
+    counts = np.sort(sequences.segment_counts(SEGMENTS.frames, SEGMENTS.train_shift))
+    least = int(counts[:6].sum())
+    source = blocks(sequences, batch=least)
+    assert all(source.take(number).batches >= 1 for number in range(30))
+    source.close()
+    with pytest.raises(ParamsError, match=f"at most the {least} segments"):
+        blocks(sequences, batch=least + 1)
+
+
+def test_an_utterance_shorter_than_a_segment_is_a_sentence(packed):
+    sequences = open_sequences([packed], speakers(packed), "utterance")
+    longer = dataclasses.replace(SEGMENTS, frames=7)
+    with pytest.raises(ArtifactError, match=r"segments.frames=7 frames, one has 6; rerun"):
+        Blocks(sequences, 0, longer, 2, 0, CPU, World())
+
+
+@pytest.mark.parametrize("size", [2, 3, 5])
+def test_shares_have_nearly_the_same_number_of_segments(sequences, size):
+    counts = sequences.segment_counts(SEGMENTS.frames, SEGMENTS.train_shift)
+    source = blocks(sequences, count=0, batch=size, world=World(0, size))
+    shares = source._shares(counts)
+    totals = [int(counts[share].sum()) for share in shares]
+    assert max(totals) - min(totals) <= counts.max()
+    assert sorted(np.concatenate(shares).tolist()) == list(range(UTTERANCES))
+    assert max(totals) - min(totals) <= 2  # what every n-th sequence would miss, but by luck
 
 
 def test_half_precision_in_memory_gives_the_segments_of_float32(packed):

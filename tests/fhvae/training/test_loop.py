@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from fhvae.errors import ParamsError, TrainingError
+from fhvae.model.objective import segment_terms
 from fhvae.seeds import stream_seed
 from fhvae.training.dev import evaluate_dev
 from fhvae.training.loop import Trainer
@@ -89,6 +90,53 @@ def test_in_a_block_only_its_sequences_compete(trainer):
     found = trainer(block_sequences=4, max_epochs=30, patience=30).run().curve[-1]
     assert found.log_q_of_chance == pytest.approx(-np.log(4))
     assert found.train.log_q > -np.log(4)
+
+
+@pytest.mark.parametrize("block_sequences", [0, 4])
+@pytest.mark.parametrize("alpha", [0.0, 10.0])
+def test_a_step_is_the_gradient_of_the_objective_by_hand(trainer, block_sequences, alpha):
+    """N of each sequence, mean over the batch, the posterior mean in log q, all rows compete."""
+    run = trainer(block_sequences=block_sequences, alpha=alpha, learning_rate=1e-12)
+    run._begin_pass()
+    block, segments = run.block.data, run.setting.segments
+    starts, rows = run.current.starts[0], run.current.sequence[0]
+    batch = torch.stack([block.frames[start : start + 5] for start in starts.tolist()], dim=1)
+    table = run.learner.table.detach().clone().requires_grad_()
+    network = run.learner.network
+    count_of = {
+        int(row): (length - 5) // segments.train_shift + 1
+        for row, length in zip(block.sequence, block.lengths, strict=True)
+    }
+    counts = torch.tensor([float(count_of[int(row)]) for row in rows])
+    assert len(set(count_of.values())) > 1
+    noise = torch.Generator().manual_seed(stream_seed(run.setting.seed, "noise"))
+    terms = segment_terms(network, batch, table[rows], counts, noise)
+    distance = (terms.z2.mean[:, None] - table).square().sum(dim=2) / (2 * 0.25)
+    log_q = torch.log_softmax(-distance, dim=1)[torch.arange(len(rows)), rows]
+    prior = -0.5 * (np.log(2 * np.pi) + table[rows].square()).sum(dim=1)
+    bound = terms.log_px - terms.kl_z1 - terms.kl_z2 + prior / counts
+    loss = -(bound + alpha * log_q).sum() / len(rows)
+    wanted = torch.autograd.grad(loss, [table, *trained_weights(network)])
+    run.train_step()
+    found = [run.learner.table.grad, *(weight.grad for weight in trained_weights(network))]
+    for ours, by_hand in zip(found, wanted, strict=True):
+        torch.testing.assert_close(ours, by_hand, rtol=1e-4, atol=1e-5)
+    means = torch.stack([bound.mean(), log_q.mean()])
+    torch.testing.assert_close(run.sums[[0, 5]], means.detach(), rtol=1e-5, atol=1e-5)
+
+
+def trained_weights(network):
+    return [weight for weight in network.parameters() if weight.requires_grad]
+
+
+@pytest.mark.parametrize("block_sequences", [0, 4])
+def test_each_pass_draws_its_own_starts(trainer, block_sequences):
+    run = trainer(block_sequences=block_sequences)
+    run._begin_pass()
+    first, block = run.current.starts.flatten().tolist(), run.block
+    run._begin_pass()
+    assert run.current.starts.flatten().tolist() != first
+    assert (run.block is block) == (block_sequences == 0)
 
 
 def test_alpha_trains_log_q(trainer):
@@ -297,7 +345,10 @@ def test_divergence_leaves_no_nan_in_the_checkpoint(trainer, monkeypatch):
 
 
 def test_a_checkpoint_that_trained_longer_than_asked_for_is_not_used(trainer, monkeypatch):
-    """A kill at epoch 3 of 4, then max_epochs 2: the result is that of a run of 2 epochs."""
+    """A kill at epoch 3 of 4, then max_epochs 2: the result is that of a run of 2 epochs.
+
+    What the longer run had done is not lost.
+    """
     real = Trainer.train_step
 
     def dying(self):
@@ -311,6 +362,8 @@ def test_a_checkpoint_that_trained_longer_than_asked_for_is_not_used(trainer, mo
     monkeypatch.setattr(Trainer, "train_step", real)
     shorter = trainer("run", max_epochs=2).run()
     assert shorter.curve == trainer("fresh", max_epochs=2).run().curve
+    folder = trainer("run").checkpoint.folder
+    assert torch.load(folder / "longer.pt")["step"] == 15
 
 
 def test_broken_checkpoint_says_what_to_delete(trainer):
