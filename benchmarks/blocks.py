@@ -3,8 +3,9 @@
 Hierarchical sampling with blocks of K sequences at M = 10^3 to 10^6, and flat training as far
 as is reasonable, each in a process of its own at the default's size. Frames are made up: a file
 of float16 frames on disk in which every utterance has 100 to 200 frames at a place of its own;
-for large M places overlap, so that a million utterances need no 20 GB. CPU seconds of the process,
-the thread that reads blocks included. Linux only.
+for large M places overlap, so that a million utterances need no 20 GB. The file is in the page
+cache: waiting for a disk is not in it. CPU seconds of the process, the thread that reads blocks
+included. Linux only.
 """
 
 import argparse
@@ -31,7 +32,7 @@ from fhvae.params import Params
 from fhvae.plots.drawing import BLUE, ORANGE, can_draw, new_figure
 from fhvae.shards import RowFile, open_rows, shard_path
 from fhvae.training.checkpoint import Checkpoint
-from fhvae.training.data import Sequences
+from fhvae.training.data import Sequences, open_sequences
 from fhvae.training.loop import Setting, Trainer
 
 COUNTS = (1_000, 10_000, 100_000, 1_000_000)
@@ -55,9 +56,9 @@ def made_up_sequences(stem: Path, count: int) -> Sequences:
     random = np.random.default_rng(1)
     lengths = random.integers(SHORTEST, LONGEST + 1, size=count)
     offsets = random.integers(0, FILE_FRAMES - LONGEST, size=count)
-    packed = Packed(open_rows([shard_path(stem, 0)]), (), offsets, lengths)
-    numbers = np.arange(count)
-    return Sequences((packed,), np.zeros(count, np.int8), offsets, lengths, numbers, ("",) * count)
+    ids = tuple(f"speaker-chapter-{number:08}" for number in range(count))
+    packed = Packed(open_rows([shard_path(stem, 0)]), ids, offsets, lengths)
+    return open_sequences([packed], dict.fromkeys(ids, "speaker"), "utterance")
 
 
 def train(stem: Path, count: int, block: int) -> dict[str, float]:

@@ -54,6 +54,8 @@ def step_rows() -> list[list[str]]:
          both(lambda size: percent(step[f"{size}_data_share"]["batch"]))),
         ("curve, progress, checks / step", "",
          both(lambda size: percent(step[f"{size}_data_share"]["curve"]))),
+        ("filling the table of mu2, once a pass / step", "-",
+         both(lambda size: percent(step[f"{size}_data_share"]["refill"]))),
         ("logits of 4,000 sequences / rest of the step", "3 %",
          both(lambda size: percent(logits[size]["share_of_rest_of_step"][at_4000]))),
         ("latents at shift 1: one segment at a time / one call an utterance", "5",

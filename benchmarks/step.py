@@ -139,7 +139,8 @@ def data_share(params: Params, rounds: int) -> dict[str, float]:
     """Measure what a step spends on its batch and on its curve, as shares of the step.
 
     The batch: its share of drawing the pass, and cutting it out of the frames. The curve: adding
-    the terms up, the progress bar, its share of the looks at the sums.
+    the terms up, the progress bar, its share of the looks at the sums. And the refill: its share of
+    inferring the table of mu2 once a pass, a forward pass of one encoder over the corpus.
     """
     torch.set_num_threads(1)
     data = made_up_data(SEQUENCES, SEQUENCE_FRAMES)
@@ -153,9 +154,12 @@ def data_share(params: Params, rounds: int) -> dict[str, float]:
         frames, terms = params.segments.frames, torch.ones(len(trainer.sums))
         bar = progress_bar(None, "made up", "step", 10**9)
 
+        numbers = iter(np.random.default_rng(0).integers(0, len(drawn), 10**6).tolist())
+
         def cut() -> None:
-            gather(block.data.frames, drawn.starts[0], frames)
-            trainer.counts[drawn.sequence[0]]
+            batch = next(numbers)  # another one each time: its frames are not in the cache
+            gather(block.data.frames, drawn.starts[batch], frames)
+            trainer.counts[drawn.sequence[batch]]
 
         def draw() -> None:
             seed, batch = trainer.setting.seed, params.training.batch
@@ -169,7 +173,8 @@ def data_share(params: Params, rounds: int) -> dict[str, float]:
             step = cpu_seconds(trainer.train_step, 20)
             batch = cpu_seconds(cut, 100) + cpu_seconds(draw, 3) / len(drawn)
             curve = cpu_seconds(note, 1000) + cpu_seconds(trainer._check, 20) / CHECK_STEPS
-            found.append({"batch": batch / step, "curve": curve / step})
+            refill = cpu_seconds(trainer._refill, 1) / len(drawn)
+            found.append({"batch": batch / step, "curve": curve / step, "refill": refill / step})
         bar.close()
     return medians(found)
 
@@ -177,7 +182,7 @@ def data_share(params: Params, rounds: int) -> dict[str, float]:
 def cell_ratios(params: Params, rounds: int, repeats: int) -> dict[str, float]:
     """Measure the step of each cell, and of the second code's dense networks, relative to LSTM's.
 
-    All have the cells of `params`; dense ones two layers of them.
+    All have the cells of `params`; dense ones two layers of them, or of 512 where so named.
     """
     torch.set_num_threads(1)
     data = made_up_data(SEQUENCES, SEQUENCE_FRAMES)

@@ -11,6 +11,8 @@ that ran side by side on one machine mean something, seconds of another machine 
 
 import argparse
 import json
+import os
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -23,8 +25,10 @@ import yaml
 
 from benchmarks.headline import table
 from benchmarks.lever_trainer import LeverTrainer, Method, NoCheckpoint
+from benchmarks.machine import describe_machine
 from benchmarks.quality_table import spread
 from benchmarks.sizes import ROOT, default_values, put
+from benchmarks.training_process import stage_variables
 from fhvae.artifacts import read_packed, write_json
 from fhvae.corpus.store import read_corpus
 from fhvae.params import Params, from_mapping
@@ -92,7 +96,8 @@ def train(course: Course, data: Path) -> None:
          "lower_bound": one.dev.lower_bound}
         for one, cpu_s in zip(curve, trainer.cpu_s, strict=True)
     ]  # fmt: skip
-    write_json(course.result, {"params": dict(course.params), "curve": rows})
+    report = {"params": dict(course.params), "curve": rows, "machine": describe_machine()}
+    write_json(course.result, report)
 
 
 def seconds_to(curve: list[dict[str, float]], percent: float) -> float | None:
@@ -139,6 +144,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="*", default=[0])
     parser.add_argument("--courses", nargs="*", help="only these")
     options = parser.parse_args()
+    wanted = stage_variables("train")
+    if not wanted.items() <= os.environ.items():  # of the allocator: read when a process starts
+        command = [sys.executable, "-m", "benchmarks.time_to_quality", *sys.argv[1:]]
+        os.execve(sys.executable, command, {**os.environ, **wanted})
     for course in planned(options.corpus, options.seeds):
         if not course.result.exists() and course.name in (options.courses or [course.name]):
             train(course, options.data)
