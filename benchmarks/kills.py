@@ -6,7 +6,8 @@ Each attempt is the stage train in a process forked from this one, on a corpus o
 itself SIGKILL at a call drawn at random: first a phase (a step, a look at dev, a checkpoint, the
 log, resuming, the files at the end, or between them), then one of the calls that a run which
 resumes half-way makes there, in this package and in whatever writes files, of Python and of C
-functions alike. So it may be in the middle of writing a file, or between a written one and its renaming.
+functions alike. So it may be in the middle of writing a file, or between a written one and its
+renaming.
 """
 
 import argparse
