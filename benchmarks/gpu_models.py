@@ -105,20 +105,19 @@ def _train_alone(size: str, seed: int, device: torch.device, amount: Amount) -> 
 def mps_server() -> Iterator[None]:
     """Start NVIDIA's multi-process service; processes started meanwhile share the GPU by it."""
     names = ("CUDA_MPS_PIPE_DIRECTORY", "CUDA_MPS_LOG_DIRECTORY")
-    before = {name: os.environ.get(name) for name in names}
+    before = {name: os.environ[name] for name in names if name in os.environ}
     with tempfile.TemporaryDirectory(prefix="mps-") as folder:
-        for name in names:
-            os.environ[name] = str(Path(folder) / name.split("_")[2].lower())
-            Path(os.environ[name]).mkdir()
-        subprocess.run([MPS, "-d"], check=True, capture_output=True)
         try:
+            for name in names:
+                os.environ[name] = str(Path(folder) / name)
+                Path(os.environ[name]).mkdir()
+            subprocess.run([MPS, "-d"], check=True, capture_output=True)
             yield
         finally:
             subprocess.run([MPS], input="quit\n", text=True, check=False, capture_output=True)
-            for name, value in before.items():
-                os.environ.pop(name)
-                if value is not None:
-                    os.environ[name] = value
+            for name in names:
+                del os.environ[name]
+            os.environ.update(before)
 
 
 def measure_streams(size: str, models: int, device: torch.device, amount: Amount) -> Result:
