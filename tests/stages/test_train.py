@@ -103,7 +103,7 @@ def test_a_full_disk_is_one_sentence_and_the_last_checkpoint_is_whole(folder):
     assert code == 2
     said = sentence(log)
     assert re.match(r"checkpoint checkpoints/\w+/last.pt must be written, it cannot", said), said
-    assert "the one before it is whole; free space" in said
+    assert "the last checkpoint is whole; make room" in said
     assert not (folder / "model").exists()
     assert [path.name for path in checkpoints(folder)[0].parent.glob(".last*")] == []
     code, log = finish(folder)

@@ -12,6 +12,7 @@ from fhvae.errors import ParamsError, TrainingError
 from fhvae.model.objective import segment_terms
 from fhvae.seeds import stream_seed
 from fhvae.training.dev import evaluate_dev
+from fhvae.training.interrupt import noted_signals
 from fhvae.training.loop import Trainer
 from fhvae.training.table import closed_form_table
 
@@ -269,6 +270,16 @@ def test_long_epochs_are_saved_in_between_and_that_changes_nothing(trainer, monk
     result = trainer("killed", **course).run()
     assert weights_equal(result.weights, whole.weights)
     assert result.curve == whole.curve
+
+
+def test_a_second_signal_interrupts_at_once():
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), noted_signals() as caught:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert caught == [signal.SIGINT]
+        os.kill(os.getpid(), signal.SIGINT)
+        pytest.fail("the second signal was swallowed")
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_the_average_is_kept_and_training_goes_on_from_its_own_weights(trainer):

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import torch
 
+from fhvae.errors import TrainingError
 from fhvae.seeds import stream_seed
 from fhvae.training.blocks import Blocks
 from fhvae.training.checkpoint import Checkpoint
 from fhvae.training.loop import Trainer
-from fhvae.training.world import World
+from fhvae.training.world import World, joined_world
 from tests.train_together import gradients
 from tests.training_factory import make_sequences, make_setting
 
@@ -100,3 +101,28 @@ def test_alone_nothing_is_communicated():
     assert not world.any(False, CPU)
     assert world.from_first("x") == "x"
     assert world.all_values("x") == ["x"]
+
+
+class Elsewhere(World):
+    """A world in which the other process has found no checkpoint."""
+
+    def all_values(self, value):
+        return [value, (value[0], 0)]
+
+
+def test_processes_that_stand_elsewhere_do_not_train_together(tmp_path):
+    sequences, dev = make_sequences(*TRAIN), make_sequences(*DEV).load(CPU)
+    trainer = Trainer(make_setting(), sequences, dev, Checkpoint({}, tmp_path))
+    trainer.world = Elsewhere()
+    trainer._agree()
+    trainer.progress.step = 40
+    with pytest.raises(TrainingError, match=r"at step 40, \w+ at step 0; give all the same"):
+        trainer._agree()
+
+
+def test_the_size_alone_makes_no_world(monkeypatch):
+    """Some clusters set WORLD_SIZE without starting anything."""
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    monkeypatch.delenv("RANK", raising=False)
+    with joined_world(CPU) as world:
+        assert world == World()
