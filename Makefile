@@ -55,7 +55,10 @@ benchmark: $(STAMP) ## speed and memory of features, training and latents; write
 	python -m benchmarks.logits
 	python -m benchmarks.training_process
 	python -m benchmarks.extraction
+	python -m benchmarks.blocks
+	python -m benchmarks.kills
 	python -m benchmarks.features
+	python -m benchmarks.speed_table
 
 # Training goes on from its checkpoint if it is stopped; the clone that it runs in does not stay.
 SPEECHOCEAN762 ?= ../shared/data/speechocean762
