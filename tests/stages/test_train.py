@@ -1,5 +1,6 @@
 """The stage train as people stop it, fill its disk, change its params and start it twice."""
 
+import json
 import os
 import re
 import shutil
@@ -13,7 +14,7 @@ import pandas as pd
 import pytest
 import torch
 
-from benchmarks.kills import TRAIN, prepare, survive
+from benchmarks.kills import TRAIN
 from tests.tiny import set_params
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,8 +26,18 @@ LONG = {"training.max_epochs": 9999, "training.patience": 9999}
 def prepared(tmp_path_factory):
     """Params, corpus and frames; never changed."""
     folder = tmp_path_factory.mktemp("train") / "run"
-    prepare(folder, {})
+    kills("from pathlib import Path; kills.prepare(Path(sys.argv[1]), {})", folder)
     return folder
+
+
+def kills(code, *arguments):
+    """Run code of benchmarks/kills.py, which forks: not in a process in which threads have run."""
+    subprocess.run(
+        [sys.executable, "-c", f"import sys; from benchmarks import kills; {code}", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "FHVAE_WORKERS": "1"},
+        check=True,
+    )
 
 
 @pytest.fixture
@@ -187,7 +198,9 @@ def test_a_checkpoint_of_another_run_is_refused(folder):
 @pytest.mark.slow
 def test_a_killed_training_ends_in_the_weights_of_an_undisturbed_one(tmp_path):
     """A few of what `python -m benchmarks.kills` does 200 times."""
-    report = survive(tmp_path, kills=8, seed=1)
+    out = tmp_path / "report.json"
+    kills("sys.argv[0:1] = ['kills', '--kills', '8', '--seed', '1']; kills.main()", "--out", out)
+    report = json.loads(out.read_text())
     assert report["kills"] == 8
     assert report["unequal"] == []
 
