@@ -121,7 +121,8 @@ def whole(archives, tmp_path_factory):
     corpora.mkdir(parents=True)
     for part, content in archives.items():
         with tarfile.open(fileobj=io.BytesIO(content)) as tar:
-            tar.extractall(corpora / part, filter="data")
+            tar.extraction_filter = getattr(tarfile, "data_filter", None)  # from 3.11.4 on
+            tar.extractall(corpora / part)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(librispeech, "PARTS", with_counts(COUNTS))
         run_download(patch, folder, MINI)
