@@ -127,7 +127,7 @@ def draw(path: Path, rows: list[dict[str, float]]) -> None:
         for axes in (left, right):
             axes.set(xlabel="sequences in the corpus", xscale="log", ylim=(0, None))
             axes.grid(axis="y")
-        left.legend(loc="upper left")
+        left.legend(loc="lower left")
 
 
 def main() -> None:
