@@ -10,10 +10,7 @@ included. Linux only.
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import replace
@@ -24,9 +21,9 @@ import torch
 
 from benchmarks.machine import describe_machine
 from benchmarks.process_tree import status_bytes
-from benchmarks.sizes import ROOT, sizes
+from benchmarks.sizes import sizes
 from benchmarks.step import MELS
-from benchmarks.training_process import stage_variables
+from benchmarks.training_process import in_process
 from fhvae.artifacts import Packed, write_json
 from fhvae.params import Params
 from fhvae.plots.drawing import BLUE, ORANGE, can_draw, new_figure
@@ -97,20 +94,11 @@ def train(stem: Path, count: int, block: int) -> dict[str, float]:
     }
 
 
-def in_process(stem: Path, count: int, block: int) -> dict[str, float]:
+def train_in_process(stem: Path, count: int, block: int) -> dict[str, float]:
     """Run `train` in a process of its own, with the stage's environment."""
     call = f"print(json.dumps(train(Path({str(stem)!r}), {count}, {block})))"
-    program = f"import json\nfrom pathlib import Path\nfrom benchmarks.blocks import train\n{call}"
-    answer = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=ROOT,
-        env={**os.environ, **stage_variables("train")},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    found: dict[str, float] = json.loads(answer.stdout.splitlines()[-1])
-    return found
+    imports = "import json\nfrom pathlib import Path\nfrom benchmarks.blocks import train"
+    return in_process(f"{imports}\n{call}")
 
 
 def draw(path: Path, rows: list[dict[str, float]]) -> None:
@@ -140,7 +128,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         stem = Path(folder) / "frames"
         write_frames(stem)
-        rounds = [[in_process(stem, *case) for case in cases] for _ in range(options.rounds)]
+        rounds = [[train_in_process(stem, *case) for case in cases] for _ in range(options.rounds)]
     rows = []
     for place, (count, block) in enumerate(cases):
         own = [one[place] for one in rounds]

@@ -88,17 +88,23 @@ def start_up(processes: int) -> dict[str, float]:
     return medians(found)
 
 
-def peak_memory() -> dict[str, float]:
-    """Train on as much as TIMIT in a process of its own; in 10^9 bytes."""
+def in_process(program: str) -> dict[str, float]:
+    """Run a program with the stage's environment; what it prints last is what it found."""
     answer = subprocess.run(
-        [sys.executable, "-c", WHOLE_RUN],
+        [sys.executable, "-c", program],
         cwd=ROOT,
         env={**os.environ, **stage_variables("train")},
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
-    found = json.loads(answer.stdout)
+    found: dict[str, float] = json.loads(answer.stdout.splitlines()[-1])
+    return found
+
+
+def peak_memory() -> dict[str, float]:
+    """Train on as much as TIMIT in a process of its own; in 10^9 bytes."""
+    found = in_process(WHOLE_RUN)
     return {
         "peak_rss_gb": round(found["peak"] / 1e9, 3),
         "frames_gb": round(found["frames"] / 1e9, 3),

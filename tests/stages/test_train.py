@@ -82,6 +82,14 @@ def checkpoints(folder):
     return list(folder.glob("checkpoints/*/last.pt"))
 
 
+def begin_long(folder, *launcher):
+    """Start a training that nothing ends; it has a checkpoint on return."""
+    set_params(folder / "params.yaml", LONG)
+    process = start(folder, *launcher)
+    wait_for(lambda: checkpoints(folder), process)
+    return process
+
+
 def sentence(log: str) -> str:
     """Give the error, and see that it is one line and no traceback."""
     (line,) = re.findall(r"^error: (.*)$", log, flags=re.MULTILINE)
@@ -126,9 +134,7 @@ def test_a_full_disk_is_one_sentence_and_the_last_checkpoint_is_whole(folder):
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_and_the_log_has_each_epoch_once(folder, number):
-    set_params(folder / "params.yaml", LONG)
-    process = start(folder)
-    wait_for(lambda: checkpoints(folder), process)
+    process = begin_long(folder)
     process.send_signal(number)
     _, log = process.communicate()
     assert process.returncode == 130, log
@@ -153,9 +159,7 @@ def test_a_signal_saves_and_the_log_has_each_epoch_once(folder, number):
 
 @pytest.mark.slow
 def test_what_has_changed_since_an_unfinished_run_is_said(folder):
-    set_params(folder / "params.yaml", LONG)
-    process = start(folder)
-    wait_for(lambda: checkpoints(folder), process)
+    process = begin_long(folder)
     process.kill()
     process.communicate()
     set_params(folder / "params.yaml", {"training.max_epochs": 1, "training.learning_rate": 0.005})
@@ -170,9 +174,7 @@ def test_what_has_changed_since_an_unfinished_run_is_said(folder):
 
 @pytest.mark.slow
 def test_two_processes_do_not_train_the_same_run(folder):
-    set_params(folder / "params.yaml", LONG)
-    first = start(folder)
-    wait_for(lambda: checkpoints(folder), first)
+    first = begin_long(folder)
     code, log = finish(folder)
     assert code == 2
     assert "only one process may train the run in checkpoints/" in sentence(log)
@@ -183,9 +185,7 @@ def test_two_processes_do_not_train_the_same_run(folder):
 
 @pytest.mark.slow
 def test_a_checkpoint_of_another_run_is_refused(folder):
-    set_params(folder / "params.yaml", LONG)
-    process = start(folder)
-    wait_for(lambda: checkpoints(folder), process)
+    process = begin_long(folder)
     process.terminate()
     process.communicate()
     (path,) = checkpoints(folder)
@@ -217,9 +217,7 @@ def workers(process):
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are read from /proc")
 def test_when_one_of_two_processes_is_killed_the_other_says_so_and_both_resume(folder):
-    set_params(folder / "params.yaml", LONG)
-    process = start(folder, *TORCHRUN)
-    wait_for(lambda: checkpoints(folder), process)
+    process = begin_long(folder, *TORCHRUN)
     os.kill(workers(process)[1], signal.SIGKILL)
     _, log = process.communicate()
     assert process.returncode != 0
@@ -235,9 +233,7 @@ def test_when_one_of_two_processes_is_killed_the_other_says_so_and_both_resume(f
 
 @pytest.mark.slow
 def test_two_processes_save_on_sigterm_and_one_goes_on(folder):
-    set_params(folder / "params.yaml", LONG)
-    process = start(folder, *TORCHRUN)
-    wait_for(lambda: checkpoints(folder), process)
+    process = begin_long(folder, *TORCHRUN)
     process.terminate()
     _, log = process.communicate()
     saved = torch.load(checkpoints(folder)[0])
