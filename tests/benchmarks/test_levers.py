@@ -1,6 +1,7 @@
 """The search behind the defaults can be typed again, and its page is what the runs say."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -130,3 +131,18 @@ def test_the_error_rate_selects_where_it_is_asked_to(tiny_trainer):
     trainer.checkpoint.save = lambda state: kept.append(state["network"]["decoder.head.weight"] + 0)
     found = trainer.run()
     assert torch.equal(found.weights["decoder.head.weight"], kept[1])
+
+
+MOVED = {"average": "training.average", "block_sequences": "training.block_sequences"}
+
+
+def test_committed_levers_were_pulled_as_the_plan_says():
+    """Params and methods of a result are the plan's; what was a method once may be a param now."""
+    plan = {lever.result: lever for lever in planned()}
+    for path in RESULTS.glob("*.json"):
+        content = json.loads(path.read_text())
+        pulled = content["method"]
+        moved = {param: pulled[key] for key, param in MOVED.items() if pulled.get(key)}
+        assert {**content["params"], **moved} == dict(plan[path].params), path.name
+        method = {key: value for key, value in pulled.items() if key not in MOVED}
+        assert Method(**method) == plan[path].method, path.name

@@ -1,8 +1,10 @@
 """Time to quality: the plan can be trained, and times are read off curves as they should be."""
 
+import json
+
 import pytest
 
-from benchmarks.time_to_quality import params_of, planned, read_plan, seconds_to
+from benchmarks.time_to_quality import RESULTS, params_of, planned, read_plan, seconds_to
 
 
 @pytest.mark.parametrize("corpus", list(read_plan()["targets"]))
@@ -30,3 +32,13 @@ def curve(*percents):
 )
 def test_a_target_is_reached_where_two_looks_say_so(percents, seconds):
     assert seconds_to(curve(*percents), 5) == seconds
+
+
+@pytest.mark.parametrize("corpus", list(read_plan()["targets"]))
+def test_committed_curves_are_those_of_the_plan(corpus):
+    """Params that have changed since would leave a table of something else."""
+    courses = {course.result: dict(course.params) for course in planned(corpus, [0, 1, 2])}
+    found = sorted((RESULTS / corpus).glob("*.json"))
+    assert found
+    for path in found:
+        assert json.loads(path.read_text())["params"] == courses[path], path.name
