@@ -7,6 +7,8 @@ STAMP  := $(VENV)/.installed
 
 # Stages run `python -m stages.<name>`: it must be the interpreter of the environment.
 export PATH := $(BIN):$(PATH)
+# The same bits on every x86-64 machine, as in dvc.yaml.
+PORTABLE := python -m fhvae.portable
 
 .PHONY: help reproduce test check format lint types layers fast tiny benchmark gpu results setup
 
@@ -25,7 +27,7 @@ reproduce: $(STAMP) ## environment, the whole pipeline on the default corpus, th
 	@python -m benchmarks.headline
 
 test: $(STAMP) ## all tests that need no GPU, the tiny pipeline included
-	python -m pytest -m "not gpu"
+	$(PORTABLE) python -m pytest -m "not gpu"
 
 check: format lint types layers fast ## what a review would say first
 
@@ -42,23 +44,23 @@ layers: $(STAMP)
 	lint-imports
 
 fast: $(STAMP)
-	python -m pytest -q -m "not slow and not gpu"
+	$(PORTABLE) python -m pytest -q -m "not slow and not gpu"
 
 tiny: $(STAMP) ## the pipeline on made-up data in a temporary clone, about a minute
-	python -m pytest tests/test_tiny_repro.py
+	$(PORTABLE) python -m pytest tests/test_tiny_repro.py
 
 # glibc keeps freed blocks, as in the stage train (see dvc.yaml).
 benchmark: export MALLOC_MMAP_THRESHOLD_ = 4000000000
 benchmark: export MALLOC_TRIM_THRESHOLD_ = 4000000000
 benchmark: $(STAMP) ## speed and memory of features, training and latents; writes benchmarks/results/
-	python -m benchmarks.step
-	python -m benchmarks.logits
-	python -m benchmarks.training_process
-	python -m benchmarks.extraction
-	python -m benchmarks.blocks
-	python -m benchmarks.kills
-	python -m benchmarks.features
-	python -m benchmarks.speed_table
+	$(PORTABLE) python -m benchmarks.step
+	$(PORTABLE) python -m benchmarks.logits
+	$(PORTABLE) python -m benchmarks.training_process
+	$(PORTABLE) python -m benchmarks.extraction
+	$(PORTABLE) python -m benchmarks.blocks
+	$(PORTABLE) python -m benchmarks.kills
+	$(PORTABLE) python -m benchmarks.features
+	$(PORTABLE) python -m benchmarks.speed_table
 
 # Training goes on from its checkpoint if it is stopped; the clone that it runs in does not stay.
 SPEECHOCEAN762 ?= ../shared/data/speechocean762

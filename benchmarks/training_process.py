@@ -26,6 +26,7 @@ from benchmarks.process_tree import measure, status_bytes
 from benchmarks.sizes import ROOT, sizes
 from benchmarks.step import SEQUENCE_FRAMES, made_up_data, medians, new_trainer
 from fhvae.artifacts import write_json
+from fhvae.portable import environment
 
 RESULT = Path("benchmarks/results/training_process.json")
 FEW_SEQUENCES = 32  # refilling the table of mu2 grows with the corpus, starting up does not
@@ -58,11 +59,10 @@ def whole_run() -> None:
 
 
 def stage_variables(stage: str) -> dict[str, str]:
-    """Read the environment variables that dvc.yaml gives a stage."""
+    """Gather the environment variables that a stage has: its own in dvc.yaml, and portable ones."""
     pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))
-    interpreter = next(line["python"] for line in pipeline["vars"] if "python" in line)
-    command = pipeline["stages"][stage]["cmd"].replace("${python}", interpreter)
-    return dict(re.findall(r"\b([A-Z_]+)=(\S+)", command))
+    own = re.findall(r"\b([A-Z_]+)=(\S+)", pipeline["stages"][stage]["cmd"])
+    return {**environment({}), **dict(own)}
 
 
 def start_up(processes: int) -> dict[str, float]:

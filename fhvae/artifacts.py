@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 from fhvae.errors import ArtifactError
+from fhvae.portable import arithmetic
 from fhvae.shards import RowFile, ShardedRows, fits, open_rows, shard_path, shard_paths
 
 INDEX_COLUMNS = ("utterance_id", "offset", "length")
@@ -96,10 +97,13 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 def write_metrics(path: Path, metrics: Mapping[str, Any]) -> None:
     """Write a stage's metrics, floats rounded to six decimals.
 
+    Figures that another processor may not give bit for bit say so in `arithmetic`.
+
     Raises:
         ArtifactError: a value is NaN or infinite; the message names its key.
     """
-    write_json(path, {key: _rounded(value, key) for key, value in metrics.items()})
+    rounded = {key: _rounded(value, key) for key, value in metrics.items()}
+    write_json(path, rounded | ({"arithmetic": kind} if (kind := arithmetic()) else {}))
 
 
 def _rounded(value: Any, key: str) -> Any:

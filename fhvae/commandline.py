@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fhvae.errors import FhvaeError
+from fhvae.portable import arithmetic
 
 EXIT_BAD_INPUT = 2
 
@@ -25,6 +26,8 @@ def run(main: Callable[[], None]) -> None:
     """Run a stage: log to stderr; end with one sentence and exit code 2 on bad input."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # half-written folders are removed
+    if kind := arithmetic():
+        logging.warning("arithmetic %s: another may give other figures (docs/portability.md)", kind)
     try:
         main()
     except FhvaeError as error:

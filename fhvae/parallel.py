@@ -22,6 +22,7 @@ from functools import lru_cache, partial
 from typing import Any, Generic, TypeVar
 
 from fhvae.errors import ParamsError
+from fhvae.portable import arithmetic
 from fhvae.progress import progress_bar
 
 Item = TypeVar("Item")
@@ -287,4 +288,19 @@ def _dask_client(setting: str) -> Any:
             f"{setting} gave none within {DASK_SECONDS} s ({reason}); "
             "start `dask scheduler` and `dask worker`, or unset FHVAE_DASK"
         ) from error
+    _check_arithmetic(client, setting)
     return client
+
+
+def _check_arithmetic(client: Any, setting: str) -> None:
+    """Warn of workers that compute as their processor likes; one that comes later is not asked."""
+    kinds = client.run(arithmetic)
+    if arithmetic() is None and (free := [name for name, kind in kinds.items() if kind]):
+        logging.warning(
+            "%d of the %d workers of FHVAE_DASK=%s compute with arithmetic %s: another may give "
+            "other figures; start them by `python -m fhvae.portable dask worker ...`",
+            len(free),
+            len(kinds),
+            setting,
+            kinds[free[0]],
+        )

@@ -105,6 +105,16 @@ def test_the_command_compares_with_the_commit(repository):
     assert "BAD a.trials: 3 -> 4" in far.stdout
 
 
+@pytest.mark.parametrize("options", [[], ["--exact"]], ids=["tolerant", "exact"])
+def test_figures_of_one_processor_are_refused_even_where_they_are_equal(repository, options):
+    fast = {"eer": 0.1, "trials": 3, "arithmetic": "of this processor (FHVAE_FAST=1)"}
+    (repository / "metrics/a.json").write_text(json.dumps(fast))
+    subprocess.run(["git", "commit", "-q", "-a", "-m", "Fast"], cwd=repository, check=True)
+    answer = run_in(repository, *options)
+    assert answer.returncode == 1
+    assert "BAD a: arithmetic of this processor (FHVAE_FAST=1)" in answer.stdout
+
+
 def test_the_command_refuses_a_commit_without_metrics(repository):
     subprocess.run(["git", "rm", "-q", "--cached", "metrics/a.json"], cwd=repository, check=True)
     subprocess.run(["git", "commit", "-q", "-m", "Gone"], cwd=repository, check=True)

@@ -125,10 +125,11 @@ def test_ci_checks_reproduces_compares_and_ends_with_the_tests():
     assert [line for line in lines if line.startswith(("make", '"${VENV'))] == [
         "make check",
         "make reproduce",
-        '"${VENV:-.venv}/bin/python" .ci/compare_metrics.py',
+        '"${VENV:-.venv}/bin/python" .ci/compare_metrics.py "${exact[@]}"',
         "make test",
     ]
     assert lines[-1] == "make test"
+    assert '[ "$(uname -m)" = x86_64 ] && exact=(--exact)' in lines
 
 
 def test_the_workflow_takes_its_versions_from_requirements():

@@ -28,6 +28,7 @@ CARRIERS = {
     "fhvae.locks",
     "fhvae.parallel",
     "fhvae.params",
+    "fhvae.portable",
     "fhvae.progress",
     "fhvae.shards",
 }

@@ -39,6 +39,7 @@ from fhvae.features.normalize import (
 from fhvae.locks import lock_or_wait
 from fhvae.parallel import map_in_order, release_workers
 from fhvae.params import FbankParams
+from fhvae.portable import arithmetic
 from fhvae.shards import SHARD_BYTES, RowFile, plan_shards, shard_path
 
 PIECE_BYTES = 64 << 20  # of raw frames: half an hour of speech, what a kill costs at most
@@ -114,6 +115,7 @@ def fingerprint(selections: Sequence[Selection], params: FbankParams) -> str:
         "samples": list(map_in_order(file_digest, files, "hash samples", "file")),
         "code": [file_digest(PACKAGE / name) for name in CODE],
         "versions": [metadata.version(name) for name in LIBRARIES],
+        "arithmetic": arithmetic(),
         "bytes": [SHARD_BYTES, PIECE_BYTES],
     }
     return hashlib.sha256(json.dumps(course, sort_keys=True).encode()).hexdigest()[:16]

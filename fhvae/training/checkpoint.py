@@ -27,6 +27,7 @@ import torch
 from fhvae.artifacts import new_file, read_json, unfinished_work, write_json
 from fhvae.errors import ArtifactError, TrainingError
 from fhvae.params import ModelParams, SegmentsParams, TrainingParams
+from fhvae.portable import arithmetic
 
 log = logging.getLogger(__name__)
 CODE_VERSION = 4  # raise it when a change of the code changes the course of training
@@ -59,6 +60,7 @@ def course_of_run(
         "torch": str(torch.__version__),
         "numpy": np.__version__,  # may change what a generator draws
         "device": device.type,
+        **({"arithmetic": kind} if (kind := arithmetic()) else {}),
         "alpha": float(alpha),
         "seed": seed,
         **{
