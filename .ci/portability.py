@@ -1,12 +1,14 @@
 """Hash what each stage writes, on this processor and on emulated ones, and print a table.
 
-    python -m fhvae.portable python .ci/portability.py --work DIR [--processors Haswell EPYC]
+    python .ci/portability.py --work DIR [--processors Haswell EPYC]
+    python .ci/portability.py --work DIR --whole --processors free        what portability costs
 
 A small corpus of the embedded synthesizer goes through the whole pipeline here, natively, with
 the default's networks and 20 training steps. Then each stage runs again on every processor
 named, on the *native* outputs of the stages before it, so that a stage which differs is named
 and not all that follow. `free` is this processor without its caps (`FHVAE_FAST=1`): where it
-shows the same hash, nothing in the stage depends on the instruction set.
+shows the same hash, nothing in the stage depends on the instruction set. CPU seconds stand
+behind the hashes; `--whole` takes the default corpus, for which alone they mean something.
 
 Names are those of `qemu-x86_64 -cpu help`. Debian's package qemu-user of version 8 and later;
 7.2 computes oneDNN's recurrent kernel wrong or crashes in it. An emulated stage takes 20 to 150
@@ -19,10 +21,12 @@ import hashlib
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -87,8 +91,8 @@ def options(stage: dict[str, object], read: Path, write: Path) -> list[str]:
     return found
 
 
-def small_params(folder: Path, changes: dict[str, object]) -> None:
-    """Write params.yaml of the small corpus into a folder."""
+def params_with(folder: Path, changes: dict[str, object]) -> None:
+    """Write params.yaml with other values into a folder."""
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     for key, value in changes.items():
         *sections, last = key.split(".")
@@ -101,21 +105,33 @@ def small_params(folder: Path, changes: dict[str, object]) -> None:
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
 
 
-def run_stage(processor: str, name: str, stage: dict[str, object], work: Path) -> str:
-    """Run one stage on one processor, unless done before; give the hash of what it wrote."""
+@dataclass(frozen=True)
+class Ran:
+    """What a stage did: the hash of what it wrote, and its CPU seconds."""
+
+    digest: str
+    cpu_s: float
+
+
+def run_stage(
+    processor: str, name: str, stage: dict[str, object], work: Path, changes: dict[str, object]
+) -> Ran:
+    """Run one stage on one processor, unless done before."""
     read = work / NATIVE
     write = read if processor == NATIVE else work / processor / name
-    record = work / f"{processor}.{name}.hash"
+    record = work / f"{processor}.{name}.json"
     if record.exists():
-        return record.read_text()
+        return Ran(**json.loads(record.read_text()))
     if processor != NATIVE:
         shutil.rmtree(write, ignore_errors=True)
     write.mkdir(parents=True, exist_ok=True)
-    small_params(write, SMALL)
+    params_with(write, changes)
     variables = environment({**os.environ, FAST: "1" if processor == FREE else "0"})
     variables |= {"PYTHONPATH": str(ROOT), "FHVAE_CKPT_DIR": str(write / "checkpoints")}
     variables["FHVAE_WORKERS"] = "1"  # the emulator does not follow into other processes
+    variables |= dict(re.findall(r"\b([A-Z_]+)=(\S+)", str(stage["cmd"])))
     start = [] if processor in (NATIVE, FREE) else [EMULATOR, "-cpu", processor]
+    before = cpu_seconds()
     done = subprocess.run(
         [*start, sys.executable, "-m", f"stages.{name}", *options(stage, read, write)],
         cwd=write,
@@ -126,9 +142,15 @@ def run_stage(processor: str, name: str, stage: dict[str, object], work: Path) -
     )
     if done.returncode:
         raise SystemExit(f"error: stage {name} on {processor} failed\n{done.stderr[-3000:]}")
-    found = digest([write / out for out in outputs(stage)], write)
-    record.write_text(found)
-    return found
+    ran = Ran(digest([write / out for out in outputs(stage)], write), cpu_seconds() - before)
+    record.write_text(json.dumps(vars(ran)))
+    return ran
+
+
+def cpu_seconds() -> float:
+    """Sum what the processes that this one has started and waited for have used."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def digest(paths: list[Path], folder: Path) -> str:
@@ -170,22 +192,21 @@ def main() -> int:
     parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="folder for what stages write")
     parser.add_argument("--processors", nargs="*", default=EMULATED, metavar="NAME")
-    parser.add_argument("--stages", nargs="*", metavar="STAGE", help="only these; default: all")
+    parser.add_argument("--whole", action="store_true", help="the default corpus and training")
     given = parser.parse_args()
     emulated = [name for name in given.processors if name != FREE]
     if emulated and (problem := emulator_problem()):
         print(f"error: {problem}", file=sys.stderr)
         return 2
-    work = given.work.resolve()
+    work, changes = given.work.resolve(), {} if given.whole else SMALL
     columns = [NATIVE, *given.processors]
     print(f"| stage | {' | '.join(columns)} |\n| --- |{' --- |' * len(columns)}", flush=True)
     equal = True
     for name, stage in stages().items():
-        wanted = [NATIVE] if given.stages and name not in given.stages else columns
-        found = [run_stage(processor, name, stage, work) for processor in wanted]
-        equal &= len({text for text, at in zip(found, wanted, strict=True) if at != FREE}) == 1
-        if len(wanted) == len(columns):
-            print(f"| {name} | {' | '.join(found)} |", flush=True)
+        ran = {one: run_stage(one, name, stage, work, changes) for one in columns}
+        equal &= len({found.digest for one, found in ran.items() if one != FREE}) == 1
+        cells = [f"{found.digest} ({found.cpu_s:.0f} s)" for found in ran.values()]
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
     return 0 if equal else 1
 
 
