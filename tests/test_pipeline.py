@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 import yaml
 
+from fhvae import cited
 from fhvae.params import Params
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -48,6 +49,9 @@ def outputs(stage: dict, *kinds: str) -> dict[str, bool]:
 
 def is_code(path: str) -> bool:
     return path.split("/")[0] in ("stages", "fhvae")
+
+
+KINDS = ("outs", "metrics", "plots")
 
 
 def imported(path: Path) -> set[str]:
@@ -101,7 +105,7 @@ def test_a_stage_runs_its_own_script_depends_on_it_and_writes_its_metrics(name):
     several = r"\\\$\{FHVAE_TORCHRUN:-python\} -m"  # processes that train together
     assert re.search(rf"(\$\{{python\}}|{several}) stages\.{name} ", stage["cmd"])
     assert f"stages/{name}.py" in stage["deps"]
-    assert f"metrics/{name}.json" in outputs(stage, "metrics")
+    assert f"metrics/{name}.json" in outputs(stage, "metrics", "plots")
 
 
 @each_stage
@@ -142,7 +146,7 @@ def test_dependencies_are_the_code_behind_the_script(name):
 @each_stage
 def test_a_stage_depends_on_outputs_as_wholes(name):
     """Restored from its run cache, a part of an output has DVC look for the lock's data."""
-    made = {out for stage in STAGES.values() for out in outputs(stage, "outs")}
+    made = {out for stage in STAGES.values() for out in outputs(stage, *KINDS)}
     assert [dep for dep in STAGES[name]["deps"] if not is_code(dep) and dep not in made] == []
 
 
@@ -152,7 +156,7 @@ def test_data_dependencies_are_outputs_of_an_earlier_stage(name):
     for other in STAGES:
         if other == name:
             break
-        earlier += outputs(STAGES[other], "outs")
+        earlier += outputs(STAGES[other], *KINDS)
     for dep in STAGES[name]["deps"]:
         if not is_code(dep):
             made = any(PurePosixPath(dep).is_relative_to(out) for out in earlier)
@@ -218,6 +222,22 @@ def test_git_ignores_what_dvc_caches_and_keeps_the_rest(name):
 def test_metrics_and_plots_are_kept_in_git():
     for stage in STAGES.values():
         assert not any(outputs(stage, "metrics", "plots").values())
+
+
+def test_the_summary_is_the_one_metric():
+    """Every value of a metric is a column of `dvc exp show` and a row of `dvc metrics diff`."""
+    metrics = [path for stage in STAGES.values() for path in outputs(stage, "metrics")]
+    assert metrics == ["metrics/summary.json"]
+
+
+def test_no_plain_output_is_uncached():
+    """DVC 3.67.1 (stage/__init__.py, run) keeps no run of such a stage: it would train again."""
+    assert all(all(outputs(stage, "outs").values()) for stage in STAGES.values())
+
+
+def test_the_summary_reads_all_that_it_cites():
+    read = {path for path in STAGES["summary"]["deps"] if path.startswith("metrics/")}
+    assert read == {f"metrics/{stage}.json" for stage in cited.STAGES}
 
 
 def test_checkpoints_are_in_neither_git_nor_the_pipeline():
