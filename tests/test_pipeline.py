@@ -3,11 +3,13 @@
 import ast
 import dataclasses
 import re
+import shutil
 import subprocess
 from pathlib import Path, PurePosixPath
 
 import pytest
 import yaml
+from dvc.utils.hydra import apply_overrides
 
 from fhvae import cited
 from fhvae.params import Params
@@ -200,10 +202,26 @@ def test_alpha_is_a_top_level_number_so_that_exp_run_sets_it_by_name():
     assert "alpha" in STAGES["train"]["params"]
 
 
-def test_lists_in_params_are_in_block_style():
-    """`dvc exp run -S` rewrites flow lists, and the diff then shows lines nobody changed."""
-    values = [line.split("#")[0] for line in (ROOT / "params.yaml").read_text().splitlines()]
-    assert [line for line in values if "[" in line] == []
+@pytest.mark.parametrize(
+    ("flag", "changed"),
+    [
+        pytest.param("alpha=10.0", 0, id="as-it-is"),
+        pytest.param("alpha=0", 1, id="shorter"),
+        pytest.param("corpus.path=/some/folder", 1, id="where-nothing-was"),
+        pytest.param("recognition.full.shift=2", 1, id="deep"),
+        pytest.param("domains.train_noises=[babble,white]", 2, id="lists-one-line-for-each-value"),
+    ],
+)
+def test_setting_a_param_changes_no_other_line_of_the_file(flag, changed, tmp_path):
+    """`dvc exp run -S` writes the whole file anew: its layout is the one committed."""
+    copy = shutil.copy(ROOT / "params.yaml", tmp_path)
+    apply_overrides(copy, [flag])
+    pairs = zip(*(lines_of(path) for path in (ROOT / "params.yaml", copy)), strict=True)
+    assert sum(before != after for before, after in pairs) == changed
+
+
+def lines_of(path: str | Path) -> list[str]:
+    return Path(path).read_text().splitlines()
 
 
 def git_ignores(path: str) -> bool:
