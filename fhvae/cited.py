@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from fhvae.intervals import INTERVALS
+
 STAGES = ("attack", "probe", "recognize", "recognize_baselines", "train", "verify")
 DECIMALS = 4  # a hundredth of a percent; the intervals are a hundred times as wide
 LOWER: Final = "lower"
@@ -52,6 +54,7 @@ CITED = {
 }
 LEAK = "eer_z1_leak"
 ATTACK = "attack.attack.z1.eer"
+NOT_RESAMPLED = "speakers are not resampled for it"
 UTTERANCE_VECTORS = ("mu1", "z1_stats")  # of z1, in the metrics of verify
 
 
@@ -135,9 +138,24 @@ def intervals(found: Mapping[str, Cited], metrics: Mapping[str, Any]) -> dict[st
         cited[name] = {"from": item.source.key, "better": item.source.better}
         if item.low is not None and item.high is not None:
             cited[name] |= {"low": _short(item.low), "high": _short(item.high)}
+        else:
+            cited[name]["no_interval"] = why_no_bounds(item.source.key, metrics)
     keys = {name: source.key for name, source in CITED.items()} | {LEAK: ATTACK}
     absent = {name: reason_for(key, metrics) for name, key in keys.items() if name not in found}
     return {"cited": cited, "absent": absent}
+
+
+def why_no_bounds(key: str, metrics: Mapping[str, Any]) -> str:
+    """Say why a value that is there has no interval: in the words of its stage, if it gave any.
+
+    A stage gives a reason for a part of its metrics (`phone.intervals`), a test condition
+    (`intervals.male`), or all of them (`intervals`).
+    """
+    stage, *parts = key.split(".")
+    reasons: Mapping[str, str] = look_up(metrics, f"{stage}.absent") or {}
+    names = [f"{'.'.join(parts[:count])}.{INTERVALS}" for count in range(len(parts), 0, -1)]
+    names += [f"{INTERVALS}.{part}" for part in reversed(parts)]
+    return next((reasons[name] for name in (*names, INTERVALS) if name in reasons), NOT_RESAMPLED)
 
 
 def reason_for(key: str, metrics: Mapping[str, Any]) -> str:

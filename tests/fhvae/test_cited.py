@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fhvae.cited import CITED, LEAK, STAGES, cite, intervals, reason_for, values
+from fhvae.cited import CITED, LEAK, STAGES, cite, intervals, reason_for, values, why_no_bounds
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST = 25  # columns that a reader bears
@@ -75,7 +75,26 @@ def test_a_reason_is_of_the_value_and_not_of_one_whose_name_begins_alike():
 def test_a_value_without_an_interval_has_no_bounds(metrics):
     del metrics["verify"]["mu2"]["cos"]["eer_low"]
     beside = intervals(cite(metrics), metrics)["cited"]["eer_mu2"]
-    assert beside == {"from": "verify.mu2.cos.eer", "better": "lower"}
+    assert beside == {
+        "from": "verify.mu2.cos.eer",
+        "better": "lower",
+        "no_interval": "speakers are not resampled for it",
+    }
+
+
+@pytest.mark.parametrize(
+    ("absent", "reason"),
+    [
+        ({"intervals": "few"}, "few"),
+        ({"intervals": "few", "intervals.female": "few women"}, "few women"),
+        ({"intervals.male": "few men", "intervals.female": "few women"}, "few women"),
+        ({"per.z1.intervals": "few of z1", "intervals": "few"}, "few of z1"),
+        ({"gap.intervals": "few", "per": "no phones"}, "speakers are not resampled for it"),
+    ],
+)
+def test_a_missing_interval_has_the_reason_nearest_to_it(absent, reason):
+    metrics = {"recognize": {"absent": absent}}
+    assert why_no_bounds("recognize.per.z1.male.female.per", metrics) == reason
 
 
 def test_the_committed_metrics_have_every_value():
