@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fhvae.cited import look_up
+from fhvae.intervals import INTERVALS
+
 Metrics = Mapping[str, Any]
 BySeed = Mapping[int, Metrics]
 Runs = Mapping[str, BySeed]  # setting -> seed -> metrics
@@ -69,16 +72,6 @@ CONTROLS = {
     "PCA of equal size": "pca",
     "random vectors": "random",
 }
-
-
-def look_up(metrics: Metrics, key: str) -> Any:
-    """Find `verify.mu2.cos.eer` in nested metrics; None where it is absent."""
-    value: Any = metrics
-    for part in key.split("."):
-        if not isinstance(value, Mapping) or part not in value:
-            return None
-        value = value[part]
-    return value
 
 
 def cell(runs: BySeed, key: str, scale: float = 100, digits: int = 1) -> str:
@@ -173,10 +166,8 @@ def difference_rows(runs: Runs) -> Iterator[list[str]]:
         first: Metrics = next(iter(own.values()), {})
         for pair in look_up(first, f"verify.difference.{backend}") or {}:
             key = f"verify.difference.{backend}.{pair}"
-            verdicts = [look_up(run, f"{key}.better") for run in own.values()]
-            counted = ", ".join(
-                f"{verdicts.count(name)} {name}" for name in sorted({str(v) for v in verdicts})
-            )
+            verdicts = [look_up(run, f"{key}.better") or "no verdict" for run in own.values()]
+            counted = ", ".join(f"{verdicts.count(name)} {name}" for name in sorted(set(verdicts)))
             yield [backend, pair.replace("-", " minus "), cell(own, f"{key}.eer"), counted]
 
 
@@ -225,6 +216,12 @@ def _behind(runs: BySeed, claim: str, key: str, other: str, *, larger: bool) -> 
     return [] if held == len(known) else [f"{claim}: in {held} of {len(known)} seeds"]
 
 
+def warnings_of(metrics: Metrics) -> list[str]:
+    """Say what a reader must know before any figure: that there are no intervals."""
+    reason = (look_up(metrics, "verify.absent") or {}).get(INTERVALS)
+    return [f"WARNING: no intervals and no verdicts: {reason}."] if reason else []
+
+
 def main() -> None:
     """Print the table of metrics/*.json, columns aligned."""
     found = {path.stem: json.loads(path.read_text()) for path in Path("metrics").glob("*.json")}
@@ -241,7 +238,9 @@ def main() -> None:
         for row in shown:
             print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)))
         print()
-    print("All of it: metrics/*.json, `dvc metrics show`; pictures: plots/.")
+    for warning in warnings_of(found):
+        print(warning)
+    print("To cite: metrics/summary.json, `dvc metrics show`; all of it: metrics/*.json, plots/.")
 
 
 if __name__ == "__main__":

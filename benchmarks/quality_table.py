@@ -15,11 +15,11 @@ from benchmarks.headline import (
     content_rows,
     control_rows,
     difference_rows,
-    look_up,
     table,
     verification_rows,
     weak_points,
 )
+from fhvae.cited import look_up
 
 Runs = dict[str, dict[int, dict[str, Any]]]  # setting -> seed -> metrics
 INTRODUCTION = """# Results

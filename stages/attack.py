@@ -9,6 +9,7 @@ from fhvae.commandline import parse_paths, run
 from fhvae.corpus.manifest import SPLITS
 from fhvae.corpus.store import read_corpus
 from fhvae.errors import TrialError
+from fhvae.intervals import INTERVALS, why_no_interval
 from fhvae.latents import read_latents
 from fhvae.params import load_params
 from fhvae.seeds import generator
@@ -44,9 +45,7 @@ def open_set_metrics(
     """Lay out the EER of the attacker that counts, and how it was chosen."""
     eer = open_set_eer(outcome, trials, draws)
     return {
-        "eer": eer.value,
-        "eer_low": eer.low,
-        "eer_high": eer.high,
+        **eer.metrics("eer"),
         "chance": CHANCE,
         "dev_eer": outcome.dev_eer,
         "steps": outcome.steps,
@@ -57,9 +56,7 @@ def open_set_metrics(
 def closed_set_metrics(found: ClosedSet) -> dict[str, float | int]:
     """Lay out the accuracy of naming test speakers."""
     return {
-        "accuracy": found.accuracy.value,
-        "accuracy_low": found.accuracy.low,
-        "accuracy_high": found.accuracy.high,
+        **found.accuracy.metrics("accuracy"),
         "chance": found.chance,
         "speakers": found.speakers,
         "left_out": found.left_out,
@@ -105,6 +102,8 @@ def main() -> None:
         except TrialError as error:
             metrics["absent"][f"closed_set.{name}"] = str(error)
 
+    few = why_no_interval(len(trials.speaker_names))
+    metrics["absent"] |= {INTERVALS: few} if few else {}
     for name, reason in metrics["absent"].items():
         log.warning("%s is absent: %s", name, reason)
     targets = int(trials.is_target.sum())

@@ -40,7 +40,12 @@ def main() -> None:
         write_csv(folder / "calibration.csv", calibration_table(results))
 
     curves = {
-        name: DetCurve(curve.points.fpr, curve.points.fnr, curve.eer, DetBand(**vars(curve.band)))
+        name: DetCurve(
+            curve.points.fpr,
+            curve.points.fnr,
+            curve.eer,
+            DetBand(**vars(curve.band)) if curve.band else None,
+        )
         for name, curve in named_curves(results).items()
     }
     trials = plan.setting.trials

@@ -37,3 +37,12 @@ def cuda() -> Iterator[torch.device]:
 def tone_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of the made-up corpus; read it, never change it."""
     return write_tone_corpus(tmp_path_factory.mktemp("tone") / "corpus")
+
+
+@pytest.fixture(scope="module")
+def few_speakers_suffice() -> Iterator[None]:
+    """Let two speakers have intervals, so that draws can be worked out by hand."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fhvae.intervals.FEWEST_SPEAKERS", 2)
+        patch.setenv("FHVAE_WORKERS", "1")  # another process would not know
+        yield

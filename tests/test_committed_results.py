@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.quality import RESULTS
-from benchmarks.quality_table import look_up, read_runs
+from benchmarks.quality_table import read_runs
+from fhvae.cited import look_up
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -3,12 +3,15 @@
 import ast
 import dataclasses
 import re
+import shutil
 import subprocess
 from pathlib import Path, PurePosixPath
 
 import pytest
 import yaml
+from dvc.utils.hydra import apply_overrides
 
+from fhvae import cited
 from fhvae.params import Params
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -49,6 +52,9 @@ def outputs(stage: dict, *kinds: str) -> dict[str, bool]:
 
 def is_code(path: str) -> bool:
     return path.split("/")[0] in ("stages", "fhvae")
+
+
+KINDS = ("outs", "metrics", "plots")
 
 
 def imported(path: Path) -> set[str]:
@@ -102,7 +108,7 @@ def test_a_stage_runs_its_own_script_depends_on_it_and_writes_its_metrics(name):
     several = r"\\\$\{FHVAE_TORCHRUN:-python\} -m"  # processes that train together
     assert re.search(rf"(\$\{{python\}}|{several}) stages\.{name} ", stage["cmd"])
     assert f"stages/{name}.py" in stage["deps"]
-    assert f"metrics/{name}.json" in outputs(stage, "metrics")
+    assert f"metrics/{name}.json" in outputs(stage, "metrics", "plots")
 
 
 @each_stage
@@ -143,7 +149,7 @@ def test_dependencies_are_the_code_behind_the_script(name):
 @each_stage
 def test_a_stage_depends_on_outputs_as_wholes(name):
     """Restored from its run cache, a part of an output has DVC look for the lock's data."""
-    made = {out for stage in STAGES.values() for out in outputs(stage, "outs")}
+    made = {out for stage in STAGES.values() for out in outputs(stage, *KINDS)}
     assert [dep for dep in STAGES[name]["deps"] if not is_code(dep) and dep not in made] == []
 
 
@@ -153,7 +159,7 @@ def test_data_dependencies_are_outputs_of_an_earlier_stage(name):
     for other in STAGES:
         if other == name:
             break
-        earlier += outputs(STAGES[other], "outs")
+        earlier += outputs(STAGES[other], *KINDS)
     for dep in STAGES[name]["deps"]:
         if not is_code(dep):
             made = any(PurePosixPath(dep).is_relative_to(out) for out in earlier)
@@ -197,10 +203,26 @@ def test_alpha_is_a_top_level_number_so_that_exp_run_sets_it_by_name():
     assert "alpha" in STAGES["train"]["params"]
 
 
-def test_lists_in_params_are_in_block_style():
-    """`dvc exp run -S` rewrites flow lists, and the diff then shows lines nobody changed."""
-    values = [line.split("#")[0] for line in (ROOT / "params.yaml").read_text().splitlines()]
-    assert [line for line in values if "[" in line] == []
+@pytest.mark.parametrize(
+    ("flag", "changed"),
+    [
+        pytest.param("alpha=10.0", 0, id="as-it-is"),
+        pytest.param("alpha=0", 1, id="shorter"),
+        pytest.param("corpus.path=/some/folder", 1, id="where-nothing-was"),
+        pytest.param("recognition.full.shift=2", 1, id="deep"),
+        pytest.param("domains.train_noises=[babble,white]", 2, id="lists-one-line-for-each-value"),
+    ],
+)
+def test_setting_a_param_changes_no_other_line_of_the_file(flag, changed, tmp_path):
+    """`dvc exp run -S` writes the whole file anew: its layout is the one committed."""
+    copy = shutil.copy(ROOT / "params.yaml", tmp_path)
+    apply_overrides(copy, [flag])
+    pairs = zip(*(lines_of(path) for path in (ROOT / "params.yaml", copy)), strict=True)
+    assert sum(before != after for before, after in pairs) == changed
+
+
+def lines_of(path: str | Path) -> list[str]:
+    return Path(path).read_text().splitlines()
 
 
 def git_ignores(path: str) -> bool:
@@ -219,6 +241,22 @@ def test_git_ignores_what_dvc_caches_and_keeps_the_rest(name):
 def test_metrics_and_plots_are_kept_in_git():
     for stage in STAGES.values():
         assert not any(outputs(stage, "metrics", "plots").values())
+
+
+def test_the_summary_is_the_one_metric():
+    """Every value of a metric is a column of `dvc exp show` and a row of `dvc metrics diff`."""
+    metrics = [path for stage in STAGES.values() for path in outputs(stage, "metrics")]
+    assert metrics == ["metrics/summary.json"]
+
+
+def test_no_plain_output_is_uncached():
+    """DVC 3.67.1 (stage/__init__.py, run) keeps no run of such a stage: it would train again."""
+    assert all(all(outputs(stage, "outs").values()) for stage in STAGES.values())
+
+
+def test_the_summary_reads_all_that_it_cites():
+    read = {path for path in STAGES["summary"]["deps"] if path.startswith("metrics/")}
+    assert read == {f"metrics/{stage}.json" for stage in cited.STAGES}
 
 
 def test_checkpoints_are_in_neither_git_nor_the_pipeline():

@@ -119,6 +119,12 @@ class CorpusParams:
             raise ParamsError(
                 f"corpus.conditions must name each once, got {', '.join(self.conditions)}"
             )
+        if self.name == "espeak" and self.path is not None:
+            raise ParamsError(
+                "corpus.path must be empty for corpus.name espeak, which is made and not read, "
+                f"got {self.path!r}; name the kind of corpus that is there: corpus.name manifest "
+                "or one of the others"
+            )
         if self.name in ("manifest", "timit") and self.path is None:
             raise ParamsError(
                 f"corpus.path must name a folder for corpus.name {self.name}, got null"

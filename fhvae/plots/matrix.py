@@ -30,7 +30,8 @@ def draw_matrix(path: Path, cells: Cells) -> None:
 
     Args:
         path: PNG file.
-        cells: by code and factor: `information`, `low`, `high`; a missing cell stays grey.
+        cells: by code and factor: `information`, and `low` and `high` where there is an
+            interval; a missing cell stays grey.
     """
     codes = list(cells)
     factors = list(dict.fromkeys(factor for row in cells.values() for factor in row))
@@ -54,7 +55,9 @@ def draw_matrix(path: Path, cells: Cells) -> None:
                     cell = cells[code][factor]
                     colour = "black" if cell["information"] > DARK else "white"
                     main = f"{100 * cell['information']:.0f}"
-                    small = f"{100 * cell['low']:.0f} to {100 * cell['high']:.0f}"
+                    small = ""
+                    if "low" in cell:
+                        small = f"{100 * cell['low']:.0f} to {100 * cell['high']:.0f}"
                     axes.annotate(
                         main,
                         (column, row),

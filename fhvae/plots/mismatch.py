@@ -24,7 +24,7 @@ WIDTH = 0.7  # share of a condition's place that its points take
 
 
 def draw_mismatch(path: Path, metrics: Mapping[str, Any], absent: Mapping[str, str]) -> None:
-    """Draw one place per pair of conditions, one point with its interval per input.
+    """Draw one place per pair of conditions, one point, with its interval if any, per input.
 
     Args:
         path: PNG file.
@@ -82,8 +82,9 @@ def _draw_points(
     values = [100 * cell["per"] for cell in cells]
     axes.plot(places, values, marker="o", markersize=4, linestyle=line, color=colour, label=label)
     for place, cell in zip(places, cells, strict=True):
-        ends = [100 * cell["per_low"], 100 * cell["per_high"]]
-        axes.plot([place, place], ends, color=colour, linewidth=1.4)
+        if "per_low" in cell:
+            ends = [100 * cell["per_low"], 100 * cell["per_high"]]
+            axes.plot([place, place], ends, color=colour, linewidth=1.4)
 
 
 def _draw_budget(axes: "Axes", rates: Rates) -> None:

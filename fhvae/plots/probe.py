@@ -18,6 +18,7 @@ INPUTS = {
     "pca": "PCA",
     "untrained": "z1, un-\ntrained",
 }
+BOUNDS = ("accuracy_low", "accuracy_high")  # absent where speakers are few
 COLOURS = COLOUR_OF | {"pca": PINK, "untrained": "#999999"}
 
 
@@ -41,10 +42,10 @@ def _draw_task(axes: "Axes", task: str, results: Mapping[str, Any]) -> None:
     names = [name for name in INPUTS if name in results]
     for place, name in enumerate(names):
         accuracy = 100 * results[name]["accuracy"]
-        low, high = 100 * results[name]["accuracy_low"], 100 * results[name]["accuracy_high"]
+        bounds = [100 * results[name][end] for end in BOUNDS if end in results[name]]
         axes.bar(place, accuracy, width=0.62, color=COLOURS[name])
-        axes.plot([place, place], [low, high], color="#333333", linewidth=1.6)
-        top = max(accuracy, high)
+        axes.plot([place] * len(bounds), bounds, color="#333333", linewidth=1.6)
+        top = max([accuracy, *bounds])
         axes.annotate(
             f"{accuracy:.1f}", (place, top), (0, 4), textcoords="offset points", ha="center"
         )

@@ -115,7 +115,9 @@ def row_interval(values: np.ndarray, speakers: np.ndarray, counts: np.ndarray) -
 
 def one_minus(interval: Interval, unit: float) -> Interval:
     """Turn an error into the share of `unit` that it does not reach: 1 - error / unit."""
-    low, high = 1 - interval.high / unit, 1 - interval.low / unit
+    low, high = (
+        None if bound is None else 1 - bound / unit for bound in (interval.high, interval.low)
+    )
     return Interval(1 - interval.value / unit, low, high)
 
 

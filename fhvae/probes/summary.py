@@ -5,8 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from fhvae.errors import TrialError
-from fhvae.intervals import Interval
+from fhvae.intervals import INTERVALS, Interval, why_no_interval
 from fhvae.probes.accuracy import LINEAR, MLP, ProbeResult, Results
 from fhvae.probes.factors import (
     CODES,
@@ -42,7 +44,7 @@ class Plan:
     Attributes:
         tasks: the questions.
         counts: by name of a task, what it rests on, as written to metrics.
-        absent: by name of a task that is not possible, the reason.
+        absent: by name of a task that is not possible, or of its intervals, the reason.
     """
 
     tasks: Sequence[Task]
@@ -68,6 +70,10 @@ def plan_tasks(material: Material) -> Plan:
             continue
         tasks.append(question.task)
         counts[name] = question.counts
+        few = why_no_interval(len(np.unique(question.task.score.speakers)))
+        if few:
+            log.warning("the %s probe has no intervals: %s", name, few)
+            absent[f"{name}.{INTERVALS}"] = few
     return Plan(tasks, counts, absent)
 
 
@@ -94,27 +100,23 @@ def result_metrics(result: ProbeResult, chosen: str) -> dict[str, Any]:
         chosen: what its setting is called.
     """
     if isinstance(result.scores, Interval):
-        return {**_interval("r2", result.scores), chosen: result.chosen}
+        return {**result.scores.metrics("r2"), chosen: result.chosen}
     found = {**_class_metrics(result.scores), chosen: result.chosen}
     if result.no_silence is not None:
         found["no_silence"] = _class_metrics(result.no_silence)
     if result.control is not None and result.selectivity is not None:
         found["control_accuracy"] = result.control
-        found |= _interval("selectivity", result.selectivity)
+        found |= result.selectivity.metrics("selectivity")
     return found
 
 
 def _class_metrics(scores: ClassScores) -> dict[str, Any]:
     return {
-        **_interval("accuracy", scores.accuracy),
+        **scores.accuracy.metrics("accuracy"),
         "macro_f1": scores.macro_f1,
         "cross_entropy_bits": scores.cross_entropy_bits,
-        **_interval("information", scores.information),
+        **scores.information.metrics("information"),
     }
-
-
-def _interval(name: str, interval: Interval) -> dict[str, float]:
-    return {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
 
 
 def purities(metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -145,8 +147,9 @@ def matrix_cells(metrics: Mapping[str, Any]) -> dict[str, dict[str, dict[str, fl
     """Take the code x factor matrix out of the metrics of the stage.
 
     Returns:
-        By code and factor: `information` (R2 for a regression), with `low` and `high`, and
-        `accuracy` where there is one. Factors that are absent are left out.
+        By code and factor: `information` (R2 for a regression), with `low` and `high` where
+        speakers allow an interval, and `accuracy` where there is one. Factors that are absent
+        are left out.
     """
     cells: dict[str, dict[str, dict[str, float]]] = {code: {} for code in CODES}
     for factor in FACTORS:
@@ -155,9 +158,7 @@ def matrix_cells(metrics: Mapping[str, Any]) -> dict[str, dict[str, dict[str, fl
             if found is None:
                 continue
             name = "information" if "information" in found else "r2"
-            cell = {"information": found[name], "low": found[f"{name}_low"]}
-            cell["high"] = found[f"{name}_high"]
-            if "accuracy" in found:
-                cell["accuracy"] = found["accuracy"]
-            cells[code][factor] = cell
+            wanted = {name: "information", f"{name}_low": "low", f"{name}_high": "high"}
+            wanted["accuracy"] = "accuracy"
+            cells[code][factor] = {new: found[old] for old, new in wanted.items() if old in found}
     return {code: row for code, row in cells.items() if row}

@@ -97,10 +97,7 @@ def leave_speakers_out(
     }
     return {
         **metrics,
-        "z1_minus": {
-            name: {"accuracy": gain.value, "accuracy_low": gain.low, "accuracy_high": gain.high}
-            for name, gain in gains.items()
-        },
+        "z1_minus": {name: gain.metrics("accuracy") for name, gain in gains.items()},
         "classes": len(np.unique(fold_labels(task.score.labels, task.folding))),
         "speakers": len(genders),
         "folds": folds,

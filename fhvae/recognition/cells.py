@@ -134,7 +134,8 @@ class Gap:
     Attributes:
         cost: PER of FBANK mismatched minus PER of FBANK trained where it is tested.
         gain: PER of FBANK mismatched minus PER of the input, equally mismatched.
-        recovered: gain / cost; None where the interval of the cost does not lie above 0.
+        recovered: gain / cost; None where the interval of the cost does not lie above 0, or
+            there is none.
         discarded: draws without a cost above 0, left out of the interval of `recovered`.
     """
 
@@ -167,7 +168,7 @@ def recovered_gap(fbank: Cell, own: Cell, topline: Cell, counts: np.ndarray) -> 
     gain = percentile_interval(fbank.rate - own.rate, gains)
     usable = costs > 0
     recovered = None
-    if cost.low > 0:
+    if cost.is_above_zero:
         recovered = percentile_interval(gain.value / cost.value, gains[usable] / costs[usable])
     return Gap(cost, gain, recovered, int((~usable).sum()))
 

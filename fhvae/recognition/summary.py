@@ -1,5 +1,6 @@
 """Cells -> the metrics of the stages recognize_baselines and recognize."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fhvae.intervals import INTERVALS, why_no_interval
 from fhvae.params import RecognitionParams
 from fhvae.recognition.cells import (
     Cell,
@@ -20,6 +22,8 @@ from fhvae.recognition.cells import (
 from fhvae.recognition.conditions import Direction, Matrix, directions
 from fhvae.recognition.experiment import Experiment
 from fhvae.recognition.materials import Materials
+
+log = logging.getLogger(__name__)
 
 REFERENCE_INPUT = "fbank"
 NO_COST = (
@@ -44,7 +48,7 @@ def rate_metrics(cells: Mapping[CellKey, Cell], counts: Mapping[str, np.ndarray]
 
 def _one_rate(cell: Cell, counts: np.ndarray) -> dict[str, float]:
     interval, phones = cell_interval(cell, counts), float(cell.phones.sum())
-    metrics = {"per": interval.value, "per_low": interval.low, "per_high": interval.high}
+    metrics = interval.metrics("per")
     metrics |= {kind: count / phones for kind, count in cell.edits.items()}
     if len(cell.repeat_rates) > 1:
         metrics["per_std"] = float(cell.repeat_rates.std(ddof=1))
@@ -78,7 +82,8 @@ def gap_metrics(
             of_input = metrics.setdefault(name, {}).setdefault(source, {})
             of_input.setdefault(one.source, {})[one.target] = _one_gap(gap)
             if gap.recovered is None:
-                absent[f"{name}.{source}.{one.source}.{one.target}.recovered"] = NO_COST
+                reason = why_no_interval(counts[one.target].shape[1]) or NO_COST
+                absent[f"{name}.{source}.{one.source}.{one.target}.recovered"] = reason
     return {**metrics, "absent": absent}
 
 
@@ -103,11 +108,7 @@ def _one_gap(gap: Gap) -> dict[str, Any]:
     intervals = {"cost": gap.cost, "gain": gap.gain, "recovered": gap.recovered}
     for name, interval in intervals.items():
         if interval is not None:
-            metrics |= {
-                name: interval.value,
-                f"{name}_low": interval.low,
-                f"{name}_high": interval.high,
-            }
+            metrics |= interval.metrics(name)
     metrics["draws_without_cost"] = gap.discarded
     return metrics
 
@@ -163,7 +164,10 @@ def collect(
 
 
 def summarize(results: Results, materials: Materials) -> dict[str, Any]:
-    """Lay out all metrics of a stage; `absent` names what the corpus does not allow, and why."""
+    """Lay out all metrics of a stage; `absent` names what the corpus does not allow, and why.
+
+    `absent` has `intervals.<test condition>` where its speakers are too few.
+    """
     training = {
         f"training{suffix(name)}": found for name, found in results.experiment.training.items()
     }
@@ -173,8 +177,17 @@ def summarize(results: Results, materials: Materials) -> dict[str, Any]:
         **gaps,
         **training,
         "corpus": corpus_metrics(materials),
-        "absent": {**materials.matrix.absent, **gaps["absent"]},
+        "absent": {**materials.matrix.absent, **gaps["absent"], **few_speakers(results.counts)},
     }
+
+
+def few_speakers(counts: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """Name the test conditions whose speakers allow no interval, say why, and warn."""
+    reasons = {name: why_no_interval(drawn.shape[1]) for name, drawn in counts.items()}
+    found = {f"{INTERVALS}.{name}": reason for name, reason in reasons.items() if reason}
+    for name, reason in found.items():
+        log.warning("%s is absent: %s", name, reason)
+    return found
 
 
 def all_rates(results: Results) -> dict[str, Any]:

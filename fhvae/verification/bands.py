@@ -27,8 +27,13 @@ class Band:
     high: np.ndarray
 
 
-def det_band(trials: Trials, scores: np.ndarray, draws: SpeakerDraws) -> Band:
-    """Resample the DET curve of one system and cut 2.5 % off both ends at each FPR."""
+def det_band(trials: Trials, scores: np.ndarray, draws: SpeakerDraws) -> Band | None:
+    """Resample the DET curve of one system and cut 2.5 % off both ends at each FPR.
+
+    None where speakers are too few to be drawn.
+    """
+    if len(draws.counts) == 0:
+        return None
     few = SpeakerDraws(draws.counts[:MOST_DRAWS], draws.redrawn)
     ranked = rank_trials(scores, trials.is_target)
     resampled = resample(trials, ranked, few, lambda curve: fnr_at(curve, GRID))

@@ -43,6 +43,8 @@ def resample_eer(trials: Trials, ranked: RankedTrials, counts: np.ndarray) -> np
         counts: `[draw, speaker]` whole numbers that leave weight to both kinds of trial.
     """
     counts = np.asarray(counts, np.float64)
+    if len(counts) == 0:
+        return np.empty(0)
     blocks = cut_blocks(trials, ranked)
     chunk = max(1, CELLS // max(blocks.nontargets.shape))
     parts = [counts[start : start + chunk] for start in range(0, len(counts), chunk)]

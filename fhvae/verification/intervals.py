@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fhvae.errors import TrialError
-from fhvae.intervals import LEVEL, Interval, draw_counts, percentile_interval
+from fhvae.intervals import LEVEL, Interval, are_enough, draw_counts, percentile_interval
 from fhvae.verification.crossing import resample_eer
 from fhvae.verification.error_rates import ErrorCurve, RankedTrials, error_curve, rank_trials
 from fhvae.verification.trials import Trials
@@ -40,10 +40,12 @@ def draw_speakers(trials: Trials, draws: int, random: np.random.Generator) -> Sp
     """Draw speakers with replacement, again where target or non-target trials get no weight.
 
     The same draws serve every system scored on these trials, so their differences can be
-    compared draw by draw.
+    compared draw by draw. Of too few speakers nobody is drawn.
     """
     kept = np.empty((0, len(trials.speaker_names)), np.int64)
     redrawn = 0
+    if not are_enough(len(trials.speaker_names)):
+        return SpeakerDraws(kept, redrawn)
     while len(kept) < draws:
         counts = draw_counts(len(trials.speaker_names), draws - len(kept), random)
         usable = has_both_kinds(trials, counts)
@@ -69,6 +71,8 @@ def resample(
 
     For the EER alone, `crossing.resample_eer` gives the same numbers sooner.
     """
+    if len(draws.counts) == 0:
+        return np.empty(0)
     enrol = trials.enrol_speakers[ranked.order]
     test = trials.test_speakers[ranked.order]
     chunk = max(1, CHUNK_WEIGHTS // len(enrol))

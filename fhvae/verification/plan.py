@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Literal
 
 from fhvae.errors import TrialError
+from fhvae.intervals import INTERVALS, are_enough, why_no_interval
 from fhvae.params import VerificationParams
 from fhvae.seeds import generator
 from fhvae.verification.comparison import VectorTask
 from fhvae.verification.conditions import (
     ALL_PAIRS,
     Labels,
+    TrialList,
     all_pairs_list,
     make_conditions,
 )
@@ -63,6 +65,7 @@ def make_plan(
     conditions = make_conditions(labels["test"], every, params.most_trials, random)
     absent = {f"conditions.{name}": reason for name, reason in conditions.absent.items()}
     lists = {ALL_PAIRS: every, **conditions.lists}
+    absent |= lists_without_intervals(lists)
     draws = {
         name: draw_speakers(
             listed.trials,
@@ -71,7 +74,8 @@ def make_plan(
         )
         for name, listed in lists.items()
     }
-    jackknife = len(every.trials.speaker_names) < FEW_SPEAKERS
+    speakers = len(every.trials.speaker_names)
+    jackknife = are_enough(speakers) and speakers < FEW_SPEAKERS
     dev_trials = None
     try:
         if jackknife:
@@ -86,6 +90,16 @@ def make_plan(
         absent["dev"] = str(error)
     tasks = [make_task(name, vectors, labels, dev_trials) for name in vectors["test"]]
     return Plan(tasks, Setting(lists, draws, params.lda_dimensions, protocol, jackknife), absent)
+
+
+def lists_without_intervals(lists: Mapping[str, TrialList]) -> dict[str, str]:
+    """Name the lists whose speakers are too few, and say why; `intervals` is of all pairs."""
+    found = {}
+    for name, listed in lists.items():
+        reason = why_no_interval(len(listed.trials.speaker_names))
+        if reason is not None:
+            found[INTERVALS if name == ALL_PAIRS else f"conditions.{name}.{INTERVALS}"] = reason
+    return found
 
 
 def make_task(

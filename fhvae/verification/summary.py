@@ -73,21 +73,17 @@ def log_main(result: VectorResult) -> None:
     for key in ("cos", BEST):
         if key in result.metrics:
             row = result.metrics[key]
-            log.info(
-                "%s.%s: EER %.4f [%.4f, %.4f]",
-                result.name,
-                row.get("backend", key),
-                row["eer"],
-                row["eer_low"],
-                row["eer_high"],
-            )
+            bounds = f" [{row['eer_low']:.4f}, {row['eer_high']:.4f}]" if "eer_low" in row else ""
+            name = row.get("backend", key)
+            log.info("%s.%s: EER %.4f%s", result.name, name, row["eer"], bounds)
 
 
 def differences(results: Sequence[VectorResult]) -> dict[str, dict[str, dict[str, float | str]]]:
     """Subtract from the EER of mu2 that of other vectors, draw by draw, by back-end.
 
     The draws of speakers are the same for both, so what they share cancels. A vector is
-    called better only where the interval of the difference excludes 0.
+    called better only where the interval of the difference excludes 0; without one there is
+    no verdict.
     """
     by_name = {result.name: result for result in results}
     found: dict[str, dict[str, dict[str, float | str]]] = {}
@@ -104,13 +100,11 @@ def difference(first: VectorResult, second: VectorResult, backend: str) -> dict[
     """Compute the EER of the first minus that of the second, with its interval."""
     value = float(first.metrics[backend]["eer"]) - float(second.metrics[backend]["eer"])
     interval = percentile_interval(value, first.draws[backend] - second.draws[backend])
-    better = first.name if interval.high < 0 else second.name
-    return {
-        "eer": interval.value,
-        "eer_low": interval.low,
-        "eer_high": interval.high,
-        "better": better if interval.excludes_zero else NEITHER,
-    }
+    found: dict[str, float | str] = {**interval.metrics("eer")}
+    if interval.low is not None:
+        better = first.name if interval.is_below_zero else second.name
+        found["better"] = better if interval.excludes_zero else NEITHER
+    return found
 
 
 def calibration_table(results: Sequence[VectorResult]) -> pd.DataFrame:

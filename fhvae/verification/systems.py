@@ -81,11 +81,11 @@ class System:
 
 @dataclass(frozen=True)
 class Curve:
-    """A DET curve with its band."""
+    """A DET curve with its band; None where speakers are too few for one."""
 
     points: ErrorCurve
     eer: float
-    band: Band
+    band: Band | None
 
 
 def make_system(
@@ -121,7 +121,7 @@ def error_rates(curve: ErrorCurve, draws: np.ndarray) -> dict[str, float]:
         draws: EER under each draw of speakers.
     """
     interval = percentile_interval(float(equal_error_rate(curve)), draws)
-    metrics = {"eer": interval.value, "eer_low": interval.low, "eer_high": interval.high}
+    metrics = interval.metrics("eer")
     for name, prior in PRIORS.items():
         metrics[f"mindcf_{name}"] = float(minimum_detection_cost(curve, prior))
     return metrics
@@ -142,8 +142,8 @@ def diagnostics(curve: ErrorCurve, trials: Trials) -> dict[str, float | int]:
 
 def jackknife_rates(trials: Trials, ranked: RankedTrials, curve: ErrorCurve) -> dict[str, float]:
     """Bound the EER by leaving out one speaker at a time."""
-    interval = jackknife_eer(trials, ranked, float(equal_error_rate(curve)))
-    return {"eer_jackknife_low": interval.low, "eer_jackknife_high": interval.high}
+    bounds = jackknife_eer(trials, ranked, float(equal_error_rate(curve))).metrics("eer_jackknife")
+    return {name: bound for name, bound in bounds.items() if name != "eer_jackknife"}
 
 
 def calibrated_costs(ratios: np.ndarray, is_target: np.ndarray) -> dict[str, float]:

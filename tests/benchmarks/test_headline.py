@@ -8,12 +8,13 @@ from benchmarks.headline import (
     content_rows,
     difference_rows,
     gap_key,
-    look_up,
     per_key,
     table,
     verification_rows,
+    warnings_of,
     weak_points,
 )
+from fhvae.cited import look_up
 
 
 def run(mu2: float, phone_z1: float, better: str = "mu2", recovered_low: float = 0.2) -> dict:
@@ -28,6 +29,16 @@ def run(mu2: float, phone_z1: float, better: str = "mu2", recovered_low: float =
         "probe": {"phone": {"z1": {"accuracy": phone_z1}, "pca": {"accuracy": 0.5}}},
         "recognize": {"gap": {"z1": {"male": {"female": gap}}}},
     }
+
+
+def test_without_intervals_a_difference_has_no_verdict_and_a_warning_is_given():
+    metrics = run(0.03, 0.6)
+    metrics["verify"]["difference"]["cos"]["mu2-ivector"] = {"eer": -0.02}
+    metrics["verify"]["absent"] = {"intervals": "there are 4 speakers"}
+    rows = list(difference_rows({"alpha10": {0: metrics}}))
+    assert rows == [["cos", "mu2 minus ivector", "-2.0", "1 no verdict"]]
+    assert warnings_of(metrics) == ["WARNING: no intervals and no verdicts: there are 4 speakers."]
+    assert warnings_of(run(0.03, 0.6)) == []
 
 
 def test_a_cell_is_the_mean_the_spread_and_the_hull_of_the_intervals():

@@ -49,7 +49,6 @@ def test_params_cannot_be_changed_later(values):
         ("alpha", 0, 0.0),
         ("alpha", "1e-3", 0.001),  # YAML 1.1 wants 1.0e-3; people write 1e-3
         ("training.learning_rate", "2E-4", 0.0002),
-        ("corpus.path", "some/folder", "some/folder"),
         ("corpus.path", None, None),
         ("probes.penalties", [1, "1e-2"], (1.0, 0.01)),
         ("domains.train", [], ()),
@@ -63,6 +62,13 @@ def test_values_that_mean_the_same_are_taken(values, key, value, expected):
         found = getattr(found, name)
     assert found == expected
     assert type(found) is type(expected)
+
+
+@pytest.mark.parametrize("name", ["manifest", "timit", "librispeech", "speechocean762", "vctk"])
+def test_a_corpus_that_is_read_has_a_path(values, name):
+    put(values, "corpus.name", name)
+    put(values, "corpus.path", "some/folder")
+    assert read(values).corpus.path == "some/folder"
 
 
 def test_every_key_is_needed(values):
@@ -171,6 +177,11 @@ def test_a_bad_value_is_named_with_what_must_hold(values, key, value, message):
         (
             {"corpus.name": "timit", "corpus.path": None},
             r"corpus\.path must name a folder for corpus\.name timit, got null",
+        ),
+        (
+            {"corpus.path": "some/folder"},
+            r"corpus\.path must be empty for corpus\.name espeak, which is made and not read, "
+            r"got 'some/folder'; name the kind of corpus that is there",
         ),
         (
             {"fbank.window_ms": 20, "fbank.hop_ms": 25},

@@ -19,7 +19,7 @@ from tests.latent_factory import (
 )
 from tests.stages.stage_runner import PARAMS, written
 
-SPEAKERS = {"train": 5, "dev": 3, "test": 4}
+SPEAKERS = {"train": 5, "dev": 3, "test": 8}
 EACH = 4
 SMALL = {
     "channels": 6,
@@ -38,12 +38,16 @@ INPUTS = {"z1", "z1_without_mu1", "untrained", "fbank"}
 def fake_run(tmp_path_factory):
     """z2 of the made-up run knows the speaker; it plays the untrained z1."""
     folder = tmp_path_factory.mktemp("run")
-    write_fake_run(folder, SPEAKERS, EACH)
-    for split in SPEAKERS:
+    write_inputs(folder, SPEAKERS)
+    return folder
+
+
+def write_inputs(folder, speakers):
+    write_fake_run(folder, speakers, EACH)
+    for split in speakers:
         latents = read_latents(folder / "latents" / f"{split}.safetensors")
         untrained = dataclasses.replace(latents, z1_mean=latents.z2_mean)
         write_latents(folder / "controls" / "untrained_latents" / f"{split}.safetensors", untrained)
-    return folder
 
 
 def run(monkeypatch, inputs, out, workers="1", protocol="headline"):
@@ -64,7 +68,7 @@ def run(monkeypatch, inputs, out, workers="1", protocol="headline"):
 def test_metrics(monkeypatch, fake_run, tmp_path):
     metrics = run(monkeypatch, fake_run, tmp_path / "out")
     assert set(metrics["attack"]) == set(metrics["closed_set"]) == INPUTS
-    assert metrics["trials"] == {"target": 4 * 6, "nontarget": 120 - 24}
+    assert metrics["trials"] == {"target": 8 * 6, "nontarget": 496 - 48}
     assert metrics["absent"] == {}
     for found in metrics["attack"].values():
         assert found["eer_low"] <= found["eer"] <= found["eer_high"]
@@ -72,7 +76,16 @@ def test_metrics(monkeypatch, fake_run, tmp_path):
         assert found["steps"] in (4, 8, 12)
     assert metrics["closed_set"]["untrained"]["accuracy"] == 1.0
     assert metrics["closed_set"]["z1"]["accuracy"] < 0.8
-    assert metrics["closed_set"]["z1"]["chance"] == 0.25
+    assert metrics["closed_set"]["z1"]["chance"] == 0.125
+
+
+def test_seven_test_speakers_have_no_interval(monkeypatch, tmp_path, caplog):
+    write_inputs(tmp_path / "run", SPEAKERS | {"test": 7})
+    metrics = run(monkeypatch, tmp_path / "run", tmp_path / "out")
+    for found in (*metrics["attack"].values(), *metrics["closed_set"].values()):
+        assert not [key for key in found if key.endswith(("_low", "_high"))]
+    assert "needs at least 8 test speakers, there are 7" in metrics["absent"]["intervals"]
+    assert "intervals is absent: an interval needs at least 8" in caplog.text
 
 
 def test_one_worker_and_two_write_the_same_bytes(monkeypatch, fake_run, tmp_path):

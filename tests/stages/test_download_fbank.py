@@ -170,6 +170,10 @@ BAD_FOLDERS = {
         "tones must hold TIMIT, at most 3 folders down",
     ),
     "no-path": (lambda at: set_params(at, corpus__path=None), "corpus.path must name a folder"),
+    "path-without-a-name": (
+        lambda at: set_params(at, corpus__name="espeak"),
+        "corpus.path must be empty for corpus.name espeak",
+    ),
     "unknown-corpus": (lambda at: set_params(at, corpus__name="x"), "corpus.name must be one of"),
 }
 

@@ -54,7 +54,8 @@ def test_z1_is_read_as_phone_and_z2_as_speaker(monkeypatch, fake_run, tmp_path):
     assert metrics["purity"]["content"] > 0.8
     assert metrics["geometry"]["z1z2"]["phone_variance_kept"] > 0.5
     assert (metrics["usage"]["z1"]["active"], metrics["usage"]["z2"]["active"]) == (3, 4)
-    assert set(metrics["absent"]) == {"f0", "sentence", "abx", "stacked"}
+    few = {f"{name}.intervals" for name in ("phone", "speaker", "sex", "snr")}
+    assert set(metrics["absent"]) == {"f0", "sentence", "abx", "stacked"} | few
     assert metrics["absent"]["abx"] == "left out by protocol: headline"
     for name, lines in (("geometry.csv", 1 + 2 * 4), ("usage.csv", 1 + 3 + 4 + 4)):
         with (tmp_path / "out" / "plots" / name).open(newline="") as file:
@@ -72,8 +73,27 @@ def test_the_full_protocol_adds_stacked_frames_and_a_hidden_layer_everywhere(
     for factor in ("phone", "speaker", "sex"):
         assert 0 <= metrics[factor]["mu2"]["mlp"]["accuracy"] <= 1
     assert "r2" in metrics["snr"]["z1"]["mlp"]
-    assert set(metrics["absent"]) == {"f0", "sentence", "abx"}
+    assert {"f0", "sentence", "abx"} < set(metrics["absent"])
+    assert "stacked" not in metrics["absent"]
     assert "install the extra abx" in metrics["absent"]["abx"]
+
+
+def test_four_test_speakers_have_no_interval(monkeypatch, fake_run, tmp_path, caplog):
+    metrics = run_probe(monkeypatch, fake_run, tmp_path / "out")
+    assert metrics["absent"]["phone.intervals"] == (
+        "an interval needs at least 8 test speakers, there are 4: draws of so few repeat each "
+        "other and look far surer than they are"
+    )
+    assert "there are 1" in metrics["absent"]["snr.intervals"]
+    assert "the phone probe has no intervals: an interval needs at least 8" in caplog.text
+    assert not [key for key in every_key(metrics) if key.endswith(("_low", "_high"))]
+
+
+def every_key(tree):
+    for name, value in tree.items():
+        yield name
+        if isinstance(value, dict):
+            yield from every_key(value)
 
 
 def test_a_second_run_writes_the_same_bytes_with_any_number_of_workers(

@@ -17,7 +17,7 @@ from stages.recognize_baselines import main as recognize_baselines
 from tests.latent_factory import MELS, write_fake_run
 from tests.stages.stage_runner import PARAMS, written
 
-SPEAKERS = {"train": 4, "dev": 2, "test": 4}
+SPEAKERS = {"train": 4, "dev": 2, "test": 8}
 SMALL = {
     "shift": 2, "cells": 8, "steps": 12, "looks": 2, "batch": 4, "speaker_shares": [0.5],
     "learning_rates": [0.01, 0.03], "latent_inputs": ["z1", "untrained"],
@@ -105,13 +105,19 @@ def test_all_cells_are_there_and_their_parts_add_up(monkeypatch, inputs, tmp_pat
     for one in (*baselines["per"].values(), *own["per"].values()):
         for cells in one.values():
             assert sorted(cells) == tests
+            for name in ("clean", "noise10", "room"):
+                assert cells[name]["per_low"] <= cells[name]["per"] <= cells[name]["per_high"]
+            assert not {"per_low", "per_high"} & {*cells["male"], *cells["female"]}
             for cell in cells.values():
                 parts = cell["substitutions"] + cell["deletions"] + cell["insertions"]
                 assert parts == pytest.approx(cell["per"], abs=2e-6)
-                assert cell["per_low"] <= cell["per"] <= cell["per_high"]
     assert sorted(own["gap"]["z1"]) == conditions
     assert own["training"]["z1"]["male"]["learning_rate"] in SMALL["learning_rates"]
-    assert own["corpus"]["test_speakers"]["female"] == 2
+    assert own["corpus"]["test_speakers"]["female"] == 4
+    assert "there are 4" in own["absent"]["intervals.female"]
+    assert "there are 4" in own["absent"]["gap.z1.male.female.recovered"]
+    assert "recovered" not in own["gap"]["z1"]["male"]["female"]
+    assert not {"intervals.clean", "intervals.room"} & set(own["absent"])
     assert own["fhvae_saw"] == "clean"
 
 
@@ -147,6 +153,6 @@ def test_a_corpus_without_transcripts(monkeypatch, tmp_path):
         assert "per" not in metrics
         assert "gap" not in metrics
         assert metrics["absent"]["per"].startswith("no utterance of train, dev, test has")
-        assert metrics["corpus"]["left_out"]["test"]["without_transcript"] == 12
+        assert metrics["corpus"]["left_out"]["test"]["without_transcript"] == 24
     assert (tmp_path / "out" / "plots" / "mismatch.png").stat().st_size > 0
     assert len((tmp_path / "out" / "edits" / "utterances.csv").read_text().splitlines()) == 1

@@ -17,6 +17,8 @@ from fhvae.probes.logistic import fit_classifiers
 from fhvae.probes.rows import LabelledRows
 from fhvae.probes.tasks import ControlLabels, Task
 
+pytestmark = pytest.mark.usefixtures("few_speakers_suffice")
+
 SETTING = ProbeSetting(penalties=(1e-3, 1e-1), draws=50, seed=0, hidden=16, epochs=400, patience=20)
 
 
@@ -27,13 +29,13 @@ def rows(labels, values, speakers=None):
 
 
 def random_task(seed: int, signal: float) -> Task:
-    """Three labels at three corners, `signal` apart in noise; six speakers in each part."""
+    """Three labels at three corners, `signal` apart in noise; ten speakers in each part."""
     random = np.random.default_rng(seed)
     parts = []
     for _ in range(3):
         labels = np.arange(150) % 3
         values = signal * np.eye(3, 4)[labels] + random.normal(size=(150, 4))
-        speakers = [f"s{place // 25}" for place in range(150)]
+        speakers = [f"s{place // 15}" for place in range(150)]
         parts.append(rows([f"p{name}" for name in labels], values, speakers))
     return Task("phone", *parts)
 
@@ -45,7 +47,7 @@ def regression_task(seed: int, noise: float) -> Task:
     for _ in range(3):
         values = random.normal(size=(150, 4))
         numbers = 300 + values @ np.array([20.0, -10, 5, 0]) + noise * random.normal(size=150)
-        parts.append(rows(numbers, values, [f"s{place // 25}" for place in range(150)]))
+        parts.append(rows(numbers, values, [f"s{place // 15}" for place in range(150)]))
     return Task("f0", *parts)
 
 

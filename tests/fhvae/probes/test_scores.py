@@ -20,6 +20,8 @@ from fhvae.probes.scores import (
     surprise_bits,
 )
 
+pytestmark = pytest.mark.usefixtures("few_speakers_suffice")
+
 LABELS = np.array(["a", "b", "c", "a", "b", "a", "a", "b"])  # entropy known: 4, 3, 1 of 8
 SPEAKERS = np.array(["s", "s", "s", "s", "t", "t", "u", "u"])
 ENTROPY = 4 / 8 * 1 + 3 / 8 * np.log2(8 / 3) + 1 / 8 * 3

@@ -21,6 +21,8 @@ from tests.probe_factory import (
     swap,
 )
 
+pytestmark = pytest.mark.usefixtures("few_speakers_suffice")
+
 SETTING = ProbeSetting(penalties=(1e-4, 1e-2, 1.0), draws=60, seed=0)
 UTTERANCES = split_utterances()
 LATENTS = split_latents(UTTERANCES, noise=0.1)

@@ -23,6 +23,8 @@ from fhvae.probes.transfer import (
 from tests.latent_factory import MELS, SEGMENT_FRAMES, make_utterances
 from tests.probe_factory import write_network
 
+pytestmark = pytest.mark.usefixtures("few_speakers_suffice")
+
 SETTING = ProbeSetting(penalties=(1e-3, 1e-1, 10.0), draws=40, seed=0)
 ROOT = Path(__file__).resolve().parents[3]
 TIMIT = ROOT.parent / "shared" / "data" / "timit_sample"

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from fhvae.errors import ArtifactError
-from fhvae.intervals import draw_counts
+from fhvae.intervals import Interval
 from fhvae.recognition.cells import (
     Cell,
     CellKey,
@@ -17,6 +17,8 @@ from fhvae.recognition.cells import (
 )
 from fhvae.recognition.conditions import Matrix, TargetCondition
 from fhvae.recognition.experiment import COLUMNS
+
+pytestmark = pytest.mark.usefixtures("few_speakers_suffice")
 
 MATRIX = Matrix(
     train=(),
@@ -96,7 +98,7 @@ def test_draws_are_of_the_speakers_of_each_condition_and_repeat():
     counts = draw_speakers(MATRIX, draws=9, seed=0)
     assert {name: drawn.shape for name, drawn in counts.items()} == {
         "clean": (9, 2),
-        "male": (9, 1),
+        "male": (0, 1),  # one speaker alone: no draw
         "room": (9, 2),
     }
     assert all((drawn.sum(axis=1) == drawn.shape[1]).all() for drawn in counts.values())
@@ -109,7 +111,8 @@ def cell(*errors, phones=100):
     return Cell(speakers, np.array(errors), sizes, {}, np.zeros(1))
 
 
-COUNTS = draw_counts(4, 200, np.random.default_rng(0))
+COUNTS = np.random.default_rng(0).multinomial(4, np.full(4, 0.25), size=200)
+NO_COUNTS = np.empty((0, 4), np.int64)
 
 
 def test_the_gap_of_hand_numbers():
@@ -143,6 +146,12 @@ def test_without_a_cost_there_is_no_gap_to_recover():
     assert gap.cost.low < 0 < gap.cost.high
     assert gap.recovered is None
     assert gap.discarded > 0
+
+
+def test_of_too_few_speakers_there_is_a_cost_but_no_verdict():
+    gap = recovered_gap(cell(*[40] * 4), cell(*[25] * 4), cell(*[10] * 4), NO_COUNTS)
+    assert gap.cost == Interval(pytest.approx(0.3))
+    assert gap.recovered is None
 
 
 def test_a_mismatch_that_helps_has_no_gap_either():

@@ -1,6 +1,7 @@
 """Bands of the DET curve: the curve itself without spread, wider with few speakers."""
 
 import numpy as np
+import pytest
 
 from fhvae.verification.bands import GRID, det_band, fnr_at
 from fhvae.verification.error_rates import det_points, error_curve, rank_trials
@@ -8,6 +9,8 @@ from fhvae.verification.intervals import SpeakerDraws, draw_speakers
 from fhvae.verification.trials import all_pairs
 from tests.fhvae.verification.score_lists import noisy_scores
 from tests.latent_factory import make_utterances
+
+pytestmark = pytest.mark.usefixtures("few_speakers_suffice")
 
 
 def test_fnr_at_a_share_of_non_targets_by_hand():

@@ -15,6 +15,8 @@ from fhvae.verification.closed_set import (
 )
 from tests.latent_factory import make_utterances
 
+pytestmark = pytest.mark.usefixtures("few_speakers_suffice")
+
 DIMENSION, SEGMENTS, SPEAKERS, EACH = 4, 9, 6, 8
 
 

@@ -12,6 +12,8 @@ from fhvae.verification.trials import read_scores
 from fhvae.verification.vectors import Vectors
 from tests.latent_factory import make_utterances
 
+pytestmark = pytest.mark.usefixtures("few_speakers_suffice")
+
 SIZES = {"train": (8, 4), "dev": (6, 4), "test": (7, 5)}
 PARAMS = VerificationParams(lda_dimensions=(2, 3), most_trials=10**6, bootstrap=40)
 BACKENDS = {"cos", "cos_c", "cos_asn", "lda2", "lda3", "lda", "plda", "plda_asn"}

@@ -13,6 +13,8 @@ from fhvae.verification.trials import all_pairs
 from tests.fhvae.verification.score_lists import noisy_scores, scored_pairs
 from tests.latent_factory import make_utterances
 
+pytestmark = pytest.mark.usefixtures("few_speakers_suffice")
+
 
 @settings(max_examples=300)
 @given(scored_pairs(), st.integers(0, 1000))

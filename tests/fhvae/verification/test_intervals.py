@@ -27,6 +27,8 @@ from fhvae.verification.trials import Trials, all_pairs, pairs_of
 from tests.fhvae.verification.score_lists import noisy_scores
 from tests.latent_factory import make_utterances
 
+pytestmark = pytest.mark.usefixtures("few_speakers_suffice")
+
 
 def repeated(trials: Trials, scores: np.ndarray, counts: np.ndarray) -> float:
     """EER after writing each trial down as often as its speakers were drawn."""

@@ -12,6 +12,8 @@ from fhvae.verification.plan import make_plan, write_lists
 from fhvae.verification.vectors import Vectors
 from tests.latent_factory import make_utterances
 
+pytestmark = pytest.mark.usefixtures("few_speakers_suffice")
+
 PARAMS = VerificationParams(lda_dimensions=(2,), most_trials=10**6, bootstrap=30)
 
 

@@ -14,6 +14,8 @@ from fhvae.verification.summary import calibration_table, differences, named_cur
 from fhvae.verification.vectors import latent_vectors
 from tests.latent_factory import make_latents, make_utterances, write_fake_run
 
+pytestmark = pytest.mark.usefixtures("few_speakers_suffice")
+
 PARAMS = VerificationParams(lda_dimensions=(2, 3), most_trials=10**6, bootstrap=60)
 SPLITS = {"train": (8, 4), "dev": (4, 4), "test": (10, 6)}
 RUN = {"train": 6, "dev": 3, "test": 5}

@@ -1,0 +1,168 @@
+"""The few values that one cites, picked from the metrics of all stages.
+
+They are the columns of `dvc exp show` and the rows of `dvc metrics diff`, so names are short and
+no two stages share one. A value that a corpus cannot have is absent, and the reason is kept.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from fhvae.intervals import INTERVALS
+
+STAGES = ("attack", "probe", "recognize", "recognize_baselines", "train", "verify")
+DECIMALS = 4  # a hundredth of a percent; the intervals are a hundred times as wide
+LOWER: Final = "lower"
+HIGHER: Final = "higher"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a value stands in the metrics of the stages, and which way is better.
+
+    Attributes:
+        key: dotted, the stage first; its interval stands beside it as `<key>_low`, `<key>_high`.
+        better: lower or higher.
+    """
+
+    key: str
+    better: Literal["lower", "higher"]
+
+
+CITED = {
+    "eer_mu2": Source("verify.mu2.cos.eer", LOWER),
+    "eer_mu2_best": Source("verify.mu2.best.eer", LOWER),
+    "eer_mu1": Source("verify.mu1.cos.eer", HIGHER),  # the mean of z1, which should not know
+    "eer_ivector": Source("verify.ivector.cos.eer", LOWER),
+    "eer_ivector_best": Source("verify.ivector.best.eer", LOWER),
+    "eer_fbank": Source("verify.fbank.cos.eer", LOWER),
+    "phone_z1": Source("probe.phone.z1.accuracy", HIGHER),
+    "phone_z2": Source("probe.phone.z2.accuracy", LOWER),
+    "phone_pca": Source("probe.phone.pca.accuracy", HIGHER),
+    "speaker_z1": Source("probe.speaker.z1.accuracy", LOWER),
+    "speaker_z2": Source("probe.speaker.z2.accuracy", HIGHER),
+    "per_z1": Source("recognize.per.z1.clean.clean.per", LOWER),
+    "per_z1_sex": Source("recognize.per.z1.male.female.per", LOWER),
+    "per_z1_noise": Source("recognize.per.z1.clean.noise10.per", LOWER),
+    "per_fbank": Source("recognize_baselines.per.fbank.clean.clean.per", LOWER),
+    "per_fbank_sex": Source("recognize_baselines.per.fbank.male.female.per", LOWER),
+    "per_fbank_noise": Source("recognize_baselines.per.fbank.clean.noise10.per", LOWER),
+    "gap_sex": Source("recognize.gap.z1.male.female.recovered", HIGHER),
+    "gap_noise": Source("recognize.gap.z1.clean.noise10.recovered", HIGHER),
+    "bound": Source("train.dev_lower_bound", HIGHER),
+    "collapsed": Source("train.collapse.collapsed", LOWER),
+}
+LEAK = "eer_z1_leak"
+ATTACK = "attack.attack.z1.eer"
+NOT_RESAMPLED = "speakers are not resampled for it"
+UTTERANCE_VECTORS = ("mu1", "z1_stats")  # of z1, in the metrics of verify
+
+
+@dataclass(frozen=True)
+class Cited:
+    """A value that the run has.
+
+    Attributes:
+        value: as it is cited.
+        source: where it stands.
+        low, high: its 95 % interval; None where it has none.
+    """
+
+    value: float | int
+    source: Source
+    low: float | None
+    high: float | None
+
+
+def look_up(metrics: Mapping[str, Any], key: str) -> Any:
+    """Find `verify.mu2.cos.eer` in nested metrics; None where it is absent."""
+    value: Any = metrics
+    for part in key.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            return None
+        value = value[part]
+    return value
+
+
+def cite(metrics: Mapping[str, Any]) -> dict[str, Cited]:
+    """Pick the values that are there, by name.
+
+    Args:
+        metrics: of each of `STAGES`.
+    """
+    sources = dict(CITED)
+    attackers = {key: look_up(metrics, key) for key in attacks(metrics)}
+    if attackers:
+        strongest = min(attackers, key=lambda key: (attackers[key], key))
+        sources[LEAK] = Source(strongest, HIGHER)
+    found = {}
+    for name, source in sources.items():
+        value, low, high = (look_up(metrics, source.key + end) for end in ("", "_low", "_high"))
+        if value is not None:
+            found[name] = Cited(_short(value), source, low, high)
+    return found
+
+
+def attacks(metrics: Mapping[str, Any]) -> Iterator[str]:
+    """Name the EER of everybody whom the run had tell speakers by z1.
+
+    They are the network trained for it, and every back-end on the mean of z1 and on its mean and
+    standard deviation. The lowest EER on *test* is cited, which flatters the attacker: a leak is
+    not to be called small because dev chose another.
+    """
+    if look_up(metrics, ATTACK) is not None:
+        yield ATTACK
+    for vector in UTTERANCE_VECTORS:
+        for backend in look_up(metrics, f"verify.{vector}") or {}:
+            yield f"verify.{vector}.{backend}.eer"
+
+
+def _short(value: float | int) -> float | int:
+    return round(value, DECIMALS) if isinstance(value, float) else value
+
+
+def values(found: Mapping[str, Cited]) -> dict[str, float | int]:
+    """Lay out what the DVC metric holds: names and values."""
+    return {name: item.value for name, item in found.items()}
+
+
+def intervals(found: Mapping[str, Cited], metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay out what stands beside: where values come from, their intervals, and what is absent.
+
+    Args:
+        found: of `cite`.
+        metrics: of each of `STAGES`; their `absent` gives the reasons.
+    """
+    cited: dict[str, dict[str, Any]] = {}
+    for name, item in found.items():
+        cited[name] = {"from": item.source.key, "better": item.source.better}
+        if item.low is not None and item.high is not None:
+            cited[name] |= {"low": _short(item.low), "high": _short(item.high)}
+        else:
+            cited[name]["no_interval"] = why_no_bounds(item.source.key, metrics)
+    keys = {name: source.key for name, source in CITED.items()} | {LEAK: ATTACK}
+    absent = {name: reason_for(key, metrics) for name, key in keys.items() if name not in found}
+    return {"cited": cited, "absent": absent}
+
+
+def why_no_bounds(key: str, metrics: Mapping[str, Any]) -> str:
+    """Say why a value that is there has no interval: in the words of its stage, if it gave any.
+
+    A stage gives a reason for a part of its metrics (`phone.intervals`), a test condition
+    (`intervals.male`), or all of them (`intervals`).
+    """
+    stage, *parts = key.split(".")
+    reasons: Mapping[str, str] = look_up(metrics, f"{stage}.absent") or {}
+    names = [f"{'.'.join(parts[:count])}.{INTERVALS}" for count in range(len(parts), 0, -1)]
+    names += [f"{INTERVALS}.{part}" for part in reversed(parts)]
+    return next((reasons[name] for name in (*names, INTERVALS) if name in reasons), NOT_RESAMPLED)
+
+
+def reason_for(key: str, metrics: Mapping[str, Any]) -> str:
+    """Say why a stage does not have a value: in its own words where it gave any."""
+    stage, _, own = key.partition(".")
+    reasons: Mapping[str, str] = look_up(metrics, f"{stage}.absent") or {}
+    about = [name for name in reasons if f"{own}.".startswith(f"{name}.")]
+    if about:
+        return reasons[max(about, key=len)]
+    return f"metrics/{stage}.json has no {own}"

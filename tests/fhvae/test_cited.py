@@ -1,0 +1,103 @@
+"""What one cites: picked by name, with the interval beside it, or absent with a reason."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fhvae.cited import CITED, LEAK, STAGES, cite, intervals, reason_for, values, why_no_bounds
+
+ROOT = Path(__file__).resolve().parents[2]
+MOST = 25  # columns that a reader bears
+
+
+def rate(value: float) -> dict[str, float]:
+    return {"eer": value, "eer_low": value - 0.01, "eer_high": value + 0.02}
+
+
+@pytest.fixture
+def metrics() -> dict[str, dict]:
+    verify = {
+        "mu2": {"cos": rate(0.1234567), "best": {**rate(0.05), "backend": "plda"}},
+        "mu1": {"cos": rate(0.45), "best": rate(0.31)},
+        "z1_stats": {"cos": rate(0.4)},
+        "absent": {"ivector": "no utterance has speech"},
+    }
+    empty: dict[str, dict] = {stage: {} for stage in STAGES}
+    return empty | {"verify": verify, "attack": {"attack": {"z1": rate(0.36)}}}
+
+
+def test_values_are_rounded_and_nothing_else(metrics):
+    found = values(cite(metrics))
+    assert found["eer_mu2"] == 0.1235
+    assert found["eer_mu2_best"] == 0.05
+    assert found["eer_mu1"] == 0.45
+
+
+@pytest.mark.parametrize(
+    ("path", "eer", "source"),
+    [
+        pytest.param(None, 0.31, "verify.mu1.best.eer", id="a-back-end-on-the-mean"),
+        pytest.param(("attack", "attack", "z1"), 0.2, "attack.attack.z1.eer", id="the-network"),
+        pytest.param(("verify", "z1_stats", "lda"), 0.2, "verify.z1_stats.lda.eer", id="a-spread"),
+    ],
+)
+def test_the_leak_is_by_the_strongest_attacker(metrics, path, eer, source):
+    if path:
+        stage, section, name = path
+        metrics[stage][section][name] = rate(eer)
+    found = cite(metrics)
+    assert values(found)[LEAK] == eer
+    assert found[LEAK].source.key == source
+    assert intervals(found, metrics)["cited"][LEAK] == {
+        "from": source,
+        "better": "higher",
+        "low": pytest.approx(eer - 0.01),
+        "high": pytest.approx(eer + 0.02),
+    }
+
+
+def test_what_a_corpus_does_not_have_is_absent_with_the_reason_of_its_stage(metrics):
+    metrics["recognize"]["absent"] = {"per": "no phones", "per.z1.clean.noise10": "no noise"}
+    beside = intervals(cite(metrics), metrics)
+    assert set(beside["cited"]) | set(beside["absent"]) == {*CITED, LEAK}
+    assert beside["absent"]["eer_ivector"] == "no utterance has speech"
+    assert beside["absent"]["per_z1"] == "no phones"
+    assert beside["absent"]["per_z1_noise"] == "no noise"
+    assert beside["absent"]["phone_z1"] == "metrics/probe.json has no phone.z1.accuracy"
+
+
+def test_a_reason_is_of_the_value_and_not_of_one_whose_name_begins_alike():
+    metrics = {"probe": {"absent": {"phone.z": "another", "phon": "another"}}}
+    assert "has no" in reason_for("probe.phone.z1.accuracy", metrics)
+
+
+def test_a_value_without_an_interval_has_no_bounds(metrics):
+    del metrics["verify"]["mu2"]["cos"]["eer_low"]
+    beside = intervals(cite(metrics), metrics)["cited"]["eer_mu2"]
+    assert beside == {
+        "from": "verify.mu2.cos.eer",
+        "better": "lower",
+        "no_interval": "speakers are not resampled for it",
+    }
+
+
+@pytest.mark.parametrize(
+    ("absent", "reason"),
+    [
+        ({"intervals": "few"}, "few"),
+        ({"intervals": "few", "intervals.female": "few women"}, "few women"),
+        ({"intervals.male": "few men", "intervals.female": "few women"}, "few women"),
+        ({"per.z1.intervals": "few of z1", "intervals": "few"}, "few of z1"),
+        ({"gap.intervals": "few", "per": "no phones"}, "speakers are not resampled for it"),
+    ],
+)
+def test_a_missing_interval_has_the_reason_nearest_to_it(absent, reason):
+    metrics = {"recognize": {"absent": absent}}
+    assert why_no_bounds("recognize.per.z1.male.female.per", metrics) == reason
+
+
+def test_the_committed_metrics_have_every_value():
+    found = cite({s: json.loads((ROOT / f"metrics/{s}.json").read_text()) for s in STAGES})
+    assert found.keys() == {*CITED, LEAK}
+    assert len(found) <= MOST

@@ -1,0 +1,104 @@
+"""The Vega-Lite templates of `dvc plots`, filled with the committed tables as DVC fills them."""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from dvc_render import VegaRenderer
+
+ROOT = Path(__file__).resolve().parents[1]
+TEMPLATES = ROOT / ".dvc/plots"
+PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+TABLES = {
+    path: options
+    for stage in PIPELINE["stages"].values()
+    for item in stage.get("plots", [])
+    for path, options in item.items()
+    if path.endswith(".csv")
+}
+SERIES = {"plots/det.csv": "system", "plots/geometry.csv": "code"}  # a colour each
+
+
+def fill(path: str, revisions: tuple[str, ...] = ("HEAD", "workspace")) -> dict:
+    """Fill the template of a table, its rows once for each revision."""
+    with (ROOT / path).open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    points = [{**row, "rev": name} for name in revisions for row in rows]
+    options = {key: value for key, value in TABLES[path].items() if key != "cache"}
+    sources = [{"filename": path, "field": options["y"]}]
+    properties = {**options, "anchors_y_definitions": sources, "revs_with_datapoints": revisions}
+    renderer = VegaRenderer(points, path, template_dir=str(TEMPLATES), **properties)
+    return renderer.get_filled_template()
+
+
+def fields(tree: object) -> set[str]:
+    """Name every field that a figure encodes, sorts or groups by."""
+    if isinstance(tree, list):
+        return set().union(*map(fields, tree))
+    if not isinstance(tree, dict):
+        return set()
+    own = {tree["field"]} if isinstance(tree.get("field"), str) else set()
+    inner = {key: value for key, value in tree.items() if key != "values"}
+    return own.union(tree.get("groupby", []), *map(fields, inner.values()))
+
+
+def computed(figure: dict) -> set[str]:
+    steps = figure.get("transform", [])
+    return {step["as"] for step in steps if "as" in step} | {
+        made["as"] for step in steps for made in step.get("window", [])
+    }
+
+
+@pytest.mark.parametrize("path", TABLES)
+def test_every_table_has_a_template_of_the_project_that_fits_it(path):
+    assert (TEMPLATES / f"{TABLES[path]['template']}.json").is_file()
+    figure = fill(path)
+    assert "<DVC_METRIC_" not in json.dumps(figure)
+    columns = {"rev", *figure["data"]["values"][0]}
+    assert fields(figure) - columns - computed(figure) == set()
+    assert TABLES[path]["title"] in json.dumps(figure["title"])
+
+
+@pytest.mark.parametrize("path", TABLES)
+def test_revisions_are_told_apart(path):
+    assert "rev" in fields(fill(path))
+
+
+@pytest.mark.parametrize(("path", "column"), SERIES.items())
+def test_series_have_colours_of_their_own(path, column):
+    colours = [one["field"] for one in find(fill(path), "color") if isinstance(one, dict)]
+    assert colours == [column]
+
+
+def find(tree: object, key: str) -> list:
+    if isinstance(tree, list):
+        return [found for item in tree for found in find(item, key)]
+    if not isinstance(tree, dict):
+        return []
+    own = [tree[key]] if key in tree else []
+    return own + [found for name, item in tree.items() if name != "values"
+                  for found in find(item, key)]  # fmt: skip
+
+
+def test_axes_of_det_curves_are_in_normal_deviates():
+    for path in ("plots/det.csv", "plots/det_bands.csv"):
+        steps = [step["calculate"] for step in fill(path)["transform"] if "calculate" in step]
+        for column in (TABLES[path]["x"], TABLES[path]["y"]):
+            assert any(f"quantileNormal(clamp(toNumber(datum['{column}'])" in one for one in steps)
+
+
+def test_the_page_has_the_places_that_dvc_fills():
+    page = (TEMPLATES / "page.html").read_text()
+    assert re.findall(r"\{[a-z_]+\}", page) == ["{refresh_tag}", "{scripts}", "{plot_divs}"]
+
+
+def test_figures_of_several_columns_name_columns_that_are_there():
+    for item in PIPELINE["plots"]:
+        (figure,) = item.values()
+        assert (TEMPLATES / f"{figure['template']}.json").is_file()
+        for path, columns in figure["y"].items():
+            header = (ROOT / path).read_text().splitlines()[0].split(",")
+            assert {figure["x"], *columns} <= set(header)
