@@ -37,7 +37,9 @@ from fhvae.inference import infer_latents
 from fhvae.latents import Latents
 from fhvae.model.network import FHVAE
 from fhvae.model.weights import TrainedModel
-from fhvae.params import Params, from_mapping, learned_domains
+from fhvae.params.domains import learned_domains
+from fhvae.params.reading import from_mapping
+from fhvae.params.whole import Params
 from fhvae.training.checkpoint import course_of_run
 from fhvae.training.data import open_sequences
 from fhvae.training.loop import Setting, TrainedRun

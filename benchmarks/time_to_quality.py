@@ -31,7 +31,8 @@ from benchmarks.sizes import ROOT, default_values, put
 from benchmarks.training_process import stage_variables
 from fhvae.artifacts import read_packed, write_json
 from fhvae.corpus.store import read_corpus
-from fhvae.params import Params, from_mapping
+from fhvae.params.reading import from_mapping
+from fhvae.params.whole import Params
 from fhvae.training.data import open_sequences
 from fhvae.training.loop import Setting
 from fhvae.verification.monitor import cosine_eer

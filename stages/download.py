@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,24 @@ from fhvae.corpus.summary import summarize
 from fhvae.domains.conditioning import CLEAN, condition
 from fhvae.domains.copies import Draws
 from fhvae.domains.summary import draws_table, summarize_conditions
-from fhvae.params import Params, load_params
+from fhvae.params.asked import read_params
+from fhvae.params.corpus import CorpusParams
+from fhvae.params.domains import DomainsParams
+from fhvae.params.run import Seeded
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params(Seeded):
+    """What the stage reads of params.yaml."""
+
+    corpus: CorpusParams
+    domains: DomainsParams
 
 
 def main() -> None:
     """Write the local copy of the corpus and count what it holds."""
     corpus_path, metrics_path = parse_paths(__doc__, "corpus", "metrics")
-    params = load_params()
+    params = read_params(Params)
     metrics: dict[str, Any] = {}
     if set(params.corpus.conditions) - {CLEAN}:
         metrics["conditions"] = summarize_conditions(write_conditioned(corpus_path, params))
@@ -51,7 +63,9 @@ def write_conditioned(folder: Path, params: Params) -> list[Draws]:
 def _heard(clean: Path, params: Params, drawn: list[Draws]) -> Iterator[Recording | Refused]:
     corpus = read_corpus(clean)
     yield from corpus.left_out
-    for recording, draws in condition(corpus, params):
+    for recording, draws in condition(
+        corpus, params.corpus.conditions, params.domains, params.seed
+    ):
         if draws is not None:
             drawn.append(draws)
         yield recording

@@ -1,6 +1,7 @@
 """Infer latents with the trained model: z1, z2 per segment and mu2 per utterance."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +15,22 @@ from fhvae.features.normalize import Normalizer, read_normalizer
 from fhvae.inference import factor_grid, infer_latents, sorted_positions
 from fhvae.latents import ACTIVE_VARIANCE, Latents, write_latents
 from fhvae.model.weights import NORMALIZER, TrainedModel, read_model
-from fhvae.params import load_params
+from fhvae.params.asked import read_params
+from fhvae.params.latents import LatentsParams
+from fhvae.params.run import Seeded
 from fhvae.plots.drawing import can_draw
 from fhvae.plots.factor_grid import draw_factor_grid
 from fhvae.plots.tsne import draw_tsne
 from fhvae.seeds import generator, stream_seed
 
 GRID_UTTERANCES = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params(Seeded):
+    """What the stage reads of params.yaml."""
+
+    latents: LatentsParams
 
 
 def split_metrics(latents: Latents) -> dict[str, int]:
@@ -103,7 +113,7 @@ def main() -> None:
     corpus_path, fbank, model, latents_path, metrics, plots = parse_paths(
         __doc__, "corpus", "fbank", "model", "latents", "metrics", "plots"
     )
-    params = load_params()
+    params = read_params(Params)
     corpus = read_corpus(corpus_path)
     trained = read_model(model, choose_device())
     drawing = can_draw("matplotlib", "sklearn")

@@ -1,5 +1,6 @@
 """Ask how well the vector of an utterance tells who speaks."""
 
+from dataclasses import dataclass
 from functools import partial
 
 from fhvae.artifacts import new_folder, write_csv, write_metrics
@@ -7,7 +8,9 @@ from fhvae.commandline import parse_paths, run
 from fhvae.corpus.manifest import SPLITS
 from fhvae.corpus.store import read_corpus
 from fhvae.parallel import map_in_order
-from fhvae.params import load_params
+from fhvae.params.asked import read_params
+from fhvae.params.run import Evaluated
+from fhvae.params.verification import VerificationParams
 from fhvae.plots.det import DetBand, DetCurve, band_table, det_table, draw_det
 from fhvae.verification.comparison import evaluate_vector
 from fhvae.verification.conditions import labels_of
@@ -18,12 +21,19 @@ from fhvae.verification.summary import calibration_table, named_curves, summariz
 INPUTS = ("corpus", "fbank", "latents", "ivectors", "controls")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Params(Evaluated):
+    """What the stage reads of params.yaml."""
+
+    verification: VerificationParams
+
+
 def main() -> None:
     """Run the stage."""
     corpus_path, fbank, latents, ivectors, controls, scores, metrics_path, plots = parse_paths(
         __doc__, *INPUTS, "scores", "metrics", "plots"
     )
-    params = load_params()
+    params = read_params(Params)
     corpus = read_corpus(corpus_path)
     sources = Sources(fbank, latents, ivectors, controls)
     vectors = {split: read_vectors(sources, split, params.seed) for split in SPLITS}

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from fhvae.latents import ACTIVE_VARIANCE, Latents
-from fhvae.params import ModelParams
+from fhvae.params.model import ModelParams
 
 
 @dataclass(frozen=True)

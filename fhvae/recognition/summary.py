@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fhvae.params import RecognitionParams
+from fhvae.params.recognition import RecognitionParams
 from fhvae.recognition.cells import (
     Cell,
     CellKey,

@@ -26,7 +26,9 @@ import torch
 
 from fhvae.artifacts import new_file, read_json, unfinished_work, write_json
 from fhvae.errors import ArtifactError, TrainingError
-from fhvae.params import ModelParams, SegmentsParams, TrainingParams
+from fhvae.params.model import ModelParams
+from fhvae.params.segments import SegmentsParams
+from fhvae.params.training import TrainingParams
 
 log = logging.getLogger(__name__)
 CODE_VERSION = 4  # raise it when a change of the code changes the course of training

@@ -10,7 +10,7 @@ from fhvae.latents import ACTIVE_VARIANCE
 from fhvae.model.gaussian import DiagonalGaussian, centred
 from fhvae.model.network import FHVAE
 from fhvae.model.objective import infer_mu2, posteriors, segment_terms
-from fhvae.params import SegmentsParams
+from fhvae.params.segments import SegmentsParams
 from fhvae.segments import gather
 from fhvae.training.data import SequenceData
 from fhvae.training.table import INFERENCE_BATCH, closed_form_table, sequence_grid

@@ -18,7 +18,7 @@ from torch import nn
 from fhvae.artifacts import Packed
 from fhvae.intervals import Interval, percentile_interval
 from fhvae.parallel import map_in_order
-from fhvae.params import AttackParams
+from fhvae.params.attack import AttackParams
 from fhvae.seeds import generator, stream_seed
 from fhvae.verification.attack_network import AttackNetwork, Padded, Scale, embed_all, pad
 from fhvae.verification.backends import cosine_scores

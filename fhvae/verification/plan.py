@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from fhvae.errors import TrialError
-from fhvae.params import VerificationParams
+from fhvae.params.verification import VerificationParams
 from fhvae.seeds import generator
 from fhvae.verification.comparison import VectorTask
 from fhvae.verification.conditions import (

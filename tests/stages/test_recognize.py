@@ -11,7 +11,7 @@ import yaml
 from fhvae.artifacts import PackedWriter, read_packed, write_json
 from fhvae.model.network import new_network
 from fhvae.model.weights import write_model
-from fhvae.params import load_params
+from fhvae.params.whole import load_params
 from stages.recognize import main as recognize
 from stages.recognize_baselines import main as recognize_baselines
 from tests.latent_factory import MELS, write_fake_run

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fhvae.artifacts import Packed
-from fhvae.params import AttackParams
+from fhvae.params.attack import AttackParams
 from fhvae.seeds import generator
 from fhvae.verification.attack import (
     AttackData,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fhvae.params import VerificationParams
+from fhvae.params.verification import VerificationParams
 from fhvae.verification.comparison import VectorResult, evaluate_vector
 from fhvae.verification.conditions import labels_of
 from fhvae.verification.error_rates import eer, min_dcf

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from fhvae.errors import ParamsError, TrialError
-from fhvae.params import VerificationParams, load_params
+from fhvae.params.verification import VerificationParams
+from fhvae.params.whole import load_params
 from fhvae.verification.conditions import labels_of
 from fhvae.verification.plan import make_plan, write_lists
 from fhvae.verification.vectors import Vectors

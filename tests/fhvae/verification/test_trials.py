@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fhvae.errors import ArtifactError, TrialError
-from fhvae.params import load_params
+from fhvae.params.whole import load_params
 from fhvae.verification.error_rates import eer, min_dcf
 from fhvae.verification.trials import (
     all_pairs,
