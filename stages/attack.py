@@ -15,6 +15,7 @@ from fhvae.params.asked import read_params
 from fhvae.params.attack import AttackParams
 from fhvae.params.run import Evaluated
 from fhvae.seeds import generator
+from fhvae.trials.pairs import Trials, pairs_of
 from fhvae.verification.attack import (
     CHANCE,
     AttackData,
@@ -26,7 +27,6 @@ from fhvae.verification.attack import (
 from fhvae.verification.closed_set import ClosedSet, closed_set
 from fhvae.verification.code_sequences import code_sequences
 from fhvae.verification.intervals import SpeakerDraws, draw_speakers
-from fhvae.verification.trials import Trials, pairs_of
 
 log = logging.getLogger(__name__)
 NO_DEV = "dev must have two utterances of one speaker and two speakers to choose the attacker"

@@ -8,7 +8,7 @@ import pytest
 from fhvae.artifacts import read_json
 from fhvae.errors import ArtifactError, TrialError
 from fhvae.latents import write_latents
-from fhvae.verification.error_rates import eer
+from fhvae.trials.error_rates import eer
 from fhvae.verification.trials import read_scores
 from stages.verify import main
 from tests.latent_factory import (

@@ -8,9 +8,9 @@ import pytest
 from fhvae.errors import ParamsError, TrialError
 from fhvae.params.verification import VerificationParams
 from fhvae.params.whole import load_params
+from fhvae.trials.cosine import Vectors
 from fhvae.verification.conditions import labels_of
 from fhvae.verification.plan import make_plan, write_lists
-from fhvae.verification.vectors import Vectors
 from tests.latent_factory import make_utterances
 
 PARAMS = VerificationParams(lda_dimensions=(2,), most_trials=10**6, bootstrap=30)
