@@ -13,7 +13,8 @@ from fhvae.corpus.store import Corpus, read_corpus
 from fhvae.device import choose_device
 from fhvae.features.normalize import Normalizer, read_normalizer
 from fhvae.inference import factor_grid, infer_latents, sorted_positions
-from fhvae.latents import ACTIVE_VARIANCE, Latents, write_latents
+from fhvae.latents import Latents, write_latents
+from fhvae.model.gaussian import ACTIVE_VARIANCE
 from fhvae.model.weights import NORMALIZER, TrainedModel, read_model
 from fhvae.params.asked import read_params
 from fhvae.params.latents import LatentsParams

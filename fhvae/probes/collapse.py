@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fhvae.latents import ACTIVE_VARIANCE, Latents
+from fhvae.latents import Latents
+from fhvae.model.gaussian import ACTIVE_VARIANCE
 from fhvae.params.model import ModelParams
 
 

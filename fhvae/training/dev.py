@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from fhvae.latents import ACTIVE_VARIANCE
-from fhvae.model.gaussian import DiagonalGaussian, centred
+from fhvae.model.gaussian import ACTIVE_VARIANCE, DiagonalGaussian, centred
 from fhvae.model.network import FHVAE
 from fhvae.model.objective import infer_mu2, posteriors, segment_terms
 from fhvae.params.segments import SegmentsParams
