@@ -9,15 +9,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
-from fhvae.corpus.manifest import PARALLEL, SPLITS, Recording, Utterance
+from fhvae.artifacts import write_csv
+from fhvae.corpus.manifest import PARALLEL, SPLITS, Recording, Refused, Utterance
 from fhvae.corpus.signals import to_int16
-from fhvae.corpus.store import Corpus
+from fhvae.corpus.store import Corpus, write_corpus
 from fhvae.domains.copies import Acoustics, Draws, degrade
 from fhvae.domains.plan import Copy, NoisePool, group_voices, plan_copy
 from fhvae.domains.preparation import acoustics, recorded
+from fhvae.domains.summary import draws_table
 from fhvae.features.extraction import Clip
 from fhvae.parallel import map_in_order
 from fhvae.params.domains import DomainsParams
@@ -33,6 +36,35 @@ class Conditioned:
 
     samples: np.ndarray
     draws: Draws
+
+
+def write_conditioned(
+    folder: Path, corpus: Corpus, conditions: Sequence[str], domains: DomainsParams, seed: int
+) -> list[Draws]:
+    """Write the corpus as it is heard, with `conditions.csv`; arguments as for `condition`.
+
+    Returns:
+        What was drawn for each utterance of train, dev and test.
+    """
+    drawn: list[Draws] = []
+
+    def heard() -> Iterator[Recording | Refused]:
+        yield from corpus.left_out
+        for recording, draws in condition(corpus, conditions, domains, seed):
+            if draws is not None:
+                drawn.append(draws)
+            yield recording
+
+    write_corpus(folder, heard())
+    write_csv(folder / "conditions.csv", draws_table(drawn))
+    return drawn
+
+
+def clean_draws(corpus: Corpus) -> list[Draws]:
+    """Say of each utterance of train, dev and test that it is heard as it was recorded."""
+    return [
+        Draws(CLEAN, split, item.utterance_id) for split in SPLITS for item in corpus.split(split)
+    ]
 
 
 def condition(

@@ -335,7 +335,10 @@ def cut_samples(folder):
 
 
 BAD_CORPORA = {
-    "no-corpus": (lambda at: None, "data/corpus must hold a local corpus; run the stage download"),
+    "no-corpus": (
+        lambda at: None,
+        "data/corpus must hold a local corpus; run the stages download and conditions",
+    ),
     "cut-samples": (cut_samples, "train.npy cannot be read"),
     "one-long-train-speaker": (
         without_short_train,

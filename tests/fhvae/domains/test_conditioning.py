@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import stages.conditions
 import stages.download
 from fhvae.corpus.store import read_corpus
 from fhvae.params.whole import load_params
@@ -23,7 +24,7 @@ def tones(tmp_path_factory):
 
 @pytest.fixture
 def download(tmp_path, tones, monkeypatch):
-    """Run the stage with these conditions; give the local corpus and the metrics."""
+    """Run download and conditions with these conditions; give the corpus and what was counted."""
     monkeypatch.setenv("FHVAE_WORKERS", "1")
 
     def run(conditions, name="corpus", **changes):
@@ -42,12 +43,16 @@ def download(tmp_path, tones, monkeypatch):
         )
         monkeypatch.chdir(folder)
         # absolute: idle worker processes of another test stand in another folder
-        where = ["--corpus", str(folder / "data" / "corpus"), "--metrics", "download.json"]
-        arguments = ["download", *where]
-        monkeypatch.setattr("sys.argv", arguments)
+        recordings, corpus = (str(folder / "data" / name) for name in ("recordings", "corpus"))
+        metrics = "conditions.json"
+        monkeypatch.setattr(
+            "sys.argv", ["download", "--corpus", recordings, "--metrics", "download.json"]
+        )
         stages.download.main()
-        metrics = json.loads((folder / "download.json").read_text())
-        return read_corpus(folder / "data" / "corpus"), metrics
+        paths = ["--recordings", recordings, "--corpus", corpus, "--metrics", metrics]
+        monkeypatch.setattr("sys.argv", ["conditions", *paths])
+        stages.conditions.main()
+        return read_corpus(folder / "data" / "corpus"), json.loads((folder / metrics).read_text())
 
     return run
 
@@ -56,11 +61,18 @@ def samples(corpus, split):
     return dict(corpus.samples(split).items())
 
 
-def test_without_conditions_nothing_is_touched(download):
-    corpus, metrics = download(["clean"])
+def test_a_clean_corpus_is_the_recordings_and_takes_no_room(download):
+    corpus, counts = download(["clean"])
     assert corpus.splits == ["train", "dev", "test"]
-    assert "conditions" not in metrics
-    assert not (corpus.folder / "conditions.csv").exists()
+    assert {split: own["clean"]["utterances"] for split, own in counts.items()} == {
+        "train": 16,
+        "dev": 8,
+        "test": 12,
+    }
+    recordings = corpus.folder.parent / "recordings"
+    names = sorted(path.name for path in recordings.iterdir())
+    assert names == sorted(path.name for path in corpus.folder.iterdir())
+    assert all((recordings / name).samefile(corpus.folder / name) for name in names)
 
 
 def test_each_utterance_meets_one_condition_and_test_keeps_its_clean_twin(download):
@@ -88,17 +100,16 @@ def test_each_utterance_meets_one_condition_and_test_keeps_its_clean_twin(downlo
         np.testing.assert_array_equal(twins[twin.utterance_id], samples(clean, "test")[twin.twin])
         assert corpus.phones[twin.utterance_id] == corpus.phones[twin.twin]
         assert corpus.transcripts[twin.utterance_id] == corpus.transcripts[twin.twin]
-    counted = metrics["conditions"]["train"]
-    assert sum(one["utterances"] for one in counted.values()) == metrics["train"]["utterances"]
+    assert sum(one["utterances"] for one in metrics["train"].values()) == 16
 
 
 def test_noise_of_test_is_of_a_kind_that_train_never_heard(download):
     _, metrics = download(["noise0"])
-    kinds = {split: set(own["noise0"]["noises"]) for split, own in metrics["conditions"].items()}
+    kinds = {split: set(own["noise0"]["noises"]) for split, own in metrics.items()}
     domains = load_params(ROOT / "params.yaml").domains
     assert kinds["train"] | kinds["dev"] <= set(domains.train_noises)
     assert kinds["test"] <= set(domains.test_noises)
-    assert metrics["conditions"]["test"]["noise0"]["snr_db"]["mean"] == pytest.approx(0, abs=0.2)
+    assert metrics["test"]["noise0"]["snr_db"]["mean"] == pytest.approx(0, abs=0.2)
 
 
 def test_the_draw_is_a_function_of_the_utterance_id(download, tones, tmp_path):
