@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 # Stages run `python -m stages.<name>`: it must be the interpreter of the environment.
 export PATH := $(BIN):$(PATH)
 
-.PHONY: help reproduce test check format lint types layers fast tiny benchmark gpu results setup
+.PHONY: help reproduce test check format lint types layers fast deps tiny benchmark gpu results setup
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -43,6 +43,9 @@ layers: $(STAMP)
 
 fast: $(STAMP)
 	python -m pytest -q -m "not slow and not gpu"
+
+deps: $(STAMP) ## the code in dvc.yaml's deps, from what each stage imports
+	python .ci/stage_deps.py --write
 
 tiny: $(STAMP) ## the pipeline on made-up data in a temporary clone, about a minute
 	python -m pytest tests/test_tiny_repro.py
