@@ -9,14 +9,12 @@ from fhvae.params.latents import LatentsParams
 from fhvae.params.model import ModelParams
 from fhvae.params.probes import ProbesParams
 from fhvae.params.run import Evaluated
-from fhvae.plots.matrix import draw_matrix
-from fhvae.plots.probe import draw_probes
 from fhvae.probes.accuracy import ProbeSetting, run_probes
 from fhvae.probes.collapse import measure_usage, usage_table
 from fhvae.probes.extras import LEFT_OUT, abx_of, extra_metrics, geometry_of
 from fhvae.probes.gather import Folders, gather, make_material
 from fhvae.probes.geometry import geometry_table
-from fhvae.probes.summary import matrix_cells, plan_tasks, summarize
+from fhvae.probes.summary import plan_tasks, summarize
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +51,6 @@ def main() -> None:
     frames = gathered.frames["test"]
     abx = abx_of(gathered.corpus, frames, networks, params.seed, full, absent)
     metrics |= extra_metrics(curves, usages, abx) | {"absent": absent}
-    draw_probes(plots / "probe.png", metrics)
-    draw_matrix(plots / "matrix.png", matrix_cells(metrics))
     write_csv(plots / "geometry.csv", geometry_table(curves))
     write_csv(plots / "usage.csv", usage_table(usages))
     write_metrics(metrics_path, metrics)

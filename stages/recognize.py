@@ -11,13 +11,12 @@ from fhvae.params.asked import read_params
 from fhvae.params.recognition import RecognitionParams
 from fhvae.params.run import Evaluated
 from fhvae.params.training import TrainingParams
-from fhvae.plots.mismatch import draw_mismatch
 from fhvae.recognition.cells import read_edits, write_edits
 from fhvae.recognition.experiment import plan_jobs, run_jobs
 from fhvae.recognition.inputs import FramePaths
 from fhvae.recognition.latent_inputs import Models, make_latent_inputs
 from fhvae.recognition.materials import gather_materials
-from fhvae.recognition.summary import all_rates, collect, summarize
+from fhvae.recognition.summary import collect, summarize
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +30,8 @@ class Params(Evaluated):
 def main() -> None:
     """Run the stage."""
     frames = ("fbank", "train-domains", "test-domains")
-    outputs = ("edits", "metrics", "plots")
-    corpus, *found_at, trained, controls, baselines, edits, metrics, plots = parse_paths(
+    outputs = ("edits", "metrics")
+    corpus, *found_at, trained, controls, baselines, edits, metrics = parse_paths(
         __doc__, "corpus", *frames, "model", "controls", "baselines", *outputs
     )
     params = read_params(Params)
@@ -46,7 +45,6 @@ def main() -> None:
         write_edits(folder, found.table)
     results = collect(found, compared, materials, params.recognition, seed)
     summary = summarize(results, materials) | {"fhvae_saw": params.training.domains}
-    draw_mismatch(plots / "mismatch.png", all_rates(results), summary["absent"])
     write_metrics(metrics, summary)
 
 

@@ -20,8 +20,6 @@ from fhvae.params.model import ModelParams
 from fhvae.params.run import Discriminative
 from fhvae.params.segments import SegmentsParams
 from fhvae.params.training import TrainingParams
-from fhvae.plots.drawing import can_draw
-from fhvae.plots.learning_curve import draw_learning_curve
 from fhvae.training.checkpoint import Checkpoint, course_of_run, labels_digest
 from fhvae.training.data import open_sequences
 from fhvae.training.loop import Setting, TrainedRun, Trainer
@@ -106,8 +104,6 @@ def train(files: Files, params: Params, device: torch.device, world: World) -> N
         write_model(files.model, trained.weights, *parts, normalizer)
         curve = pd.DataFrame([record.row() for record in trained.curve])
         write_csv(files.plots / "learning_curve.csv", curve.round(6))
-        if can_draw("matplotlib"):
-            draw_learning_curve(files.plots / "learning_curve.png", curve)
         write_metrics(files.metrics, train_metrics(trained, params, len(sequences)))
         checkpoint.clear()
 

@@ -11,9 +11,9 @@ from fhvae.parallel import map_in_order
 from fhvae.params.asked import read_params
 from fhvae.params.run import Evaluated
 from fhvae.params.verification import VerificationParams
-from fhvae.plots.det import DetBand, DetCurve, band_table, det_table, draw_det
 from fhvae.verification.comparison import evaluate_vector
 from fhvae.verification.conditions import labels_of
+from fhvae.verification.det import band_table, det_table
 from fhvae.verification.plan import make_plan, write_lists
 from fhvae.verification.sources import Sources, read_vectors
 from fhvae.verification.summary import calibration_table, named_curves, summarize
@@ -49,15 +49,9 @@ def main() -> None:
         results = list(map_in_order(evaluate, plan.tasks, "compare vectors", unit="vector"))
         write_csv(folder / "calibration.csv", calibration_table(results))
 
-    curves = {
-        name: DetCurve(curve.points.fpr, curve.points.fnr, curve.eer, DetBand(**vars(curve.band)))
-        for name, curve in named_curves(results).items()
-    }
-    trials = plan.setting.trials
-    title = f"Test split: {len(trials.speaker_names)} speakers, {len(trials)} trials"
+    curves = named_curves(results)
     write_csv(plots / "det.csv", det_table(curves))
     write_csv(plots / "det_bands.csv", band_table(curves))
-    draw_det(plots / "det.png", curves, title)
     metrics = summarize(results, plan.setting, hashes, labels["train"].speakers, plan.absent)
     write_metrics(metrics_path, metrics)
 

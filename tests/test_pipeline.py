@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import subprocess
+from importlib import import_module
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -14,6 +15,8 @@ from fhvae.params.whole import Params
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
+DRAWING = {"figures"}  # computes no number
+
 each_stage = pytest.mark.parametrize("name", STAGES)
 
 
@@ -38,7 +41,8 @@ def test_a_stage_runs_its_own_script_depends_on_it_and_writes_its_metrics(name):
     several = r"\\\$\{FHVAE_TORCHRUN:-python\} -m"  # processes that train together
     assert re.search(rf"(\$\{{python\}}|{several}) stages\.{name} ", stage["cmd"])
     assert f"stages/{name}.py" in stage["deps"]
-    assert f"metrics/{name}.json" in outputs(stage, "metrics")
+    written = f"metrics/{name}.json" in outputs(stage, "metrics")
+    assert written == (name not in DRAWING)
 
 
 @each_stage
@@ -64,7 +68,8 @@ def test_every_code_dependency_exists(name):
 @each_stage
 def test_a_stage_depends_on_outputs_as_wholes(name):
     """Restored from its run cache, a part of an output has DVC look for the lock's data."""
-    made = {out for stage in STAGES.values() for out in outputs(stage, "outs")}
+    kinds = ("outs", "metrics", "plots")
+    made = {out for stage in STAGES.values() for out in outputs(stage, *kinds)}
     assert [dep for dep in STAGES[name]["deps"] if not is_code(dep) and dep not in made] == []
 
 
@@ -74,7 +79,7 @@ def test_data_dependencies_are_outputs_of_an_earlier_stage(name):
     for other in STAGES:
         if other == name:
             break
-        earlier += outputs(STAGES[other], "outs")
+        earlier += outputs(STAGES[other], "outs", "metrics", "plots")
     for dep in STAGES[name]["deps"]:
         if not is_code(dep):
             made = any(PurePosixPath(dep).is_relative_to(out) for out in earlier)
@@ -98,6 +103,13 @@ def test_a_stage_lists_the_params_that_its_script_reads(name):
         wanted = any(key == one or key.startswith(f"{one}.") for one in listed)
         partly = any(one.startswith(f"{key}.") for one in listed)
         assert wanted or partly, f"stages/{name}.py reads params.{key}"
+
+
+@each_stage
+def test_a_stage_asks_for_the_sections_that_it_lists(name):
+    """Another section would make it depend on code that it has no part in."""
+    asked = {field.name for field in dataclasses.fields(import_module(f"stages.{name}").Params)}
+    assert asked == {key.split(".")[0] for key in STAGES[name]["params"]}
 
 
 def params_read(path: Path) -> set[str]:

@@ -175,8 +175,3 @@ def summarize(results: Results, materials: Materials) -> dict[str, Any]:
         "corpus": corpus_metrics(materials),
         "absent": {**materials.matrix.absent, **gaps["absent"]},
     }
-
-
-def all_rates(results: Results) -> dict[str, Any]:
-    """Lay out the error rates of both stages, baselines first, for a plot beside each other."""
-    return rate_metrics({**results.baselines, **results.cells}, results.counts)

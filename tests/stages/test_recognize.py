@@ -81,7 +81,6 @@ def run_both(monkeypatch, inputs: Path, out: Path) -> tuple[dict, dict]:
         "controls": inputs,
         "baselines": out / "baselines",
         "edits": out / "edits",
-        "plots": out / "plots",
     }
     found = []
     for main, paths in ((recognize_baselines, baselines), (recognize, own)):
@@ -148,5 +147,4 @@ def test_a_corpus_without_transcripts(monkeypatch, tmp_path):
         assert "gap" not in metrics
         assert metrics["absent"]["per"].startswith("no utterance of train, dev, test has")
         assert metrics["corpus"]["left_out"]["test"]["without_transcript"] == 12
-    assert (tmp_path / "out" / "plots" / "mismatch.png").stat().st_size > 0
     assert len((tmp_path / "out" / "edits" / "utterances.csv").read_text().splitlines()) == 1

@@ -63,7 +63,6 @@ def test_metrics_and_files(monkeypatch, fake_run, tmp_path):
         "scores/calibration.csv",
         "plots/det.csv",
         "plots/det_bands.csv",
-        "plots/det.png",
     }
     read = read_scores(tmp_path / "out" / "scores" / "mu1.cos.tsv")
     found = read_json(tmp_path / "out" / "metrics.json")["mu1"]["cos"]["eer"]
