@@ -10,7 +10,7 @@ export PATH := $(BIN):$(PATH)
 # The same bits on every x86-64 machine, as in dvc.yaml.
 PORTABLE := python -m fhvae.portable
 
-.PHONY: help reproduce test check format lint types layers fast tiny benchmark gpu results setup
+.PHONY: help reproduce test check format lint types layers fast deps tiny benchmark gpu results setup
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -45,6 +45,9 @@ layers: $(STAMP)
 
 fast: $(STAMP)
 	$(PORTABLE) python -m pytest -q -m "not slow and not gpu"
+
+deps: $(STAMP) ## the code in dvc.yaml's deps, from what each stage imports
+	python .ci/stage_deps.py --write
 
 tiny: $(STAMP) ## the pipeline on made-up data in a temporary clone, about a minute
 	$(PORTABLE) python -m pytest tests/test_tiny_repro.py

@@ -25,7 +25,7 @@ from benchmarks.sizes import sizes
 from benchmarks.step import MELS
 from benchmarks.training_process import in_process
 from fhvae.artifacts import Packed, write_json
-from fhvae.params import Params
+from fhvae.params.whole import Params
 from fhvae.plots.drawing import BLUE, ORANGE, can_draw, new_figure
 from fhvae.shards import RowFile, open_rows, shard_path
 from fhvae.training.checkpoint import Checkpoint

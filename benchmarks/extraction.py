@@ -17,7 +17,7 @@ from fhvae.inference import infer_utterances
 from fhvae.model.network import FHVAE
 from fhvae.model.objective import posteriors
 from fhvae.model.weights import TrainedModel
-from fhvae.params import Params
+from fhvae.params.whole import Params
 
 FRAMES_PER_SECOND = 100
 

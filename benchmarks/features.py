@@ -23,7 +23,7 @@ from benchmarks.noise_corpus import write_noise_corpus
 from benchmarks.process_tree import Usage, measure
 from fhvae.artifacts import file_digest, packed_files, read_packed, write_json
 from fhvae.features.fbank import log_mel
-from fhvae.params import load_params
+from fhvae.params.whole import load_params
 from fhvae.plots.drawing import BLUE, GREEN, ORANGE, can_draw, new_figure
 
 ROOT = Path(__file__).resolve().parents[1]

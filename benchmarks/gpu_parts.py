@@ -28,7 +28,7 @@ from fhvae.inference import infer_latents
 from fhvae.model.network import new_network
 from fhvae.model.objective import Networks, log_q_sequence, segment_terms
 from fhvae.model.weights import TrainedModel
-from fhvae.params import Params
+from fhvae.params.whole import Params
 from fhvae.training.checkpoint import Checkpoint
 from fhvae.training.data import Sequences, open_sequences
 from fhvae.training.dev import evaluate_dev

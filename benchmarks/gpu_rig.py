@@ -14,7 +14,8 @@ import yaml
 from torch import Tensor
 
 from benchmarks.step import MELS
-from fhvae.params import Params, from_mapping, load_params
+from fhvae.params.reading import from_mapping
+from fhvae.params.whole import Params, load_params
 from fhvae.segments import gather
 from fhvae.training.learner import Learner, Step
 from fhvae.training.precision import set_precision

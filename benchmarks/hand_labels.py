@@ -27,7 +27,8 @@ from fhvae.features.fbank import frame_time_s, log_mel
 from fhvae.features.normalize import read_normalizer
 from fhvae.inference import infer_latents
 from fhvae.model.weights import NORMALIZER, TrainedModel, read_model
-from fhvae.params import CorpusParams, Params, load_params
+from fhvae.params.corpus import CorpusParams
+from fhvae.params.whole import Params, load_params
 from fhvae.probes.accuracy import ProbeSetting
 from fhvae.probes.logistic import fit_classifier
 from fhvae.probes.transfer import Encoders, leave_speakers_out

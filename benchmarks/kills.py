@@ -120,7 +120,6 @@ PHASES = {
     "train_step": "step",
     "_resume": "resume",
     "write_model": "model",
-    "draw_learning_curve": "plots",
     "write_csv": "plots",
     "write_metrics": "metrics",
     "clear": "end",

@@ -37,15 +37,17 @@ from fhvae.inference import infer_latents
 from fhvae.latents import Latents
 from fhvae.model.network import FHVAE
 from fhvae.model.weights import TrainedModel
-from fhvae.params import Params, from_mapping, learned_domains
+from fhvae.params.domains import learned_domains
+from fhvae.params.reading import from_mapping
+from fhvae.params.whole import Params
 from fhvae.training.checkpoint import course_of_run
 from fhvae.training.data import open_sequences
 from fhvae.training.loop import Setting, TrainedRun
-from fhvae.verification.backends import cosine_scores, fit_lda, project
-from fhvae.verification.error_rates import eer
-from fhvae.verification.monitor import cosine_eer
-from fhvae.verification.trials import pairs_of
-from fhvae.verification.vectors import Vectors
+from fhvae.trials.cosine import Vectors, cosine_scores
+from fhvae.trials.error_rates import eer
+from fhvae.trials.monitor import cosine_eer
+from fhvae.trials.pairs import pairs_of
+from fhvae.verification.backends import fit_lda, project
 
 ROOT = Path(__file__).parent.parent
 PLAN = Path(__file__).with_name("levers.yaml")

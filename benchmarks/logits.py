@@ -21,7 +21,7 @@ from benchmarks.sizes import sizes
 from benchmarks.step import SEQUENCE_FRAMES, cpu_seconds, made_up_data, medians, new_trainer
 from fhvae.artifacts import write_json
 from fhvae.model.objective import log_q_sequence
-from fhvae.params import Params
+from fhvae.params.whole import Params
 from fhvae.plots.drawing import BLUE, ORANGE, can_draw, new_figure
 
 ROWS = (250, 1_000, 4_000, 16_000, 64_000)

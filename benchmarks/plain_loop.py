@@ -7,7 +7,7 @@ and no log p(mu2), which costs nothing.
 import torch
 from torch import Tensor, nn
 
-from fhvae.params import ModelParams
+from fhvae.params.model import ModelParams
 
 
 class PlainStep:

@@ -30,7 +30,7 @@ from fhvae.artifacts import new_file, write_json
 ROOT = Path(__file__).parent.parent
 PLAN = Path(__file__).with_name("quality.yaml")
 # what every run passes through; metrics of other stages in a clone are those of the commit
-BEFORE_EVALUATION = ("download", "fbank", "train", "latents", "controls", "ivector")
+BEFORE_EVALUATION = ("download", "conditions", "fbank", "train", "latents", "controls", "ivector")
 RESULTS = Path(__file__).parent / "results" / "quality"
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import yaml
 
-from fhvae.params import Params, from_mapping
+from fhvae.params.reading import from_mapping
+from fhvae.params.whole import Params
 
 ROOT = Path(__file__).resolve().parents[1]
 FLAG = re.compile(r"-S ([a-z0-9_.]+)=(\S+)")

@@ -24,7 +24,8 @@ from benchmarks.machine import describe_machine
 from benchmarks.plain_loop import PlainStep
 from benchmarks.sizes import sizes
 from fhvae.artifacts import Packed, write_json
-from fhvae.params import ModelParams, Params
+from fhvae.params.model import ModelParams
+from fhvae.params.whole import Params
 from fhvae.progress import progress_bar
 from fhvae.segments import gather
 from fhvae.training.checkpoint import Checkpoint

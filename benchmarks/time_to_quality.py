@@ -31,10 +31,11 @@ from benchmarks.sizes import ROOT, default_values, put
 from benchmarks.training_process import stage_variables
 from fhvae.artifacts import read_packed, write_json
 from fhvae.corpus.store import read_corpus
-from fhvae.params import Params, from_mapping
+from fhvae.params.reading import from_mapping
+from fhvae.params.whole import Params
 from fhvae.training.data import open_sequences
 from fhvae.training.loop import Setting
-from fhvae.verification.monitor import cosine_eer
+from fhvae.trials.monitor import cosine_eer
 
 PLAN = Path(__file__).with_suffix(".yaml")
 RESULTS = Path(__file__).parent / "results" / "time_to_quality"

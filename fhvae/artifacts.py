@@ -76,6 +76,23 @@ def move_folder(source: Path, target: Path) -> None:
     shutil.rmtree(source)
 
 
+def link_folder(source: Path, target: Path) -> None:
+    """Give the files of a folder a second name, replacing what is there; its bytes, no room.
+
+    Where the file system knows no hard links they are copied. Files of stages are never written
+    into, only replaced, so neither folder changes by what happens to the other.
+    """
+    with new_folder(target) as partial:
+        shutil.copytree(source, partial, dirs_exist_ok=True, copy_function=_link)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(os.path.realpath(source), target)  # of a link to DVC's cache, what it points to
+    except OSError:
+        shutil.copyfile(source, target)
+
+
 def file_digest(path: Path) -> str:
     """Hash a file's content."""
     with path.open("rb") as file:

@@ -11,7 +11,6 @@ from fhvae.artifacts import new_file
 from fhvae.errors import ArtifactError
 
 INDEX_KEY = "index"
-ACTIVE_VARIANCE = 0.01  # of the posterior means; a dimension below it is called unused
 PER_SEGMENT = ("z1_mean", "z1_log_variance", "z2_mean", "z2_log_variance")
 
 

@@ -1,6 +1,7 @@
 """Attack z1: how well can somebody who trains for it tell speakers by it?"""
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,11 @@ from fhvae.corpus.store import read_corpus
 from fhvae.errors import TrialError
 from fhvae.intervals import INTERVALS, why_no_interval
 from fhvae.latents import read_latents
-from fhvae.params import load_params
+from fhvae.params.asked import read_params
+from fhvae.params.attack import AttackParams
+from fhvae.params.run import Evaluated
 from fhvae.seeds import generator
+from fhvae.trials.pairs import Trials, pairs_of
 from fhvae.verification.attack import (
     CHANCE,
     AttackData,
@@ -24,10 +28,16 @@ from fhvae.verification.attack import (
 from fhvae.verification.closed_set import ClosedSet, closed_set
 from fhvae.verification.code_sequences import code_sequences
 from fhvae.verification.intervals import SpeakerDraws, draw_speakers
-from fhvae.verification.trials import Trials, pairs_of
 
 log = logging.getLogger(__name__)
 NO_DEV = "dev must have two utterances of one speaker and two speakers to choose the attacker"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params(Evaluated):
+    """What the stage reads of params.yaml."""
+
+    attack: AttackParams
 
 
 def read_codes(latents: Path, controls: Path, fbank: Path, split: str) -> dict[str, Packed]:
@@ -68,7 +78,7 @@ def main() -> None:
     corpus_path, fbank, latents, controls, metrics_path = parse_paths(
         __doc__, "corpus", "fbank", "latents", "controls", "metrics"
     )
-    params = load_params()
+    params = read_params(Params)
     asked, seed = params.attack, params.seed
     known = {item.utterance_id: item for item in read_corpus(corpus_path).utterances}
     codes = {split: read_codes(latents, controls, fbank, split) for split in SPLITS}

@@ -1,5 +1,7 @@
 """Make what the model is compared with: untrained networks, PCA, inputs without their level."""
 
+from dataclasses import dataclass
+
 from fhvae.artifacts import new_folder, read_packed, write_metrics
 from fhvae.commandline import parse_paths, run
 from fhvae.controls.inputs import CONTROLS, change_input
@@ -11,14 +13,23 @@ from fhvae.inference import infer_latents
 from fhvae.latents import write_latents
 from fhvae.model.network import new_network
 from fhvae.model.weights import NORMALIZER, TrainedModel, read_model, write_model
-from fhvae.params import load_params
+from fhvae.params.asked import read_params
+from fhvae.params.latents import LatentsParams
+from fhvae.params.run import Seeded
 from fhvae.seeds import generator
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params(Seeded):
+    """What the stage reads of params.yaml."""
+
+    latents: LatentsParams
 
 
 def main() -> None:
     """Run the stage."""
     fbank, model, controls, metrics = parse_paths(__doc__, "fbank", "model", "controls", "metrics")
-    params = load_params()
+    params = read_params(Params)
     device = choose_device()
     trained = read_model(model, device)
     normalizer = read_normalizer(model / NORMALIZER)

@@ -1,6 +1,7 @@
 """Recordings -> frames of degraded copies: noise, telephone, room."""
 
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 from fhvae.artifacts import new_folder, write_csv, write_metrics
 from fhvae.commandline import parse_paths, run
@@ -8,7 +9,18 @@ from fhvae.corpus.store import read_corpus
 from fhvae.domains.copies import Draws, write_copies
 from fhvae.domains.preparation import prepare
 from fhvae.domains.summary import draws_table, summarize, summarize_noises
-from fhvae.params import load_params
+from fhvae.params.asked import read_params
+from fhvae.params.domains import DomainsParams
+from fhvae.params.fbank import FbankParams
+from fhvae.params.run import Seeded
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params(Seeded):
+    """What the stage reads of params.yaml."""
+
+    fbank: FbankParams
+    domains: DomainsParams
 
 
 def main() -> None:
@@ -16,7 +28,7 @@ def main() -> None:
     corpus_path, fbank_path, train, test, metrics_path = parse_paths(
         __doc__, "corpus", "fbank", "train", "test", "metrics"
     )
-    params = load_params()
+    params = read_params(Params)
     prepared = prepare(
         read_corpus(corpus_path), fbank_path, params.domains, params.fbank, params.seed
     )

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,25 @@ from fhvae.errors import CorpusError
 from fhvae.features.extraction import Selection, select_clips
 from fhvae.features.fbank import check_fbank
 from fhvae.features.pieces import extract, fingerprint, held
-from fhvae.params import FbankParams, load_params
+from fhvae.params.asked import read_params
+from fhvae.params.fbank import FbankParams
+from fhvae.params.segments import SegmentsParams
 
 MS_PER_HOUR = 3_600_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params:
+    """What the stage reads of params.yaml."""
+
+    fbank: FbankParams
+    segments: SegmentsParams
 
 
 def main() -> None:
     """Compute, normalize and pack the frames of every split."""
     corpus_path, fbank_path, metrics_path = parse_paths(__doc__, "corpus", "fbank", "metrics")
-    params = load_params()
+    params = read_params(Params)
     check_fbank(params.fbank)
     corpus = read_corpus(corpus_path)
     selections = select_splits(corpus, params.fbank.hop_ms, params.segments.frames)

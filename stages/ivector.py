@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,19 @@ from fhvae.ivector.extractor import (
     write_extractor,
 )
 from fhvae.ivector.total_variability import Trained, ivectors
-from fhvae.params import load_params
-from fhvae.verification.monitor import cosine_eer
+from fhvae.params.asked import read_params
+from fhvae.params.ivector import IvectorParams
+from fhvae.params.run import Seeded
+from fhvae.trials.monitor import cosine_eer
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params(Seeded):
+    """What the stage reads of params.yaml."""
+
+    ivector: IvectorParams
 
 
 def speech_metrics(split: str, counts: SpeechCounts) -> dict[str, Any]:
@@ -83,7 +93,7 @@ def main() -> None:
     corpus_path, fbank, path, metrics_path = parse_paths(
         __doc__, "corpus", "fbank", "ivectors", "metrics"
     )
-    params = load_params()
+    params = read_params(Params)
     corpus = read_corpus(corpus_path)
     metrics: dict[str, Any] = {}
     with new_folder(path) as folder:

@@ -1,29 +1,40 @@
 """Recognise phones from z1: the mismatch matrix, and what z1 recovers of FBANK's losses."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from fhvae.artifacts import new_folder, write_metrics
 from fhvae.commandline import parse_paths, run
 from fhvae.corpus.store import read_corpus
-from fhvae.params import load_params
-from fhvae.plots.mismatch import draw_mismatch
+from fhvae.params.asked import read_params
+from fhvae.params.recognition import RecognitionParams
+from fhvae.params.run import Evaluated
+from fhvae.params.training import TrainingParams
 from fhvae.recognition.cells import read_edits, write_edits
 from fhvae.recognition.experiment import plan_jobs, run_jobs
 from fhvae.recognition.inputs import FramePaths
 from fhvae.recognition.latent_inputs import Models, make_latent_inputs
 from fhvae.recognition.materials import gather_materials
-from fhvae.recognition.summary import all_rates, collect, summarize
+from fhvae.recognition.summary import collect, summarize
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params(Evaluated):
+    """What the stage reads of params.yaml."""
+
+    training: TrainingParams
+    recognition: RecognitionParams
 
 
 def main() -> None:
     """Run the stage."""
     frames = ("fbank", "train-domains", "test-domains")
-    outputs = ("edits", "metrics", "plots")
-    corpus, *found_at, trained, controls, baselines, edits, metrics, plots = parse_paths(
+    outputs = ("edits", "metrics")
+    corpus, *found_at, trained, controls, baselines, edits, metrics = parse_paths(
         __doc__, "corpus", *frames, "model", "controls", "baselines", *outputs
     )
-    params = load_params()
+    params = read_params(Params)
     budget, seed = params.recognition.under(params.protocol), params.seed
     paths, models = FramePaths(*found_at), Models(trained, controls / "untrained")
     materials = gather_materials(read_corpus(corpus), paths, budget, seed)
@@ -34,7 +45,6 @@ def main() -> None:
         write_edits(folder, found.table)
     results = collect(found, compared, materials, params.recognition, seed)
     summary = summarize(results, materials) | {"fhvae_saw": params.training.domains}
-    draw_mismatch(plots / "mismatch.png", all_rates(results), summary["absent"])
     write_metrics(metrics, summary)
 
 

@@ -1,10 +1,17 @@
 """Recognise phones from frames and their PCA: inputs that need no trained FHVAE."""
 
+from dataclasses import dataclass
+
 from fhvae.artifacts import new_folder, read_packed, write_metrics
 from fhvae.commandline import parse_paths, run
 from fhvae.controls.pca import fit_pca
 from fhvae.corpus.store import read_corpus
-from fhvae.params import load_params
+from fhvae.params.asked import read_params
+from fhvae.params.latents import LatentsParams
+from fhvae.params.model import ModelParams
+from fhvae.params.recognition import RecognitionParams
+from fhvae.params.run import Evaluated
+from fhvae.params.segments import SegmentsParams
 from fhvae.recognition.cells import write_edits
 from fhvae.recognition.experiment import plan_jobs, run_jobs
 from fhvae.recognition.inputs import FramePaths, frame_inputs
@@ -13,12 +20,22 @@ from fhvae.recognition.summary import collect, summarize
 from fhvae.seeds import generator
 
 
+@dataclass(frozen=True, kw_only=True)
+class Params(Evaluated):
+    """What the stage reads of params.yaml."""
+
+    segments: SegmentsParams
+    model: ModelParams
+    latents: LatentsParams
+    recognition: RecognitionParams
+
+
 def main() -> None:
     """Run the stage."""
     corpus, fbank, train_domains, test_domains, edits, metrics = parse_paths(
         __doc__, "corpus", "fbank", "train-domains", "test-domains", "edits", "metrics"
     )
-    params = load_params()
+    params = read_params(Params)
     budget = params.recognition.under(params.protocol)
     frames = FramePaths(fbank, train_domains, test_domains)
     materials = gather_materials(read_corpus(corpus), frames, budget, params.seed)

@@ -13,15 +13,30 @@ from fhvae.commandline import parse_paths, run
 from fhvae.corpus.store import read_corpus
 from fhvae.device import choose_device
 from fhvae.model.weights import NORMALIZER, write_model
-from fhvae.params import Params, learned_domains, load_params
-from fhvae.plots.drawing import can_draw
-from fhvae.plots.learning_curve import draw_learning_curve
+from fhvae.params.asked import read_params
+from fhvae.params.domains import DomainsParams, learned_domains
+from fhvae.params.fbank import FbankParams
+from fhvae.params.model import ModelParams
+from fhvae.params.run import Discriminative
+from fhvae.params.segments import SegmentsParams
+from fhvae.params.training import TrainingParams
 from fhvae.training.checkpoint import Checkpoint, course_of_run, labels_digest
 from fhvae.training.data import open_sequences
 from fhvae.training.loop import Setting, TrainedRun, Trainer
 from fhvae.training.precision import set_precision
 from fhvae.training.world import World, joined_world
-from fhvae.verification.monitor import cosine_eer
+from fhvae.trials.monitor import cosine_eer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params(Discriminative):
+    """What the stage reads of params.yaml."""
+
+    fbank: FbankParams
+    domains: DomainsParams
+    segments: SegmentsParams
+    model: ModelParams
+    training: TrainingParams
 
 
 def train_metrics(run: TrainedRun, params: Params, sequences: int) -> dict[str, object]:
@@ -89,8 +104,6 @@ def train(files: Files, params: Params, device: torch.device, world: World) -> N
         write_model(files.model, trained.weights, *parts, normalizer)
         curve = pd.DataFrame([record.row() for record in trained.curve])
         write_csv(files.plots / "learning_curve.csv", curve.round(6))
-        if can_draw("matplotlib"):
-            draw_learning_curve(files.plots / "learning_curve.png", curve)
         write_metrics(files.metrics, train_metrics(trained, params, len(sequences)))
         checkpoint.clear()
 
@@ -99,7 +112,7 @@ def main() -> None:
     """Run the stage."""
     names = ("corpus", "fbank", "domains", "model", "metrics", "plots")
     files = Files(*parse_paths(__doc__, *names))
-    params = load_params()
+    params = read_params(Params)
     device = choose_device()
     set_precision(params.training.precision, device)
     with joined_world(device) as world:

@@ -1,5 +1,6 @@
 """Ask how well the vector of an utterance tells who speaks."""
 
+from dataclasses import dataclass
 from functools import partial
 
 from fhvae.artifacts import new_folder, write_csv, write_metrics
@@ -7,10 +8,12 @@ from fhvae.commandline import parse_paths, run
 from fhvae.corpus.manifest import SPLITS
 from fhvae.corpus.store import read_corpus
 from fhvae.parallel import map_in_order
-from fhvae.params import load_params
-from fhvae.plots.det import DetBand, DetCurve, band_table, det_table, draw_det
+from fhvae.params.asked import read_params
+from fhvae.params.run import Evaluated
+from fhvae.params.verification import VerificationParams
 from fhvae.verification.comparison import evaluate_vector
 from fhvae.verification.conditions import labels_of
+from fhvae.verification.det import band_table, det_table
 from fhvae.verification.plan import make_plan, write_lists
 from fhvae.verification.sources import Sources, read_vectors
 from fhvae.verification.summary import calibration_table, named_curves, summarize
@@ -18,12 +21,19 @@ from fhvae.verification.summary import calibration_table, named_curves, summariz
 INPUTS = ("corpus", "fbank", "latents", "ivectors", "controls")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Params(Evaluated):
+    """What the stage reads of params.yaml."""
+
+    verification: VerificationParams
+
+
 def main() -> None:
     """Run the stage."""
     corpus_path, fbank, latents, ivectors, controls, scores, metrics_path, plots = parse_paths(
         __doc__, *INPUTS, "scores", "metrics", "plots"
     )
-    params = load_params()
+    params = read_params(Params)
     corpus = read_corpus(corpus_path)
     sources = Sources(fbank, latents, ivectors, controls)
     vectors = {split: read_vectors(sources, split, params.seed) for split in SPLITS}
@@ -39,20 +49,9 @@ def main() -> None:
         results = list(map_in_order(evaluate, plan.tasks, "compare vectors", unit="vector"))
         write_csv(folder / "calibration.csv", calibration_table(results))
 
-    curves = {
-        name: DetCurve(
-            curve.points.fpr,
-            curve.points.fnr,
-            curve.eer,
-            DetBand(**vars(curve.band)) if curve.band else None,
-        )
-        for name, curve in named_curves(results).items()
-    }
-    trials = plan.setting.trials
-    title = f"Test split: {len(trials.speaker_names)} speakers, {len(trials)} trials"
+    curves = named_curves(results)
     write_csv(plots / "det.csv", det_table(curves))
     write_csv(plots / "det_bands.csv", band_table(curves))
-    draw_det(plots / "det.png", curves, title)
     metrics = summarize(results, plan.setting, hashes, labels["train"].speakers, plan.absent)
     write_metrics(metrics_path, metrics)
 

@@ -15,7 +15,9 @@ from fhvae.inference import infer_latents
 from fhvae.latents import Latents, write_latents
 from fhvae.model.network import new_network
 from fhvae.model.weights import NORMALIZER, TrainedModel, read_model, write_model
-from fhvae.params import FbankParams, ModelParams, SegmentsParams
+from fhvae.params.fbank import FbankParams
+from fhvae.params.model import ModelParams
+from fhvae.params.segments import SegmentsParams
 from fhvae.probes.factors import Material
 from fhvae.probes.rows import segment_rows
 from tests.latent_factory import (

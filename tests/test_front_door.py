@@ -11,7 +11,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from fhvae.params import Params, from_mapping
+from fhvae.params.reading import from_mapping
+from fhvae.params.whole import Params
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

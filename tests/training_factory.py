@@ -3,7 +3,9 @@
 import numpy as np
 
 from fhvae.artifacts import Packed
-from fhvae.params import ModelParams, SegmentsParams, TrainingParams
+from fhvae.params.model import ModelParams
+from fhvae.params.segments import SegmentsParams
+from fhvae.params.training import TrainingParams
 from fhvae.seeds import generator
 from fhvae.training.data import Sequences, open_sequences
 from fhvae.training.loop import Setting

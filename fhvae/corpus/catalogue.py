@@ -4,7 +4,7 @@ from collections.abc import Generator
 
 from fhvae.corpus.listing import Listing
 from fhvae.corpus.manifest import Recording, Refused
-from fhvae.params import CorpusParams
+from fhvae.params.corpus import CorpusParams
 
 
 def recordings(params: CorpusParams, seed: int) -> Generator[Recording | Refused, None, None]:

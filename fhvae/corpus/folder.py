@@ -36,7 +36,7 @@ from fhvae.corpus.rows import (
 )
 from fhvae.corpus.transcripts import read_canonical
 from fhvae.errors import CorpusError
-from fhvae.params import CorpusParams
+from fhvae.params.corpus import CorpusParams
 from fhvae.seeds import generator
 
 GENDERS = ("M", "F", "")

@@ -31,7 +31,7 @@ from fhvae.corpus.rows import (
     to_seconds,
 )
 from fhvae.errors import CorpusError
-from fhvae.params import CorpusParams
+from fhvae.params.corpus import CorpusParams
 from fhvae.seeds import generator
 
 GENDERS = {"m": "M", "f": "F"}

@@ -34,7 +34,7 @@ from fhvae.corpus.published import (
     openslr,
 )
 from fhvae.errors import CorpusError
-from fhvae.params import CorpusParams, LibriSpeechParams
+from fhvae.params.corpus import CorpusParams, LibriSpeechParams
 from fhvae.seeds import generator
 
 SEXES = ("M", "F")

@@ -12,7 +12,7 @@ from pathlib import Path
 from fhvae.archives.download import RemoteFile, alone_in, fetch_alone
 from fhvae.archives.unpack import remove_leftovers, unpack
 from fhvae.errors import CorpusError, DownloadError
-from fhvae.params import CorpusParams
+from fhvae.params.corpus import CorpusParams
 
 CORPORA = Path("corpora")
 LEVELS = 2  # of folders between where one looks and the top of an unpacked archive

@@ -22,7 +22,7 @@ from fhvae.corpus.published import Archive, home, incomplete, obtain, openslr
 from fhvae.corpus.rows import check_inside
 from fhvae.corpus.transcripts import unmarked
 from fhvae.errors import CorpusError
-from fhvae.params import CorpusParams
+from fhvae.params.corpus import CorpusParams
 from fhvae.seeds import generator
 
 ADULT_AGE = 18  # years; nobody is 16, 17 or 18

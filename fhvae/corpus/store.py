@@ -1,4 +1,4 @@
-"""The local copy of a corpus: what `download` leaves for every later stage.
+"""The local copy of a corpus: what `download` leaves, and `conditions` for every later stage.
 
 manifest.csv          one row per utterance
 phones.csv, words.csv alignments; only the header where the corpus has none
@@ -117,7 +117,7 @@ def _by_utterance(
         except ValueError as error:
             raise ArtifactError(
                 f"{path} row {number}: times must be seconds, got {start!r}, {end!r}; "
-                "rerun the stage download"
+                "rerun the stages download and conditions"
             ) from error
     return {utterance_id: tuple(items) for utterance_id, items in found.items()}
 
@@ -189,7 +189,9 @@ def read_corpus(folder: Path) -> Corpus:
         ArtifactError: there is none.
     """
     if not (folder / "manifest.csv").exists():
-        raise ArtifactError(f"{folder} must hold a local corpus; run the stage download")
+        raise ArtifactError(
+            f"{folder} must hold a local corpus; run the stages download and conditions"
+        )
     table = read_table(folder / "manifest.csv", LOCAL_COLUMNS)
     utterances = tuple(
         Utterance(**{**row, "duration_s": float(row["duration_s"])})

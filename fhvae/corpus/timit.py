@@ -34,7 +34,7 @@ from fhvae.corpus.timit_folders import (
 )
 from fhvae.corpus.timit_labels import read_phones, read_text, read_words
 from fhvae.errors import CorpusError
-from fhvae.params import CorpusParams
+from fhvae.params.corpus import CorpusParams
 from fhvae.seeds import generator
 
 SPEAKERS = {"train": 462, "dev": 50, "test": 24}

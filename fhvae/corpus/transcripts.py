@@ -99,7 +99,7 @@ def read_transcripts(path: Path) -> dict[str, tuple[str, ...]]:
         ArtifactError: the file is missing.
     """
     if not path.exists():
-        raise ArtifactError(f"{path} must exist; rerun the stage download")
+        raise ArtifactError(f"{path} must exist; rerun the stages download and conditions")
     table = read_table(path, TRANSCRIPT_COLUMNS)
     return {
         utterance_id: tuple(phones.split(" "))

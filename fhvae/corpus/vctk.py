@@ -20,7 +20,7 @@ from fhvae.corpus.listing import Listing, Source
 from fhvae.corpus.manifest import Utterance, assign_splits, check_splits
 from fhvae.corpus.published import Archive, home, incomplete, lines_in_any_encoding, obtain
 from fhvae.errors import CorpusError
-from fhvae.params import CorpusParams
+from fhvae.params.corpus import CorpusParams
 from fhvae.seeds import generator
 
 AUDIO = "wav48_silence_trimmed"

@@ -9,18 +9,21 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
-from fhvae.corpus.manifest import PARALLEL, SPLITS, Recording, Utterance
+from fhvae.artifacts import write_csv
+from fhvae.corpus.manifest import PARALLEL, SPLITS, Recording, Refused, Utterance
 from fhvae.corpus.signals import to_int16
-from fhvae.corpus.store import Corpus
+from fhvae.corpus.store import Corpus, write_corpus
 from fhvae.domains.copies import Acoustics, Draws, degrade
 from fhvae.domains.plan import Copy, NoisePool, group_voices, plan_copy
 from fhvae.domains.preparation import acoustics, recorded
+from fhvae.domains.summary import draws_table
 from fhvae.features.extraction import Clip
 from fhvae.parallel import map_in_order
-from fhvae.params import Params
+from fhvae.params.domains import DomainsParams
 from fhvae.seeds import generator, stream_seed
 
 CLEAN = "clean"
@@ -35,13 +38,45 @@ class Conditioned:
     draws: Draws
 
 
-def condition(corpus: Corpus, params: Params) -> Iterator[tuple[Recording, Draws | None]]:
-    """Hear every utterance in one of `corpus.conditions`.
+def write_conditioned(
+    folder: Path, corpus: Corpus, conditions: Sequence[str], domains: DomainsParams, seed: int
+) -> list[Draws]:
+    """Write the corpus as it is heard, with `conditions.csv`; arguments as for `condition`.
+
+    Returns:
+        What was drawn for each utterance of train, dev and test.
+    """
+    drawn: list[Draws] = []
+
+    def heard() -> Iterator[Recording | Refused]:
+        yield from corpus.left_out
+        for recording, draws in condition(corpus, conditions, domains, seed):
+            if draws is not None:
+                drawn.append(draws)
+            yield recording
+
+    write_corpus(folder, heard())
+    write_csv(folder / "conditions.csv", draws_table(drawn))
+    return drawn
+
+
+def clean_draws(corpus: Corpus) -> list[Draws]:
+    """Say of each utterance of train, dev and test that it is heard as it was recorded."""
+    return [
+        Draws(CLEAN, split, item.utterance_id) for split in SPLITS for item in corpus.split(split)
+    ]
+
+
+def condition(
+    corpus: Corpus, conditions: Sequence[str], domains: DomainsParams, seed: int
+) -> Iterator[tuple[Recording, Draws | None]]:
+    """Hear every utterance in one of the conditions.
 
     Args:
         corpus: clean, with samples on disk.
-        params: sections `corpus` and `domains`, and the seed; noise of test is of the kinds
-            kept for test.
+        conditions: names of domains, and clean.
+        domains: section `domains`; noise of test is of the kinds kept for test.
+        seed: of the run.
 
     Yields:
         Recordings, split by split in the order of the corpus, with what was drawn; for the
@@ -52,16 +87,16 @@ def condition(corpus: Corpus, params: Params) -> Iterator[tuple[Recording, Draws
     """
     clips = {split: clips_of(corpus, split) for split in corpus.splits}
     voices = group_voices(clips["train"], corpus.utterances)
-    sound = acoustics(clips["train"], params.domains, params.corpus.conditions, params.seed)
-    noises = recorded(params.domains)
+    sound = acoustics(clips["train"], domains, conditions, seed)
+    noises = recorded(domains)
     for split in SPLITS:
         pool = NoisePool(
-            params.domains.test_noises if split == "test" else params.domains.train_noises,
+            domains.test_noises if split == "test" else domains.train_noises,
             voices,
-            params.domains.babble_voices,
+            domains.babble_voices,
             noises.kept if noises else (),
         )
-        copies = plan(corpus.split(split), clips[split], pool, params)
+        copies = plan(corpus.split(split), clips[split], pool, conditions, seed)
         with closing(map_in_order(partial(hear, sound), copies, f"conditions {split}")) as heard:
             for utterance, one in zip(corpus.split(split), heard, strict=True):
                 yield _recording(corpus, utterance, one.samples), one.draws
@@ -82,25 +117,29 @@ def clips_of(corpus: Corpus, split: str) -> list[Clip]:
 
 
 def plan(
-    utterances: Sequence[Utterance], clips: Sequence[Clip], pool: NoisePool, params: Params
+    utterances: Sequence[Utterance],
+    clips: Sequence[Clip],
+    pool: NoisePool,
+    conditions: Sequence[str],
+    seed: int,
 ) -> list[Copy]:
     """Draw the condition of each utterance, and what it meets there.
 
     The streams are not those of the stage `domains`: a copy of a noisy utterance there must not
     get the very same noise again.
     """
-    seed = stream_seed(params.seed, "conditions")
+    own_seed = stream_seed(seed, "conditions")
+    drawn = [draw_condition(utterance, conditions, seed) for utterance in utterances]
     return [
-        plan_copy(draw_condition(utterance, params), clip, utterance.speaker, pool, seed)
-        for utterance, clip in zip(utterances, clips, strict=True)
+        plan_copy(name, clip, utterance.speaker, pool, own_seed)
+        for name, utterance, clip in zip(drawn, utterances, clips, strict=True)
     ]
 
 
-def draw_condition(utterance: Utterance, params: Params) -> str:
-    """Draw one of `corpus.conditions`, each as likely, by utterance id."""
-    names = params.corpus.conditions
-    random = generator(params.seed, "condition", utterance.utterance_id)
-    return names[int(random.integers(len(names)))]
+def draw_condition(utterance: Utterance, conditions: Sequence[str], seed: int) -> str:
+    """Draw one of the conditions, each as likely, by utterance id."""
+    random = generator(seed, "condition", utterance.utterance_id)
+    return conditions[int(random.integers(len(conditions)))]
 
 
 def hear(sound: Acoustics, copy: Copy) -> Conditioned:

@@ -27,7 +27,8 @@ from fhvae.errors import CorpusError
 from fhvae.features.fbank import log_mel
 from fhvae.features.normalize import Normalizer
 from fhvae.parallel import map_in_order
-from fhvae.params import DomainsParams, FbankParams
+from fhvae.params.domains import DomainsParams
+from fhvae.params.fbank import FbankParams
 from fhvae.seeds import generator
 
 

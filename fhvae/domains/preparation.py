@@ -20,7 +20,8 @@ from fhvae.domains.recordings import NoiseFolder, read_noise_folder
 from fhvae.errors import ArtifactError
 from fhvae.features.extraction import Clip
 from fhvae.features.normalize import read_normalizer
-from fhvae.params import DomainsParams, FbankParams, learned_domains, scored_domains
+from fhvae.params.domains import DomainsParams, learned_domains, scored_domains
+from fhvae.params.fbank import FbankParams
 
 TRAIN_SPLITS, TEST_SPLITS = ("train", "dev"), ("test",)
 

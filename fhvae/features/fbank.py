@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from fhvae.errors import ParamsError
-from fhvae.params import FbankParams
+from fhvae.params.fbank import FbankParams
 
 SAMPLE_RATE_HZ = 16_000  # equal to that of fhvae.corpus; a test holds them together
 FULL_SCALE = 32768  # int16 steps from 0 to 1.0

@@ -38,7 +38,7 @@ from fhvae.features.normalize import (
 )
 from fhvae.locks import lock_or_wait
 from fhvae.parallel import map_in_order, release_workers
-from fhvae.params import FbankParams
+from fhvae.params.fbank import FbankParams
 from fhvae.portable import arithmetic
 from fhvae.shards import SHARD_BYTES, RowFile, plan_shards, shard_path
 

@@ -17,7 +17,7 @@ from fhvae.features.normalize import Normalizer
 from fhvae.ivector.speech import SpeechFrames, feature_count, speech_frames
 from fhvae.ivector.ubm import Statistics, Ubm, baum_welch
 from fhvae.parallel import map_in_order
-from fhvae.params import IvectorParams
+from fhvae.params.ivector import IvectorParams
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from fhvae.ivector.total_variability import (
 )
 from fhvae.ivector.ubm import FittedUbm, Statistics, Ubm, affordable_gaussians, fit_ubm
 from fhvae.parallel import map_in_order
-from fhvae.params import IvectorParams
+from fhvae.params.ivector import IvectorParams
 from fhvae.seeds import generator, stream_seed
 
 log = logging.getLogger(__name__)

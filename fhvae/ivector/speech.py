@@ -12,7 +12,8 @@ from typing import Literal
 import numpy as np
 
 from fhvae.features.fbank import log_mel
-from fhvae.params import FbankParams, IvectorParams
+from fhvae.params.fbank import FbankParams
+from fhvae.params.ivector import IvectorParams
 
 MIN_SPEECH_FRAMES = 10  # fewer, and the detector is not believed
 LOUD_PERCENTILE = 95  # of frame energies: the utterance's loudness, blind to a single click

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 LOG_2PI = math.log(2 * math.pi)
+ACTIVE_VARIANCE = 0.01  # of the posterior means; a dimension below it is called unused
 
 
 @dataclass(frozen=True)

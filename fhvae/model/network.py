@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from fhvae.model.gaussian import DiagonalGaussian
 from fhvae.model.recurrent import RECURRENT_LAYERS, run_layers
-from fhvae.params import ModelParams
+from fhvae.params.model import ModelParams
 from fhvae.seeds import stream_seed
 
 

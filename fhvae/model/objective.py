@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fhvae.model.gaussian import DiagonalGaussian, centred
 from fhvae.model.network import FHVAE
-from fhvae.params import ModelParams
+from fhvae.params.model import ModelParams
 
 
 @runtime_checkable

@@ -17,7 +17,10 @@ from torch import Tensor
 from fhvae.artifacts import new_folder, read_json, write_json
 from fhvae.errors import ArtifactError, ParamsError
 from fhvae.model.network import FHVAE
-from fhvae.params import FbankParams, ModelParams, SegmentsParams, from_mapping
+from fhvae.params.fbank import FbankParams
+from fhvae.params.model import ModelParams
+from fhvae.params.reading import from_mapping
+from fhvae.params.segments import SegmentsParams
 
 WEIGHTS, CONFIG, NORMALIZER = "weights.safetensors", "model.json", "normalizer.json"
 

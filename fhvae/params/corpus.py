@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fhvae.errors import ParamsError
-from fhvae.params.domains import Condition
+from fhvae.params.domain_names import Condition
 from fhvae.params.reading import number
 
 SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -35,7 +35,7 @@ STYLE: dict[str, Any] = {
 def can_draw(*libraries: str) -> bool:
     """Tell whether the libraries of a plot are there; say so where they are not.
 
-    Training and latents run on a machine that has the model's libraries only.
+    Benchmarks run on a machine that has the model's libraries only.
     """
     missing = [name for name in libraries if importlib.util.find_spec(name) is None]
     if missing:

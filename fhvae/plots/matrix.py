@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,32 @@ NOTE = (
     "Small: 95 % interval over speakers."
 )
 
+# Rows and columns, in this order: what stands in the metrics of the stage probe.
+CODES = ("fbank", "pca", "untrained", "z1", "z2", "mu2")
+FACTORS = ("phone", "speaker", "sex", "snr", "f0", "sentence")
+
 Cells = Mapping[str, Mapping[str, Mapping[str, float]]]
+
+
+def matrix_cells(metrics: Mapping[str, Any]) -> dict[str, dict[str, dict[str, float]]]:
+    """Take the code x factor matrix out of the metrics of the stage probe.
+
+    Returns:
+        By code and factor: `information` (R2 for a regression), with `low` and `high` where
+        speakers allow an interval, and `accuracy` where there is one. Factors that are absent
+        are left out.
+    """
+    cells: dict[str, dict[str, dict[str, float]]] = {code: {} for code in CODES}
+    for factor in FACTORS:
+        for code in CODES:
+            found = metrics.get(factor, {}).get(code)
+            if found is None:
+                continue
+            name = "information" if "information" in found else "r2"
+            wanted = {name: "information", f"{name}_low": "low", f"{name}_high": "high"}
+            wanted["accuracy"] = "accuracy"
+            cells[code][factor] = {new: found[old] for old, new in wanted.items() if old in found}
+    return {code: row for code, row in cells.items() if row}
 
 
 def draw_matrix(path: Path, cells: Cells) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fhvae.domains.order import by_noise
 from fhvae.plots.drawing import BLUE, GREEN, ORANGE, PINK, new_figure
 
 if TYPE_CHECKING:
@@ -23,32 +24,34 @@ CLEAN, FEW = "clean", "few"
 WIDTH = 0.7  # share of a condition's place that its points take
 
 
-def draw_mismatch(path: Path, metrics: Mapping[str, Any], absent: Mapping[str, str]) -> None:
+def draw_mismatch(path: Path, baselines: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
     """Draw one place per pair of conditions, one point, with its interval if any, per input.
 
     Args:
         path: PNG file.
-        metrics: with `per` as the stages recognize write it, the baselines among it; without,
-            the reason is drawn.
-        absent: reasons, of the same stages.
+        baselines: metrics of the stage recognize_baselines.
+        metrics: those of recognize; without `per` the reason in its `absent` is drawn.
     """
     with new_figure(path, width=11.0, height=4.6) as figure:
         if "per" not in metrics:
-            _draw_reason(figure.subplots(), absent["per"])
+            _draw_reason(figure.subplots(), metrics["absent"]["per"])
             return
-        rates: Rates = metrics["per"]
+        rates: Rates = {**baselines["per"], **metrics["per"]}
         matrix, budget = figure.subplots(1, 2, width_ratios=[3, 1])
         _draw_matrix(matrix, rates)
         _draw_budget(budget, rates)
 
 
 def shown_pairs(rates: Rates) -> list[tuple[str, str]]:
-    """Choose (train, test) conditions: matched first, then sexes, then clean in every domain."""
+    """Choose (train, test) conditions: matched first, then sexes, then clean in every domain.
+
+    Domains go from little noise to much, whatever their order in the metrics.
+    """
     cells = {(train, test) for one in rates.values() for train in one for test in one[train]}
-    domains = [test for test in rates["fbank"][CLEAN] if test not in (CLEAN, "male", "female")]
+    tests = rates["fbank"][CLEAN].keys() - {CLEAN, "male", "female"}
     wanted = [(CLEAN, CLEAN), ("male", "male"), ("male", "female")]
     wanted += [("female", "female"), ("female", "male")]
-    wanted += [(CLEAN, domain) for domain in domains]
+    wanted += [(CLEAN, domain) for domain in sorted(tests, key=by_noise)]
     return [pair for pair in wanted if pair in cells]
 
 

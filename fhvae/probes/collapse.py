@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fhvae.latents import ACTIVE_VARIANCE, Latents
-from fhvae.params import ModelParams
+from fhvae.latents import Latents
+from fhvae.model.gaussian import ACTIVE_VARIANCE
+from fhvae.params.model import ModelParams
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from fhvae.corpus.store import Corpus, read_corpus
 from fhvae.device import choose_device
 from fhvae.latents import Latents, read_latents
 from fhvae.model.weights import read_model
-from fhvae.params import Params
+from fhvae.params.probes import ProbesParams
 from fhvae.probes.extras import measure_f0
 from fhvae.probes.factors import Material
 from fhvae.probes.noisy import Codes, noisy_rows
@@ -62,13 +62,23 @@ def gather(folders: Folders, shift: int) -> Gathered:
     )
 
 
-def make_material(gathered: Gathered, folders: Folders, params: Params) -> Material:
-    """Lay out rows of all splits, measure F0, and encode the noisy copies of test."""
+def make_material(
+    gathered: Gathered, folders: Folders, params: ProbesParams, seed: int, stacked: bool
+) -> Material:
+    """Lay out rows of all splits, measure F0, and encode the noisy copies of test.
+
+    Args:
+        gathered: what earlier stages left.
+        folders: where the rest of it is.
+        params: section `probes`.
+        seed: of the run.
+        stacked: whether whole segments of frames are a code too.
+    """
     corpus = gathered.corpus
     rows = {}
     for split in SPLITS:
         latents = read_latents(folders.controls / "untrained_latents" / f"{split}.safetensors")
-        controls = Controls(latents, gathered.codes.pca, stacked=params.protocol == "full")
+        controls = Controls(latents, gathered.codes.pca, stacked=stacked)
         rows[split] = segment_rows(
             gathered.latents[split], gathered.frames[split], corpus.split(split), controls
         )
@@ -76,10 +86,10 @@ def make_material(gathered: Gathered, folders: Folders, params: Params) -> Mater
         rows=rows,
         utterances=corpus.utterances,
         phones=corpus.phones,
-        hop_ms=params.fbank.hop_ms,
-        max_segments=params.probes.max_segments,
-        clusters=params.probes.control_clusters,
-        seed=params.seed,
+        hop_ms=gathered.codes.trained.fbank.hop_ms,
+        max_segments=params.max_segments,
+        clusters=params.control_clusters,
+        seed=seed,
         log_f0=measure_f0(corpus),
         noisy=noisy_rows(folders.domains, gathered.codes, corpus.split("test")),
     )

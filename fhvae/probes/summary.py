@@ -11,7 +11,6 @@ from fhvae.errors import TrialError
 from fhvae.intervals import INTERVALS, Interval, why_no_interval
 from fhvae.probes.accuracy import LINEAR, MLP, ProbeResult, Results
 from fhvae.probes.factors import (
-    CODES,
     Material,
     Question,
     ask_f0,
@@ -141,24 +140,3 @@ def purities(metrics: Mapping[str, Any]) -> dict[str, Any]:
         "speaker": parts["speaker_mu2"] - parts["phone_z2"],
         "parts": parts,
     }
-
-
-def matrix_cells(metrics: Mapping[str, Any]) -> dict[str, dict[str, dict[str, float]]]:
-    """Take the code x factor matrix out of the metrics of the stage.
-
-    Returns:
-        By code and factor: `information` (R2 for a regression), with `low` and `high` where
-        speakers allow an interval, and `accuracy` where there is one. Factors that are absent
-        are left out.
-    """
-    cells: dict[str, dict[str, dict[str, float]]] = {code: {} for code in CODES}
-    for factor in FACTORS:
-        for code in CODES:
-            found = metrics.get(factor, {}).get(code)
-            if found is None:
-                continue
-            name = "information" if "information" in found else "r2"
-            wanted = {name: "information", f"{name}_low": "low", f"{name}_high": "high"}
-            wanted["accuracy"] = "accuracy"
-            cells[code][factor] = {new: found[old] for old, new in wanted.items() if old in found}
-    return {code: row for code, row in cells.items() if row}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from fhvae.parallel import map_in_order
-from fhvae.params import RecognizerParams
+from fhvae.params.recognition import RecognizerParams
 from fhvae.recognition.conditions import TargetCondition, TrainCondition
 from fhvae.recognition.inputs import Input
 from fhvae.recognition.labels import Labels

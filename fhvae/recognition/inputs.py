@@ -9,6 +9,7 @@ import numpy as np
 
 from fhvae.artifacts import Packed, read_packed
 from fhvae.controls.pca import Pca
+from fhvae.domains.order import by_noise
 from fhvae.errors import ArtifactError
 from fhvae.recognition.rows import MakeRows, pca_rows, stacked_rows
 
@@ -45,13 +46,7 @@ class FramePaths:
         if not folder.is_dir():
             raise ArtifactError(f"{folder} must exist; rerun the stage domains")
         names = [path.parent.name for path in folder.glob(f"*/{split}.csv")]
-        return sorted(names, key=_by_noise)
-
-
-def _by_noise(domain: str) -> tuple[str, int]:
-    """Sort noise20, noise10, noise5: the number is a signal-to-noise ratio in dB."""
-    letters = domain.rstrip("0123456789")
-    return letters, -int(domain[len(letters) :] or 0)
+        return sorted(names, key=by_noise)
 
 
 @dataclass(frozen=True)

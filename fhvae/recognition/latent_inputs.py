@@ -13,7 +13,7 @@ from fhvae.device import choose_device
 from fhvae.inference import infer_utterances
 from fhvae.model.weights import TrainedModel, read_model
 from fhvae.parallel import map_in_order
-from fhvae.params import RecognizerParams
+from fhvae.params.recognition import RecognizerParams
 from fhvae.progress import progress_bar
 from fhvae.recognition.conditions import Matrix
 from fhvae.recognition.inputs import CLEAN, FramePaths, Input

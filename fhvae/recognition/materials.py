@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fhvae.artifacts import read_packed
 from fhvae.corpus.manifest import Utterance
 from fhvae.corpus.store import Corpus
-from fhvae.params import RecognizerParams
+from fhvae.params.recognition import RecognizerParams
 from fhvae.recognition.conditions import Domains, Matrix, make_matrix
 from fhvae.recognition.inputs import CLEAN, FramePaths
 from fhvae.recognition.labels import Labels, make_labels, rows_needed

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from fhvae.intervals import INTERVALS, why_no_interval
-from fhvae.params import RecognitionParams
+from fhvae.params.recognition import RecognitionParams
 from fhvae.recognition.cells import (
     Cell,
     CellKey,
@@ -188,8 +188,3 @@ def few_speakers(counts: Mapping[str, np.ndarray]) -> dict[str, str]:
     for name, reason in found.items():
         log.warning("%s is absent: %s", name, reason)
     return found
-
-
-def all_rates(results: Results) -> dict[str, Any]:
-    """Lay out the error rates of both stages, baselines first, for a plot beside each other."""
-    return rate_metrics({**results.baselines, **results.cells}, results.counts)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from fhvae.device import choose_device
-from fhvae.params import RecognizerParams
+from fhvae.params.recognition import RecognizerParams
 from fhvae.recognition.batches import endless_order, group_by_length, load_batch
 from fhvae.recognition.conditions import TrainCondition
 from fhvae.recognition.inputs import Input, RowReader, Scale, measure_scale

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from fhvae.errors import ArtifactError, ParamsError, TrainingError
-from fhvae.params import SegmentsParams
+from fhvae.params.segments import SegmentsParams
 from fhvae.seeds import generator
 from fhvae.training.data import SequenceData, Sequences
 from fhvae.training.world import World

@@ -26,7 +26,9 @@ import torch
 
 from fhvae.artifacts import new_file, read_json, unfinished_work, write_json
 from fhvae.errors import ArtifactError, TrainingError
-from fhvae.params import ModelParams, SegmentsParams, TrainingParams
+from fhvae.params.model import ModelParams
+from fhvae.params.segments import SegmentsParams
+from fhvae.params.training import TrainingParams
 from fhvae.portable import arithmetic
 
 log = logging.getLogger(__name__)

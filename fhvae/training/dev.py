@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from fhvae.latents import ACTIVE_VARIANCE
-from fhvae.model.gaussian import DiagonalGaussian, centred
+from fhvae.model.gaussian import ACTIVE_VARIANCE, DiagonalGaussian, centred
 from fhvae.model.network import FHVAE
 from fhvae.model.objective import infer_mu2, posteriors, segment_terms
-from fhvae.params import SegmentsParams
+from fhvae.params.segments import SegmentsParams
 from fhvae.segments import gather
 from fhvae.training.data import SequenceData
 from fhvae.training.table import INFERENCE_BATCH, closed_form_table, sequence_grid

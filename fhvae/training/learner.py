@@ -15,7 +15,9 @@ from torch.nn.parallel import DistributedDataParallel
 
 from fhvae.model.network import FHVAE, new_network
 from fhvae.model.objective import log_q_sequence, segment_terms
-from fhvae.params import ModelParams, SegmentsParams, TrainingParams
+from fhvae.params.model import ModelParams
+from fhvae.params.segments import SegmentsParams
+from fhvae.params.training import TrainingParams
 from fhvae.seeds import stream_seed
 from fhvae.training.average import RunningAverage
 from fhvae.training.precision import Bfloat16Networks, float32_products

@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 
 from fhvae.errors import TrainingError
-from fhvae.params import ModelParams, SegmentsParams, TrainingParams
+from fhvae.params.model import ModelParams
+from fhvae.params.segments import SegmentsParams
+from fhvae.params.training import TrainingParams
 from fhvae.progress import progress_bar
 from fhvae.seeds import stream_seed
 from fhvae.segments import gather

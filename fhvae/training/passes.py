@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from fhvae.params import SegmentsParams
+from fhvae.params.segments import SegmentsParams
 from fhvae.seeds import generator
 from fhvae.segments import random_segments
 from fhvae.training.blocks import Block

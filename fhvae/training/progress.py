@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from torch import Tensor
 
-from fhvae.params import TrainingParams
+from fhvae.params.training import TrainingParams
 from fhvae.training.dev import DevTerms
 from fhvae.training.record import EpochRecord, TrainTerms
 

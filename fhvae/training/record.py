@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fhvae.params import TrainingParams
+from fhvae.params.training import TrainingParams
 from fhvae.training.dev import DevTerms
 
 LOG_Q_MARGIN = 0.5  # nats above -ln M; by the second pass a working z2 is beyond it

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from fhvae.model.network import FHVAE
 from fhvae.model.objective import infer_mu2
-from fhvae.params import ModelParams, SegmentsParams
+from fhvae.params.model import ModelParams
+from fhvae.params.segments import SegmentsParams
 from fhvae.segments import Segments, gather, grid_segments
 from fhvae.training.data import SequenceData
 

@@ -18,16 +18,15 @@ from torch import nn
 from fhvae.artifacts import Packed
 from fhvae.intervals import Interval, percentile_interval
 from fhvae.parallel import map_in_order
-from fhvae.params import AttackParams
+from fhvae.params.attack import AttackParams
 from fhvae.seeds import generator, stream_seed
+from fhvae.trials.cosine import Vectors, cosine_scores
+from fhvae.trials.error_rates import equal_error_rate, error_curve, rank_trials
+from fhvae.trials.monitor import cosine_eer
+from fhvae.trials.pairs import Trials
 from fhvae.verification.attack_network import AttackNetwork, Padded, Scale, embed_all, pad
-from fhvae.verification.backends import cosine_scores
 from fhvae.verification.crossing import resample_eer
-from fhvae.verification.error_rates import equal_error_rate, error_curve, rank_trials
 from fhvae.verification.intervals import SpeakerDraws
-from fhvae.verification.monitor import cosine_eer
-from fhvae.verification.trials import Trials
-from fhvae.verification.vectors import Vectors
 
 CHANCE = 0.5
 INPUT_NOISE = 0.5  # standard deviations of the codes, against learning utterances by heart

@@ -1,4 +1,4 @@
-"""From vectors to scores: the cosine, with or without LDA before it."""
+"""What the train speakers teach about vectors before they are scored: LDA."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fhvae.errors import TrialError
-from fhvae.verification.trials import Trials
-from fhvae.verification.vectors import Vectors
+from fhvae.trials.cosine import Vectors
 
 MIN_UTTERANCES = 2  # of a train speaker: one alone says nothing about his own spread
 
@@ -24,45 +23,6 @@ class Lda:
 
     mean: np.ndarray
     directions: np.ndarray
-
-
-def cosine_scores(vectors: Vectors, trials: Trials) -> np.ndarray:
-    """Score each trial by the cosine of its two vectors, not centred, `[trial]`.
-
-    Raises:
-        TrialError: a vector is zero or not finite; the message names the utterance.
-        ValueError: vectors and trials are of different utterances.
-    """
-    if vectors.utterance_ids != trials.utterance_ids:
-        raise ValueError("vectors and trials must be of the same utterances, sorted")
-    return np.asarray(cosines(vectors, vectors)[trials.enrol, trials.test])
-
-
-def cosines(left: Vectors, right: Vectors) -> np.ndarray:
-    """Compare every vector of the left with every one of the right, `[left, right]`.
-
-    Raises:
-        TrialError: a vector is zero or not finite; the message names the utterance.
-    """
-    unit = normalize_length(left)
-    other = unit if right is left else normalize_length(right)
-    return np.asarray(unit @ other.T)
-
-
-def normalize_length(vectors: Vectors) -> np.ndarray:
-    """Scale every vector to length 1, `[utterance, dimension]`.
-
-    Raises:
-        TrialError: a vector is zero or not finite; the message names the utterance.
-    """
-    lengths = np.linalg.norm(vectors.values, axis=1)
-    for utterance_id, length in zip(vectors.utterance_ids, lengths, strict=True):
-        if not (np.isfinite(length) and length > 0):
-            raise TrialError(
-                f"utterance {utterance_id}: a vector must be finite and not zero to be scored "
-                f"by its direction, its length is {length}"
-            )
-    return np.asarray(vectors.values / lengths[:, None])
 
 
 def fit_lda(vectors: Vectors, speakers: Sequence[str], dimensions: int) -> Lda:

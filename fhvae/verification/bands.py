@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from fhvae.intervals import LEVEL
-from fhvae.verification.error_rates import ErrorCurve, rank_trials
+from fhvae.trials.error_rates import ErrorCurve, rank_trials
+from fhvae.trials.pairs import Trials
 from fhvae.verification.intervals import SpeakerDraws, resample
-from fhvae.verification.trials import Trials
 
 GRID = np.round(np.geomspace(0.0005, 0.8, 60), 6)  # FPR, from one end of the plot to the other
 MOST_DRAWS = 500  # a band is looked at, not quoted

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fhvae.errors import TrialError
-from fhvae.verification.error_rates import check_both_kinds
+from fhvae.trials.error_rates import check_both_kinds
 
 RIDGE = 1e-9  # on the squared slope of standardized scores: separated ones stay finite by it
 STEPS = 500

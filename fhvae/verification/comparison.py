@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from fhvae.errors import TrialError
+from fhvae.trials.cosine import Vectors
 from fhvae.verification.calibration import Calibration
 from fhvae.verification.conditions import ALL_PAIRS
 from fhvae.verification.scoring import SUPERVISED, DevVectors, TrainVectors, fit_backends
@@ -20,7 +21,6 @@ from fhvae.verification.systems import (
     make_system,
     write_system,
 )
-from fhvae.verification.vectors import Vectors
 
 BEST = "best"
 WITH_CURVES = ("mu2", "mu1", "ivector", "fbank", "untrained")  # in the plot

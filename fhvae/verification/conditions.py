@@ -16,10 +16,10 @@ import numpy as np
 
 from fhvae.corpus.manifest import Utterance
 from fhvae.errors import ArtifactError, TrialError
-from fhvae.verification.error_rates import check_both_kinds
+from fhvae.trials.cosine import Vectors
+from fhvae.trials.error_rates import check_both_kinds
+from fhvae.trials.pairs import Trials, pairs_of
 from fhvae.verification.sampling import Candidates, choose_pairs, sex_numbers
-from fhvae.verification.trials import Trials, pairs_of
-from fhvae.verification.vectors import Vectors
 
 ALL_PAIRS = "all_pairs"
 ENROLLED = 3  # utterances in a model of multi3

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fhvae.verification.error_rates import ErrorCurve, RankedTrials, equal_error_rate
-from fhvae.verification.trials import Trials
+from fhvae.trials.error_rates import ErrorCurve, RankedTrials, equal_error_rate
+from fhvae.trials.pairs import Trials
 
 CELLS = 4_000_000  # of a table of counts or weights: 32 MB
 

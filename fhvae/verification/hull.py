@@ -8,7 +8,7 @@ is an edge of the hull, and its slope is their likelihood ratio.
 
 import numpy as np
 
-from fhvae.verification.error_rates import ErrorCurve, equal_error_rate
+from fhvae.trials.error_rates import ErrorCurve, equal_error_rate
 
 
 def lower_hull(curve: ErrorCurve) -> ErrorCurve:

@@ -13,9 +13,9 @@ import numpy as np
 
 from fhvae.errors import TrialError
 from fhvae.intervals import LEVEL, Interval, are_enough, draw_counts, percentile_interval
+from fhvae.trials.error_rates import ErrorCurve, RankedTrials, error_curve, rank_trials
+from fhvae.trials.pairs import Trials
 from fhvae.verification.crossing import resample_eer
-from fhvae.verification.error_rates import ErrorCurve, RankedTrials, error_curve, rank_trials
-from fhvae.verification.trials import Trials
 
 CHUNK_WEIGHTS = 2_000_000  # weights held at a time: 16 MB per array
 FEW_SPEAKERS = 20  # below, the jackknife stands beside the percentiles

@@ -7,8 +7,10 @@ from typing import Literal
 
 from fhvae.errors import TrialError
 from fhvae.intervals import INTERVALS, are_enough, why_no_interval
-from fhvae.params import VerificationParams
+from fhvae.params.verification import VerificationParams
 from fhvae.seeds import generator
+from fhvae.trials.cosine import Vectors
+from fhvae.trials.pairs import Trials
 from fhvae.verification.comparison import VectorTask
 from fhvae.verification.conditions import (
     ALL_PAIRS,
@@ -20,8 +22,7 @@ from fhvae.verification.conditions import (
 from fhvae.verification.intervals import FEW_SPEAKERS, check_jackknife, draw_speakers
 from fhvae.verification.scoring import DevVectors, TrainVectors
 from fhvae.verification.systems import Setting
-from fhvae.verification.trials import Trials, write_trials
-from fhvae.verification.vectors import Vectors
+from fhvae.verification.trials import write_trials
 
 
 @dataclass(frozen=True)

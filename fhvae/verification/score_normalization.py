@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from fhvae.errors import TrialError
-from fhvae.verification.trials import Trials
-from fhvae.verification.vectors import Vectors
+from fhvae.trials.cosine import Vectors
+from fhvae.trials.pairs import Trials
 
 MOST_IMPOSTORS = 100
 LEAST_SPREAD = 1e-8  # of the cohort's scores; a smaller one is rounding and divides nothing

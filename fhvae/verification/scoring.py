@@ -17,12 +17,12 @@ from functools import cache, partial
 import numpy as np
 
 from fhvae.errors import TrialError
-from fhvae.verification.backends import Lda, cosines, fit_lda, lda_speakers, project
-from fhvae.verification.error_rates import eer
+from fhvae.trials.cosine import Vectors, cosines
+from fhvae.trials.error_rates import eer
+from fhvae.trials.pairs import Trials
+from fhvae.verification.backends import Lda, fit_lda, lda_speakers, project
 from fhvae.verification.plda import fit_plda, likelihood_ratios
 from fhvae.verification.score_normalization import check_cohort, normalize_scores, speaker_means
-from fhvae.verification.trials import Trials
-from fhvae.verification.vectors import Vectors
 
 ROWS_AT_A_TIME = 2000  # of the matrix of all scores
 SUPERVISED = ("lda", "plda", "cos_asn", "plda_asn")  # from which the best on dev is chosen

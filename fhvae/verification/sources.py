@@ -9,8 +9,8 @@ from fhvae.artifacts import Packed, read_packed
 from fhvae.controls.pca import Pca, apply_pca, read_pca, segment_rows
 from fhvae.latents import Latents, read_latents
 from fhvae.seeds import generator
+from fhvae.trials.cosine import Vectors
 from fhvae.verification.vectors import (
-    Vectors,
     check_same_utterances,
     frame_statistics,
     latent_vectors,

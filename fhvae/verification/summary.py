@@ -7,11 +7,11 @@ from typing import Any
 import pandas as pd
 
 from fhvae.intervals import percentile_interval
+from fhvae.trials.pairs import Trials
 from fhvae.verification.backends import lda_speakers
 from fhvae.verification.comparison import BEST, VectorResult
 from fhvae.verification.conditions import ALL_PAIRS
 from fhvae.verification.systems import Curve, Setting
-from fhvae.verification.trials import Trials
 
 log = logging.getLogger(__name__)
 

@@ -8,26 +8,26 @@ from typing import Literal
 import numpy as np
 
 from fhvae.intervals import percentile_interval
-from fhvae.verification.bands import Band, det_band
-from fhvae.verification.calibration import Calibration, actual_detection_cost, cllr, fit_calibration
-from fhvae.verification.conditions import ALL_PAIRS, TrialList
-from fhvae.verification.crossing import resample_eer
-from fhvae.verification.error_rates import (
+from fhvae.trials.cosine import Vectors
+from fhvae.trials.error_rates import (
     ErrorCurve,
     RankedTrials,
     det_points,
     eer,
     equal_error_rate,
     error_curve,
-    legacy_equal_error_rate,
-    minimum_detection_cost,
     rank_trials,
 )
+from fhvae.trials.pairs import Trials
+from fhvae.verification.bands import Band, det_band
+from fhvae.verification.calibration import Calibration, actual_detection_cost, cllr, fit_calibration
+from fhvae.verification.conditions import ALL_PAIRS, TrialList
+from fhvae.verification.crossing import resample_eer
+from fhvae.verification.detection_cost import legacy_equal_error_rate, minimum_detection_cost
 from fhvae.verification.hull import hull_equal_error_rate, minimum_cllr
 from fhvae.verification.intervals import SpeakerDraws, jackknife_eer
 from fhvae.verification.scoring import Backend, DevVectors, score_trials
-from fhvae.verification.trials import Trials, as_written, write_scores
-from fhvae.verification.vectors import Vectors
+from fhvae.verification.trials import as_written, write_scores
 
 PRIORS = {"p01": 0.01, "p05": 0.05}  # of the detection costs
 FEW_ERRORS = 30  # the rule of 30: below so many errors an error rate is hardly known

@@ -1,30 +1,13 @@
 """One vector per utterance: mu2, means of z1 and z2, statistics of the frames."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from fhvae.artifacts import Packed
 from fhvae.errors import ArtifactError
 from fhvae.latents import Latents
-
-
-@dataclass(frozen=True)
-class Vectors:
-    """One vector per utterance.
-
-    Attributes:
-        utterance_ids: sorted.
-        values: `[utterance, dimension]` float64.
-    """
-
-    utterance_ids: tuple[str, ...]
-    values: np.ndarray
-
-    def take(self, rows: slice) -> "Vectors":
-        """Take some of the utterances."""
-        return Vectors(self.utterance_ids[rows], self.values[rows])
+from fhvae.trials.cosine import Vectors
 
 
 def latent_vectors(latents: Latents) -> dict[str, Vectors]:

@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 
 from benchmarks.sizes import sizes
-from fhvae.params import ModelParams, Params
+from fhvae.params.model import ModelParams
+from fhvae.params.whole import Params
 
 
 @pytest.fixture

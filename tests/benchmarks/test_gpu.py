@@ -21,7 +21,7 @@ from benchmarks.gpu_rig import sized
 from benchmarks.worker import Worker
 from fhvae.model.network import new_network
 from fhvae.model.objective import log_q_sequence, segment_terms
-from fhvae.params import ModelParams
+from fhvae.params.model import ModelParams
 
 FRAMES, SEGMENTS, MELS, ROWS, Z1, Z2, MODELS, ALPHA = 5, 11, 7, 4, 3, 2, 3, 10.0
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,10 +13,12 @@ from benchmarks.lever_trainer import LeverTrainer, Method, NoCheckpoint, warped_
 from benchmarks.levers import RESULTS, ROOT, page, params_of, planned
 from fhvae.artifacts import Packed
 from fhvae.features.normalize import Normalizer
-from fhvae.params import ModelParams, SegmentsParams, load_params
+from fhvae.params.model import ModelParams
+from fhvae.params.segments import SegmentsParams
+from fhvae.params.whole import load_params
 from fhvae.training.data import open_sequences
 from fhvae.training.loop import Setting
-from fhvae.verification.monitor import cosine_eer
+from fhvae.trials.monitor import cosine_eer
 
 
 def test_the_page_is_that_of_the_committed_runs():

@@ -16,7 +16,7 @@ from benchmarks.quality_table import (
     results_page,
     spread,
 )
-from fhvae.params import load_params
+from fhvae.params.whole import load_params
 
 
 def test_pages_are_those_of_the_committed_runs(tmp_path):

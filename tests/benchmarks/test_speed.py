@@ -9,7 +9,7 @@ from benchmarks import extraction
 from benchmarks.machine import describe_machine, processor_name
 from benchmarks.sizes import ROOT, put, sizes
 from benchmarks.step import medians
-from fhvae.params import load_params
+from fhvae.params.whole import load_params
 
 
 def test_the_sizes_are_the_default_and_the_papers():

@@ -7,7 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.step import flops_per_segment
 from fhvae.model.network import FHVAE
 from fhvae.model.objective import segment_terms
-from fhvae.params import ModelParams
+from fhvae.params.model import ModelParams
 
 FRAMES, SEGMENTS, MELS, CELLS, Z1, Z2 = 5, 11, 7, 6, 3, 2
 

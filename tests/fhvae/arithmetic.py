@@ -9,7 +9,9 @@ import json
 import numpy as np
 import torch
 
-from fhvae.params import ModelParams, SegmentsParams, TrainingParams
+from fhvae.params.model import ModelParams
+from fhvae.params.segments import SegmentsParams
+from fhvae.params.training import TrainingParams
 from fhvae.training.learner import Learner
 from fhvae.training.world import World
 

@@ -1,6 +1,8 @@
 """Files between stages: whole or not at all, equal when read back."""
 
+import errno
 import json
+import os
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from fhvae.artifacts import (
     PackedWriter,
+    link_folder,
     new_file,
     new_folder,
     read_json,
@@ -234,3 +237,47 @@ def test_what_is_no_json_object_is_refused(tmp_path, content):
 def test_tables_have_unix_line_ends(tmp_path):
     write_csv(tmp_path / "a.csv", pd.DataFrame({"a": [1, 2]}))
     assert (tmp_path / "a.csv").read_bytes() == b"a\n1\n2\n"
+
+
+@pytest.fixture
+def two_folders(tmp_path):
+    for name, text in (("source", "new"), ("target", "old")):
+        (tmp_path / name / "inner").mkdir(parents=True)
+        (tmp_path / name / "inner" / "file").write_text(text)
+    (tmp_path / "target" / "left over").write_text("old")
+    return tmp_path / "source", tmp_path / "target"
+
+
+def test_a_linked_folder_is_the_same_files(two_folders):
+    source, target = two_folders
+    link_folder(source, target)
+    assert [path.name for path in target.rglob("*")] == ["inner", "file"]
+    assert (target / "inner/file").samefile(source / "inner/file")
+
+
+def test_without_hard_links_files_are_copied(two_folders, monkeypatch):
+    def refuse(*names):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    source, target = two_folders
+    link_folder(source, target)
+    assert (target / "inner/file").read_text() == "new"
+    assert not (target / "inner/file").samefile(source / "inner/file")
+
+
+def test_a_link_to_the_cache_is_followed(two_folders):
+    """With `cache.type symlink` a link to a link would hang in the air after `dvc gc`."""
+    source, target = two_folders
+    (source / "inner/file").rename(source.parent / "cached")
+    (source / "inner/file").symlink_to(source.parent / "cached")
+    link_folder(source, target)
+    assert not (target / "inner/file").is_symlink()
+    assert (target / "inner/file").read_text() == "new"
+
+
+def test_a_replaced_file_leaves_the_linked_one_alone(two_folders):
+    source, target = two_folders
+    link_folder(source, target)
+    write_json(source / "inner/file", {"other": 1})
+    assert (target / "inner/file").read_text() == "new"

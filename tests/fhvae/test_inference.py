@@ -13,7 +13,9 @@ from fhvae.latents import PER_SEGMENT, Latents
 from fhvae.model.network import FHVAE
 from fhvae.model.objective import posteriors
 from fhvae.model.weights import TrainedModel
-from fhvae.params import ModelParams, SegmentsParams, load_params
+from fhvae.params.model import ModelParams
+from fhvae.params.segments import SegmentsParams
+from fhvae.params.whole import load_params
 from fhvae.seeds import generator
 
 LENGTHS = np.array([9, 17, 12])

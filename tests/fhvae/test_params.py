@@ -7,7 +7,9 @@ import pytest
 import yaml
 
 from fhvae.errors import ParamsError
-from fhvae.params import FbankParams, Params, from_mapping, load_params
+from fhvae.params.fbank import FbankParams
+from fhvae.params.reading import from_mapping
+from fhvae.params.whole import Params, load_params
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -200,7 +200,7 @@ def other_samples(folder):
 @pytest.mark.parametrize(
     ("spoil", "domains", "message"),
     [
-        (no_corpus, {}, "corpus must hold a local corpus; run the stage download"),
+        (no_corpus, {}, "corpus must hold a local corpus; run the stages download and conditions"),
         (no_frames, {}, "dev.npy must exist; rerun the stage that writes it"),
         (other_mels, {}, "must hold fbank.mels=13 bands, it holds 12; rerun the stage fbank"),
         (other_samples, {}, "dev.npy must hold the frames of corpus/dev.npy, utterance spk04-0"),

@@ -18,7 +18,8 @@ from fhvae.corpus.manifest import Recording, Utterance
 from fhvae.corpus.store import read_corpus, write_corpus
 from fhvae.features.fbank import log_mel
 from fhvae.features.normalize import read_normalizer
-from fhvae.params import FbankParams, from_mapping
+from fhvae.params.fbank import FbankParams
+from fhvae.params.reading import from_mapping
 from tests.stages.stage_runner import written
 from tests.tones import write_tone_corpus
 
@@ -338,7 +339,10 @@ def cut_samples(folder):
 
 
 BAD_CORPORA = {
-    "no-corpus": (lambda at: None, "data/corpus must hold a local corpus; run the stage download"),
+    "no-corpus": (
+        lambda at: None,
+        "data/corpus must hold a local corpus; run the stages download and conditions",
+    ),
     "cut-samples": (cut_samples, "train.npy cannot be read"),
     "one-long-train-speaker": (
         without_short_train,

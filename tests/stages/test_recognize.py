@@ -11,7 +11,7 @@ import yaml
 from fhvae.artifacts import PackedWriter, read_packed, write_json
 from fhvae.model.network import new_network
 from fhvae.model.weights import write_model
-from fhvae.params import load_params
+from fhvae.params.whole import load_params
 from stages.recognize import main as recognize
 from stages.recognize_baselines import main as recognize_baselines
 from tests.latent_factory import MELS, write_fake_run
@@ -81,7 +81,6 @@ def run_both(monkeypatch, inputs: Path, out: Path) -> tuple[dict, dict]:
         "controls": inputs,
         "baselines": out / "baselines",
         "edits": out / "edits",
-        "plots": out / "plots",
     }
     found = []
     for main, paths in ((recognize_baselines, baselines), (recognize, own)):
@@ -154,5 +153,4 @@ def test_a_corpus_without_transcripts(monkeypatch, tmp_path):
         assert "gap" not in metrics
         assert metrics["absent"]["per"].startswith("no utterance of train, dev, test has")
         assert metrics["corpus"]["left_out"]["test"]["without_transcript"] == 24
-    assert (tmp_path / "out" / "plots" / "mismatch.png").stat().st_size > 0
     assert len((tmp_path / "out" / "edits" / "utterances.csv").read_text().splitlines()) == 1

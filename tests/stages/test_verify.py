@@ -8,7 +8,7 @@ import pytest
 from fhvae.artifacts import read_json
 from fhvae.errors import ArtifactError, TrialError
 from fhvae.latents import write_latents
-from fhvae.verification.error_rates import eer
+from fhvae.trials.error_rates import eer
 from fhvae.verification.trials import read_scores
 from stages.verify import main
 from tests.latent_factory import (
@@ -69,7 +69,6 @@ def test_metrics_and_files(monkeypatch, fake_run, tmp_path):
         "scores/calibration.csv",
         "plots/det.csv",
         "plots/det_bands.csv",
-        "plots/det.png",
     }
     read = read_scores(tmp_path / "out" / "scores" / "mu1.cos.tsv")
     found = read_json(tmp_path / "out" / "metrics.json")["mu1"]["cos"]["eer"]

@@ -18,7 +18,7 @@ from fhvae.corpus.manifest import PARALLEL, SAMPLE_RATE_HZ, SPLITS, Recording, U
 from fhvae.corpus.signals import to_int16
 from fhvae.errors import CorpusError
 from fhvae.parallel import map_in_order
-from fhvae.params import EspeakParams
+from fhvae.params.corpus import EspeakParams
 from fhvae.seeds import generator, stream_seed
 
 BABBLE_VOICES, NOISE_SPEAKERS = 5, 20

@@ -11,7 +11,7 @@ from fhvae.corpus.espeak.phones import phone_classes
 from fhvae.corpus.espeak.text import COMMON
 from fhvae.corpus.manifest import SAMPLE_RATE_HZ, check_alignment, check_splits
 from fhvae.errors import CorpusError
-from fhvae.params import EspeakParams
+from fhvae.params.corpus import EspeakParams
 
 TINY = EspeakParams(
     train_speakers=2,

@@ -13,7 +13,7 @@ import soundfile
 from fhvae.corpus import folder
 from fhvae.corpus.decoding import decode
 from fhvae.errors import CorpusError, TrialError
-from fhvae.params import load_params
+from fhvae.params.whole import load_params
 from tests.tones import write_tone_corpus
 
 

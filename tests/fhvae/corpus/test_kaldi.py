@@ -13,7 +13,7 @@ from fhvae.corpus.catalogue import recordings
 from fhvae.corpus.folder import read_folder
 from fhvae.corpus.listing import Source
 from fhvae.errors import CorpusError, TrialError
-from fhvae.params import load_params
+from fhvae.params.whole import load_params
 from tests.tiny import ROOT
 from tests.tones import write_tone_corpus
 

@@ -14,7 +14,8 @@ import pytest
 from fhvae.corpus import librispeech
 from fhvae.corpus.store import read_corpus
 from fhvae.errors import CorpusError, DownloadError, ParamsError
-from fhvae.params import LibriSpeechPart, load_params
+from fhvae.params.corpus import LibriSpeechPart
+from fhvae.params.whole import load_params
 from tests.hostile_server import Answer
 from tests.published import numbered, run_download, served, tar_of, write_librispeech
 from tests.stages.stage_runner import written

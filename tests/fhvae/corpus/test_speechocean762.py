@@ -8,7 +8,8 @@ import pytest
 from fhvae.corpus import speechocean762
 from fhvae.corpus.store import read_corpus
 from fhvae.errors import CorpusError, DownloadError
-from fhvae.params import Speechocean762Params, load_params
+from fhvae.params.corpus import Speechocean762Params
+from fhvae.params.whole import load_params
 from tests.published import numbered, run_download, served, tar_of, write_speechocean762
 
 AGES = {

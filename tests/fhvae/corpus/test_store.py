@@ -225,5 +225,7 @@ def test_no_phone_without_an_alignment():
 
 
 def test_a_missing_local_corpus_names_the_stage_to_run(tmp_path):
-    with pytest.raises(ArtifactError, match="must hold a local corpus; run the stage download"):
+    with pytest.raises(
+        ArtifactError, match="must hold a local corpus; run the stages download and"
+    ):
         read_corpus(tmp_path / "corpus")

@@ -17,7 +17,7 @@ from fhvae.corpus.timit import read_timit
 from fhvae.corpus.timit_folders import listed_speakers
 from fhvae.corpus.timit_labels import read_phones, read_text, read_words
 from fhvae.errors import CorpusError, TrialError
-from fhvae.params import load_params
+from fhvae.params.whole import load_params
 from tests.timit_disc import (
     TEXT,
     all_voices,

@@ -10,7 +10,8 @@ import pytest
 from fhvae.corpus import vctk
 from fhvae.corpus.store import read_corpus
 from fhvae.errors import CorpusError
-from fhvae.params import VctkParams, load_params
+from fhvae.params.corpus import VctkParams
+from fhvae.params.whole import load_params
 from tests.published import numbered, run_download, served, write_vctk, zip_of
 
 ACCENTS = {

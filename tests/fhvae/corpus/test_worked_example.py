@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fhvae.corpus.decoding import decode
-from fhvae.params import load_params
+from fhvae.params.whole import load_params
 from tests.published import served, tar_of, write_audio
 
 DOCS = Path(__file__).resolve().parents[3] / "docs/corpora.md"

@@ -10,14 +10,9 @@ from fhvae.domains import aurora
 from fhvae.domains.copies import Acoustics, degrade
 from fhvae.domains.noises import read_sound, speech_spectrum
 from fhvae.domains.plan import NoisePool, Voices, plan_copies
-from fhvae.params import (
-    AURORA_TEST,
-    AURORA_TRAIN,
-    Domain,
-    learned_domains,
-    load_params,
-    scored_domains,
-)
+from fhvae.params.domain_names import AURORA_TEST, AURORA_TRAIN, Domain
+from fhvae.params.domains import learned_domains, scored_domains
+from fhvae.params.whole import load_params
 from tests.fhvae.domains.packed_speech import burst, pack
 
 DOMAINS = load_params().domains

@@ -1,15 +1,15 @@
 """A corpus heard in other conditions: who meets what, what is kept, what stays equal."""
 
-import dataclasses
 import json
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import stages.conditions
 import stages.download
 from fhvae.corpus.store import read_corpus
-from fhvae.params import load_params
+from fhvae.params.whole import load_params
 from tests.tiny import ROOT, set_params
 from tests.tones import write_tone_corpus
 
@@ -24,7 +24,7 @@ def tones(tmp_path_factory):
 
 @pytest.fixture
 def download(tmp_path, tones, monkeypatch):
-    """Run the stage with these conditions; give the local corpus and the metrics."""
+    """Run download and conditions with these conditions; give the corpus and what was counted."""
     monkeypatch.setenv("FHVAE_WORKERS", "1")
 
     def run(conditions, name="corpus", **changes):
@@ -43,12 +43,16 @@ def download(tmp_path, tones, monkeypatch):
         )
         monkeypatch.chdir(folder)
         # absolute: idle worker processes of another test stand in another folder
-        where = ["--corpus", str(folder / "data" / "corpus"), "--metrics", "download.json"]
-        arguments = ["download", *where]
-        monkeypatch.setattr("sys.argv", arguments)
+        recordings, corpus = (str(folder / "data" / name) for name in ("recordings", "corpus"))
+        metrics = "conditions.json"
+        monkeypatch.setattr(
+            "sys.argv", ["download", "--corpus", recordings, "--metrics", "download.json"]
+        )
         stages.download.main()
-        metrics = json.loads((folder / "download.json").read_text())
-        return read_corpus(folder / "data" / "corpus"), metrics
+        paths = ["--recordings", recordings, "--corpus", corpus, "--metrics", metrics]
+        monkeypatch.setattr("sys.argv", ["conditions", *paths])
+        stages.conditions.main()
+        return read_corpus(folder / "data" / "corpus"), json.loads((folder / metrics).read_text())
 
     return run
 
@@ -57,11 +61,18 @@ def samples(corpus, split):
     return dict(corpus.samples(split).items())
 
 
-def test_without_conditions_nothing_is_touched(download):
-    corpus, metrics = download(["clean"])
+def test_a_clean_corpus_is_the_recordings_and_takes_no_room(download):
+    corpus, counts = download(["clean"])
     assert corpus.splits == ["train", "dev", "test"]
-    assert "conditions" not in metrics
-    assert not (corpus.folder / "conditions.csv").exists()
+    assert {split: own["clean"]["utterances"] for split, own in counts.items()} == {
+        "train": 16,
+        "dev": 8,
+        "test": 12,
+    }
+    recordings = corpus.folder.parent / "recordings"
+    names = sorted(path.name for path in recordings.iterdir())
+    assert names == sorted(path.name for path in corpus.folder.iterdir())
+    assert all((recordings / name).samefile(corpus.folder / name) for name in names)
 
 
 def test_each_utterance_meets_one_condition_and_test_keeps_its_clean_twin(download):
@@ -89,17 +100,16 @@ def test_each_utterance_meets_one_condition_and_test_keeps_its_clean_twin(downlo
         np.testing.assert_array_equal(twins[twin.utterance_id], samples(clean, "test")[twin.twin])
         assert corpus.phones[twin.utterance_id] == corpus.phones[twin.twin]
         assert corpus.transcripts[twin.utterance_id] == corpus.transcripts[twin.twin]
-    counted = metrics["conditions"]["train"]
-    assert sum(one["utterances"] for one in counted.values()) == metrics["train"]["utterances"]
+    assert sum(one["utterances"] for one in metrics["train"].values()) == 16
 
 
 def test_noise_of_test_is_of_a_kind_that_train_never_heard(download):
     _, metrics = download(["noise0"])
-    kinds = {split: set(own["noise0"]["noises"]) for split, own in metrics["conditions"].items()}
+    kinds = {split: set(own["noise0"]["noises"]) for split, own in metrics.items()}
     domains = load_params(ROOT / "params.yaml").domains
     assert kinds["train"] | kinds["dev"] <= set(domains.train_noises)
     assert kinds["test"] <= set(domains.test_noises)
-    assert metrics["conditions"]["test"]["noise0"]["snr_db"]["mean"] == pytest.approx(0, abs=0.2)
+    assert metrics["test"]["noise0"]["snr_db"]["mean"] == pytest.approx(0, abs=0.2)
 
 
 def test_the_draw_is_a_function_of_the_utterance_id(download, tones, tmp_path):
@@ -107,14 +117,13 @@ def test_the_draw_is_a_function_of_the_utterance_id(download, tones, tmp_path):
     from fhvae.domains.conditioning import draw_condition
 
     corpus, _ = download(CONDITIONS)
-    params = load_params(tmp_path / "corpus" / "params.yaml")
     draws = pd.read_csv(corpus.folder / "conditions.csv", keep_default_na=False)
     drawn = dict(zip(draws["utterance_id"], draws["domain"], strict=True))
     for item in reversed(corpus.split("train")):
-        assert draw_condition(item, params) == drawn[item.utterance_id]
-    reseeded = dataclasses.replace(params, seed=1)
+        assert draw_condition(item, CONDITIONS, 0) == drawn[item.utterance_id]
     assert any(
-        draw_condition(item, reseeded) != drawn[item.utterance_id] for item in corpus.split("train")
+        draw_condition(item, CONDITIONS, 1) != drawn[item.utterance_id]
+        for item in corpus.split("train")
     )
 
 
@@ -137,7 +146,7 @@ def test_a_copy_of_a_noisy_utterance_gets_other_noise(download, tmp_path):
     params = load_params(tmp_path / "corpus" / "params.yaml")
     clip, utterance = clips_of(corpus, "train")[0], corpus.split("train")[0]
     pool = NoisePool(("white",), Voices((), ()), 2)
-    (conditioned,) = plan([utterance], [clip], pool, params)
+    (conditioned,) = plan([utterance], [clip], pool, ["noise10"], params.seed)
     copied = plan_copy("noise10", clip, utterance.speaker, pool, params.seed)
     active = np.ones(clip.length, bool)
     first, second = (make_noise(one, active, None, 30.0) for one in (conditioned, copied))

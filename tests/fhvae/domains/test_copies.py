@@ -17,7 +17,8 @@ from fhvae.domains.recordings import NoiseRecording
 from fhvae.errors import CorpusError
 from fhvae.features.fbank import log_mel
 from fhvae.features.normalize import Normalizer
-from fhvae.params import DomainsParams, FbankParams
+from fhvae.params.domains import DomainsParams
+from fhvae.params.fbank import FbankParams
 from tests.fhvae.domains.noise_folder import write_noise_folder
 from tests.fhvae.domains.packed_speech import burst, pack
 

@@ -20,7 +20,7 @@ from fhvae.features.fbank import (
     mel_filters,
     window,
 )
-from fhvae.params import FbankParams
+from fhvae.params.fbank import FbankParams
 
 PAPER = FbankParams(
     window_ms=25.0,

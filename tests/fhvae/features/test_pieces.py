@@ -21,7 +21,7 @@ from fhvae.features.extraction import select_clips
 from fhvae.features.fbank import log_mel
 from fhvae.features.normalize import read_normalizer
 from fhvae.features.pieces import extract, fingerprint
-from fhvae.params import FbankParams
+from fhvae.params.fbank import FbankParams
 
 PACKAGE = Path(pieces.__file__).parents[1]
 MELS = 11

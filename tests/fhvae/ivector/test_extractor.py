@@ -16,7 +16,7 @@ from fhvae.ivector.extractor import (
 )
 from fhvae.ivector.total_variability import TotalVariability
 from fhvae.ivector.ubm import Statistics, Ubm, baum_welch
-from fhvae.params import IvectorParams
+from fhvae.params.ivector import IvectorParams
 
 GAUSSIANS, FEATURES, RANK = 3, 4, 2
 

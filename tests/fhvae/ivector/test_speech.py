@@ -14,7 +14,7 @@ from fhvae.ivector.speech import (
     normalize,
     speech_frames,
 )
-from fhvae.params import IvectorParams
+from fhvae.params.ivector import IvectorParams
 
 HOP = 160  # samples
 

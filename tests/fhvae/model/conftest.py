@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from fhvae.model.network import FHVAE
-from fhvae.params import ModelParams
+from fhvae.params.model import ModelParams
 
 FRAMES, SEGMENTS, MELS, SEQUENCES, Z1, Z2 = 5, 11, 7, 4, 3, 2
 LAYERS = (1, 2)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fhvae.model.network import FHVAE, dense_layers
-from fhvae.params import ModelParams
+from fhvae.params.model import ModelParams
 
 
 def sizes(cell, layers, cells, z):

@@ -8,7 +8,7 @@ import torch
 
 from fhvae.model.network import FHVAE
 from fhvae.model.recurrent import RECURRENT_LAYERS, _in_type, run_layers
-from fhvae.params import ModelParams
+from fhvae.params.model import ModelParams
 from tests.fhvae.model.numpy_networks import recur
 
 each_cell = pytest.mark.parametrize("cell", RECURRENT_LAYERS)

@@ -10,7 +10,8 @@ from safetensors.torch import load_file
 
 from fhvae.errors import ArtifactError
 from fhvae.model.weights import read_model, write_model
-from fhvae.params import SegmentsParams, load_params
+from fhvae.params.segments import SegmentsParams
+from fhvae.params.whole import load_params
 
 SEGMENTS = SegmentsParams(frames=5, train_shift=2, shift=4)
 FBANK = dataclasses.replace(load_params().fbank, mels=7)

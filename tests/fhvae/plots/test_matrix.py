@@ -2,7 +2,10 @@
 
 import copy
 
+from fhvae.plots import matrix
 from fhvae.plots.matrix import draw_matrix
+from fhvae.probes.factors import CODES
+from fhvae.probes.summary import FACTORS
 
 CELLS = {
     "z1": {
@@ -34,3 +37,8 @@ def test_a_missing_cell_is_not_a_zero(tmp_path):
 
 def test_no_cell_at_all(tmp_path):
     assert drawn(tmp_path / "nothing.png", {})
+
+
+def test_rows_and_columns_are_those_that_are_probed():
+    assert matrix.CODES == CODES
+    assert tuple(FACTORS) == matrix.FACTORS

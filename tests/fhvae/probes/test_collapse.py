@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
 
-from fhvae.params import ModelParams
+from fhvae.params.model import ModelParams
 from fhvae.probes.collapse import aggregate_kl, kl_per_dimension, measure_usage, usage_table
 from tests.latent_factory import make_latents, make_utterances
 

@@ -7,9 +7,10 @@ import pytest
 
 from fhvae.corpus.manifest import Phone
 from fhvae.errors import TrialError
+from fhvae.plots.matrix import matrix_cells
 from fhvae.probes.accuracy import LINEAR, ProbeSetting, run_probes
 from fhvae.probes.factors import ask_f0, ask_phone, ask_sentence, ask_sex, ask_snr, ask_speaker
-from fhvae.probes.summary import matrix_cells, plan_tasks, purities, summarize
+from fhvae.probes.summary import plan_tasks, purities, summarize
 from tests.latent_factory import make_latents, make_utterances, segment_phones
 from tests.probe_factory import (
     SEGMENTS_EACH,

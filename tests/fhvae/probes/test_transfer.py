@@ -11,7 +11,7 @@ from fhvae.corpus.catalogue import recordings as read_recordings
 from fhvae.corpus.manifest import Phone, Recording
 from fhvae.errors import TrialError
 from fhvae.features.normalize import Normalizer
-from fhvae.params import load_params
+from fhvae.params.whole import load_params
 from fhvae.probes.accuracy import ProbeSetting
 from fhvae.probes.folds import FoldFit, nested_answers, try_folds
 from fhvae.probes.rows import LabelledRows

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fhvae.artifacts import PackedWriter
-from fhvae.params import RecognizerParams
+from fhvae.params.recognition import RecognizerParams
 from fhvae.recognition.conditions import TrainCondition
 from fhvae.recognition.inputs import FramePaths, Input
 from fhvae.recognition.labels import Labels, make_labels

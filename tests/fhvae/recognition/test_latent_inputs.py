@@ -8,7 +8,9 @@ from fhvae.artifacts import PackedWriter, read_packed, write_json
 from fhvae.model.network import new_network
 from fhvae.model.objective import posteriors
 from fhvae.model.weights import read_model, write_model
-from fhvae.params import FbankParams, ModelParams, SegmentsParams
+from fhvae.params.fbank import FbankParams
+from fhvae.params.model import ModelParams
+from fhvae.params.segments import SegmentsParams
 from fhvae.recognition import latent_inputs
 from fhvae.recognition.conditions import Domains, make_matrix
 from fhvae.recognition.inputs import FramePaths

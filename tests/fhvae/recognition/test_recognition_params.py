@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from fhvae.errors import ParamsError
-from fhvae.params import RecognitionParams, from_mapping
+from fhvae.params.reading import from_mapping
+from fhvae.params.recognition import RecognitionParams
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -11,7 +11,7 @@ import fhvae.training.data as data_module
 from fhvae import shards
 from fhvae.artifacts import Packed, PackedWriter, read_packed
 from fhvae.errors import ArtifactError, ParamsError
-from fhvae.params import SegmentsParams
+from fhvae.params.segments import SegmentsParams
 from fhvae.training.blocks import Blocks
 from fhvae.training.data import Sequences, open_sequences
 from fhvae.training.world import World

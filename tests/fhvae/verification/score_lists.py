@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from fhvae.verification.trials import Trials, pairs_of
+from fhvae.trials.pairs import Trials, pairs_of
 
 
 @st.composite

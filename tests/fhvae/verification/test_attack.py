@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from fhvae.artifacts import Packed
-from fhvae.params import AttackParams
+from fhvae.params.attack import AttackParams
 from fhvae.seeds import generator
+from fhvae.trials.pairs import pairs_of
 from fhvae.verification.attack import (
     AttackData,
     Attacker,
@@ -22,7 +23,6 @@ from fhvae.verification.attack import (
 )
 from fhvae.verification.attack_network import AttackNetwork, Scale, pad
 from fhvae.verification.intervals import draw_speakers
-from fhvae.verification.trials import pairs_of
 
 DIMENSION = 6
 PARAMS = AttackParams(

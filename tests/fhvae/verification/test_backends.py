@@ -4,16 +4,10 @@ import numpy as np
 import pytest
 
 from fhvae.errors import TrialError
-from fhvae.verification.backends import (
-    cosine_scores,
-    cosines,
-    fit_lda,
-    lda_speakers,
-    project,
-)
-from fhvae.verification.error_rates import eer
-from fhvae.verification.trials import pairs_of
-from fhvae.verification.vectors import Vectors
+from fhvae.trials.cosine import Vectors, cosine_scores, cosines
+from fhvae.trials.error_rates import eer
+from fhvae.trials.pairs import pairs_of
+from fhvae.verification.backends import fit_lda, lda_speakers, project
 
 NAMES = ("u1", "u2", "u3")
 TRIALS = pairs_of(NAMES, ["a", "a", "b"])

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from fhvae.trials.error_rates import det_points, error_curve, rank_trials
 from fhvae.verification.bands import GRID, det_band, fnr_at
-from fhvae.verification.error_rates import det_points, error_curve, rank_trials
 from fhvae.verification.intervals import SpeakerDraws, draw_speakers
 from fhvae.verification.trials import all_pairs
 from tests.fhvae.verification.score_lists import noisy_scores

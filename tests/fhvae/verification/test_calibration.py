@@ -7,13 +7,14 @@ from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression
 
 from fhvae.errors import TrialError
+from fhvae.trials.error_rates import det_points
 from fhvae.verification.calibration import (
     Calibration,
     actual_detection_cost,
     cllr,
     fit_calibration,
 )
-from fhvae.verification.error_rates import det_points, min_dcf
+from fhvae.verification.detection_cost import min_dcf
 from fhvae.verification.hull import minimum_cllr
 from tests.fhvae.verification.score_lists import scored_trials
 

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from fhvae.params import VerificationParams
+from fhvae.params.verification import VerificationParams
+from fhvae.trials.cosine import Vectors
+from fhvae.trials.error_rates import eer
 from fhvae.verification.comparison import VectorResult, evaluate_vector
 from fhvae.verification.conditions import labels_of
-from fhvae.verification.error_rates import eer, min_dcf
+from fhvae.verification.detection_cost import min_dcf
 from fhvae.verification.plan import Plan, make_plan
 from fhvae.verification.trials import read_scores
-from fhvae.verification.vectors import Vectors
 from tests.latent_factory import make_utterances
 
 pytestmark = pytest.mark.usefixtures("few_speakers_suffice")

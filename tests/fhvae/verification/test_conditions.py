@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fhvae.errors import ArtifactError, TrialError
+from fhvae.trials.cosine import Vectors
 from fhvae.verification.conditions import (
     Labels,
     all_pairs_list,
@@ -17,7 +18,6 @@ from fhvae.verification.conditions import (
     several_enrolled,
     triples,
 )
-from fhvae.verification.vectors import Vectors
 from tests.latent_factory import make_utterances
 
 SEED = 0

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fhvae.trials.error_rates import equal_error_rate, rank_trials
 from fhvae.verification import crossing
 from fhvae.verification.crossing import cut_blocks, resample_eer
-from fhvae.verification.error_rates import equal_error_rate, rank_trials
 from fhvae.verification.intervals import SpeakerDraws, draw_speakers, resample
 from fhvae.verification.trials import all_pairs
 from tests.fhvae.verification.score_lists import noisy_scores, scored_pairs

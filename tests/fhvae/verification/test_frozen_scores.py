@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fhvae.trials.error_rates import det_points, eer, rank_trials
+from fhvae.trials.pairs import pairs_of
 from fhvae.verification.calibration import actual_detection_cost, cllr, fit_calibration
 from fhvae.verification.crossing import resample_eer
-from fhvae.verification.error_rates import det_points, eer, eer_legacy, min_dcf, rank_trials
+from fhvae.verification.detection_cost import eer_legacy, min_dcf
 from fhvae.verification.hull import hull_equal_error_rate, minimum_cllr
-from fhvae.verification.trials import pairs_of, read_scores
+from fhvae.verification.trials import read_scores
 
 FROZEN = read_scores(Path(__file__).with_name("frozen_scores.tsv"))
 SCORES, LABELS = FROZEN.scores, FROZEN.is_target

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
 
+from fhvae.trials.error_rates import det_points, eer
 from fhvae.verification.calibration import cllr
-from fhvae.verification.error_rates import det_points, eer, minimum_detection_cost
+from fhvae.verification.detection_cost import minimum_detection_cost
 from fhvae.verification.hull import hull_equal_error_rate, lower_hull, minimum_cllr
 from tests.fhvae.verification.score_lists import brute_force_rates, scored_trials
 

@@ -5,14 +5,10 @@ import pytest
 
 from fhvae.errors import TrialError
 from fhvae.intervals import Interval, percentile_interval
+from fhvae.trials.error_rates import eer, equal_error_rate, error_curve, rank_trials
+from fhvae.trials.pairs import Trials, pairs_of
 from fhvae.verification.crossing import resample_eer
-from fhvae.verification.error_rates import (
-    eer,
-    equal_error_rate,
-    error_curve,
-    minimum_detection_cost,
-    rank_trials,
-)
+from fhvae.verification.detection_cost import minimum_detection_cost
 from fhvae.verification.intervals import (
     SpeakerDraws,
     check_jackknife,
@@ -23,7 +19,7 @@ from fhvae.verification.intervals import (
     metric_interval,
     resample,
 )
-from fhvae.verification.trials import Trials, all_pairs, pairs_of
+from fhvae.verification.trials import all_pairs
 from tests.fhvae.verification.score_lists import noisy_scores
 from tests.latent_factory import make_utterances
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from fhvae.errors import ParamsError, TrialError
-from fhvae.params import VerificationParams, load_params
+from fhvae.params.verification import VerificationParams
+from fhvae.params.whole import load_params
+from fhvae.trials.cosine import Vectors
 from fhvae.verification.conditions import labels_of
 from fhvae.verification.plan import make_plan, write_lists
-from fhvae.verification.vectors import Vectors
 from tests.latent_factory import make_utterances
 
 pytestmark = pytest.mark.usefixtures("few_speakers_suffice")

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from fhvae.verification.backends import cosine_scores
-from fhvae.verification.error_rates import eer
+from fhvae.trials.cosine import Vectors, cosine_scores
+from fhvae.trials.error_rates import eer
+from fhvae.trials.pairs import pairs_of
 from fhvae.verification.plda import (
     Plda,
     fit_plda,
@@ -13,8 +14,6 @@ from fhvae.verification.plda import (
     log_likelihood,
     speaker_statistics,
 )
-from fhvae.verification.trials import pairs_of
-from fhvae.verification.vectors import Vectors
 
 BETWEEN = np.array([[4.0, 1.0, 0.0], [1.0, 2.0, 0.5], [0.0, 0.5, 0.3]])
 WITHIN = np.array([[1.0, -0.4, 0.1], [-0.4, 0.8, 0.0], [0.1, 0.0, 0.5]])

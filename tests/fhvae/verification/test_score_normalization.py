@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from fhvae.errors import TrialError
+from fhvae.trials.cosine import Vectors
+from fhvae.trials.pairs import pairs_of
 from fhvae.verification.score_normalization import check_cohort, normalize_scores, speaker_means
-from fhvae.verification.trials import pairs_of
-from fhvae.verification.vectors import Vectors
 
 TRIALS = pairs_of(["u1", "u2", "u3"], ["a", "a", "b"])  # (1, 2), (1, 3), (2, 3)
 AGAINST = np.array([[0.0, 1, 4, 8, -9], [2, 2, 0, 6, 0], [-1, -1, -1, -1, -1.0]])

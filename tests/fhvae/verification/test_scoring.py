@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from fhvae.trials.cosine import Vectors, cosine_scores
+from fhvae.trials.error_rates import eer
+from fhvae.trials.pairs import pairs_of
 from fhvae.verification import scoring
-from fhvae.verification.backends import cosine_scores, fit_lda, project
-from fhvae.verification.error_rates import eer
+from fhvae.verification.backends import fit_lda, project
 from fhvae.verification.scoring import (
     DevVectors,
     TrainVectors,
@@ -15,8 +17,6 @@ from fhvae.verification.scoring import (
     lda_backend,
     score_trials,
 )
-from fhvae.verification.trials import pairs_of
-from fhvae.verification.vectors import Vectors
 
 DIMENSION = 6
 NAMES = {"cos", "cos_c", "cos_asn", "lda2", "lda4", "lda", "plda", "plda_asn"}

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from fhvae.params import VerificationParams
+from fhvae.params.verification import VerificationParams
 from fhvae.verification.comparison import VectorResult, evaluate_vector
 from fhvae.verification.conditions import labels_of
 from fhvae.verification.plan import make_plan, write_lists

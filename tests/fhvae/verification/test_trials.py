@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fhvae.errors import ArtifactError, TrialError
-from fhvae.params import load_params
-from fhvae.verification.error_rates import eer, min_dcf
+from fhvae.params.whole import load_params
+from fhvae.trials.error_rates import eer
+from fhvae.trials.pairs import pairs_of
+from fhvae.verification.detection_cost import min_dcf
 from fhvae.verification.trials import (
     all_pairs,
     as_written,
-    pairs_of,
     read_scores,
     trial_lines,
     write_scores,

@@ -5,8 +5,8 @@ import pytest
 
 from fhvae.artifacts import Packed
 from fhvae.errors import ArtifactError
+from fhvae.trials.cosine import Vectors
 from fhvae.verification.vectors import (
-    Vectors,
     check_same_utterances,
     frame_statistics,
     latent_vectors,

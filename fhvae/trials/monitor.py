@@ -5,10 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from fhvae.errors import TrialError
-from fhvae.verification.backends import cosine_scores
-from fhvae.verification.error_rates import eer
-from fhvae.verification.trials import pairs_of
-from fhvae.verification.vectors import Vectors
+from fhvae.trials.cosine import Vectors, cosine_scores
+from fhvae.trials.error_rates import eer
+from fhvae.trials.pairs import pairs_of
 
 
 def cosine_eer(vectors: np.ndarray, speakers: Sequence[str]) -> float | None:

@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 
-from fhvae.verification.backends import cosine_scores
-from fhvae.verification.error_rates import eer
-from fhvae.verification.monitor import cosine_eer
-from fhvae.verification.trials import pairs_of
-from fhvae.verification.vectors import Vectors
+from fhvae.trials.cosine import Vectors, cosine_scores
+from fhvae.trials.error_rates import eer
+from fhvae.trials.monitor import cosine_eer
+from fhvae.trials.pairs import pairs_of
 
 SPEAKERS = ["b", "a", "b", "c", "a", "c", "b"]
 

@@ -7,16 +7,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_curve
 
 from fhvae.errors import TrialError
-from fhvae.verification.error_rates import (
-    det_points,
-    eer,
-    eer_legacy,
-    equal_error_rate,
-    error_curve,
-    min_dcf,
-    minimum_detection_cost,
-    rank_trials,
-)
+from fhvae.trials.error_rates import det_points, eer, equal_error_rate, error_curve, rank_trials
+from fhvae.verification.detection_cost import eer_legacy, min_dcf, minimum_detection_cost
 from tests.fhvae.verification.score_lists import (
     brute_force_eer,
     brute_force_rates,

@@ -1,0 +1,26 @@
+"""Section `probes`: what is read from codes."""
+
+from dataclasses import dataclass
+
+from fhvae.errors import ParamsError
+from fhvae.params.reading import number
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbesParams:
+    """Probes on frozen codes: linear, and with one hidden layer."""
+
+    penalties: tuple[float, ...]
+    max_segments: int = number(least=100)
+    control_clusters: int = number(least=2)
+    mlp_hidden: int = number(least=1)
+    mlp_epochs: int = number(least=1)
+    mlp_patience: int = number(least=1)
+    bootstrap: int = number(least=10)
+
+    def check(self) -> None:
+        """Raise ParamsError where a value cannot be used."""
+        if not self.penalties or min(self.penalties) <= 0:
+            raise ParamsError(
+                f"probes.penalties must list numbers above 0, got {list(self.penalties)}"
+            )

@@ -1,0 +1,27 @@
+"""Top-level keys, by what reads them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from fhvae.params.reading import number
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seeded:
+    """What draws random numbers."""
+
+    seed: int = number(least=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluated(Seeded):
+    """What is computed in part under protocol headline and as a whole under full."""
+
+    protocol: Literal["headline", "full"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Discriminative(Seeded):
+    """What maximizes the discriminative lower bound, with its weight."""
+
+    alpha: float = number(least=0)

@@ -1,0 +1,67 @@
+"""All of params.yaml: checked by every stage before it begins, read by none.
+
+Every key must be there, none may be unknown, and each value must have the type and the
+range written beside it. The message names file and key, what must hold and what was found.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fhvae.errors import ParamsError
+from fhvae.params.attack import AttackParams
+from fhvae.params.corpus import CorpusParams
+from fhvae.params.domains import DomainsParams
+from fhvae.params.fbank import FbankParams
+from fhvae.params.ivector import IvectorParams
+from fhvae.params.latents import LatentsParams
+from fhvae.params.model import ModelParams
+from fhvae.params.probes import ProbesParams
+from fhvae.params.reading import from_mapping, read_yaml
+from fhvae.params.recognition import RecognitionParams
+from fhvae.params.run import Discriminative, Evaluated
+from fhvae.params.segments import SegmentsParams
+from fhvae.params.training import TrainingParams
+from fhvae.params.verification import VerificationParams
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params(Discriminative, Evaluated):
+    """All of params.yaml."""
+
+    corpus: CorpusParams
+    fbank: FbankParams
+    domains: DomainsParams
+    segments: SegmentsParams
+    model: ModelParams
+    training: TrainingParams
+    latents: LatentsParams
+    ivector: IvectorParams
+    verification: VerificationParams
+    attack: AttackParams
+    probes: ProbesParams
+    recognition: RecognitionParams
+
+    def check(self) -> None:
+        """Raise ParamsError where two sections contradict each other."""
+        noisy = [name for name in self.corpus.conditions if name.startswith("noise")]
+        for key in ("train_noises", "test_noises"):
+            if noisy and not getattr(self.domains, key):
+                raise ParamsError(
+                    f"domains.{key} must list a kind of noise where corpus.conditions names "
+                    f"{noisy[0]}, got none"
+                )
+
+
+def load_params(path: Path = Path("params.yaml")) -> Params:
+    """Read and check params.yaml.
+
+    Raises:
+        ParamsError: the file is missing or is not YAML, a key is unknown or missing, or
+            a value has the wrong type or range.
+    """
+    return from_mapping(Params, read_yaml(path), source=str(path))
+
+
+def check_params(path: Path) -> None:
+    """Raise ParamsError, as `load_params` does, where a key of any stage cannot be used."""
+    load_params(path)

@@ -1,0 +1,67 @@
+"""Metrics, curves and latents of earlier stages -> pictures; no number is computed here."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from fhvae.artifacts import read_json, read_packed
+from fhvae.commandline import parse_paths, run
+from fhvae.corpus.store import read_corpus
+from fhvae.device import choose_device
+from fhvae.features.normalize import read_normalizer
+from fhvae.latents import read_latents
+from fhvae.model.weights import NORMALIZER, read_model
+from fhvae.params.asked import read_params
+from fhvae.params.latents import LatentsParams
+from fhvae.params.run import Seeded
+from fhvae.plots.decoded import draw_grid
+from fhvae.plots.det import draw_det
+from fhvae.plots.latent_maps import draw_maps
+from fhvae.plots.learning_curve import draw_learning_curve
+from fhvae.plots.matrix import draw_matrix, matrix_cells
+from fhvae.plots.mismatch import draw_mismatch
+from fhvae.plots.probe import draw_probes
+from fhvae.trials.error_rates import ErrorCurve, det_points
+from fhvae.verification.trials import read_scores
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params(Seeded):
+    """What the stage reads of params.yaml."""
+
+    latents: LatentsParams
+
+
+def read_curve(path: Path) -> ErrorCurve:
+    """Follow the error rates of a file of scores, as the stage verify did."""
+    read = read_scores(path)
+    return det_points(read.scores, read.is_target)
+
+
+def main() -> None:
+    """Run the stage."""
+    corpus_path, fbank, model, latents, scores, metrics, plots = parse_paths(
+        __doc__, "corpus", "fbank", "model", "latents", "scores", "metrics", "plots"
+    )
+    params = read_params(Params)
+    corpus, trained = read_corpus(corpus_path), read_model(model, choose_device())
+    names = "verify", "probe", "recognize_baselines", "recognize"
+    verified, probed, *recognized = (read_json(metrics / f"{name}.json") for name in names)
+
+    draw_learning_curve(plots / "learning_curve.png", pd.read_csv(plots / "learning_curve.csv"))
+    of_test = read_latents(latents / "test.safetensors")
+    draw_maps(plots, of_test, corpus, params.latents.tsne_points, params.seed)
+    undo = read_normalizer(model / NORMALIZER)
+    draw_grid(plots / "factor_grid.png", trained, read_packed(fbank / "test"), corpus, undo)
+    bands = pd.read_csv(plots / "det_bands.csv")
+    systems = pd.read_csv(plots / "det.csv")["system"].unique()
+    curves = {name: read_curve(scores / f"{name}.tsv") for name in systems}
+    draw_det(plots / "det.png", curves, bands, verified)
+    draw_probes(plots / "probe.png", probed)
+    draw_matrix(plots / "matrix.png", matrix_cells(probed))
+    draw_mismatch(plots / "mismatch.png", *recognized)
+
+
+if __name__ == "__main__":
+    run(main)

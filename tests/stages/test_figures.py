@@ -1,0 +1,57 @@
+"""The stage figures: the committed metrics and tables with made-up latents, drawn twice."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from fhvae.trials.pairs import pairs_of
+from fhvae.verification.trials import write_scores
+from stages.figures import main
+from tests.latent_factory import write_fake_run
+from tests.probe_factory import EACH, SPEAKERS, write_network
+from tests.stages.stage_runner import PARAMS, written
+from tests.tiny import ROOT
+
+pytestmark = pytest.mark.slow
+TABLES = ("det_bands.csv", "learning_curve.csv")
+
+
+@pytest.fixture(scope="module")
+def fake_run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    write_fake_run(folder, SPEAKERS, each=EACH)
+    write_network(folder / "model", seed=1)
+    trials = pairs_of(["a", "b", "c", "d"], ["x", "x", "y", "y"])
+    for system in pd.read_csv(ROOT / "plots/det_bands.csv")["system"].unique():
+        scores = np.array([0.9, 0.2, 0.3, 0.1, 0.4, 0.8])
+        write_scores(folder / "scores" / f"{system}.tsv", trials, scores)
+    return folder
+
+
+def draw(monkeypatch, inputs, out):
+    out.mkdir()
+    shutil.copytree(ROOT / "metrics", out / "metrics")
+    (out / "plots").mkdir()
+    for name in TABLES:
+        shutil.copy(ROOT / "plots" / name, out / "plots")
+    values = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
+    values["latents"]["tsne_points"] = 50
+    (out / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    paths = {name: inputs / name for name in ("corpus", "fbank", "model", "latents", "scores")}
+    paths |= {name: out / name for name in ("metrics", "plots")}
+    arguments = [part for name, path in paths.items() for part in (f"--{name}", str(path))]
+    monkeypatch.setattr("sys.argv", ["figures", *arguments])
+    monkeypatch.chdir(out)
+    main()
+
+
+def test_every_figure_of_dvc_yaml_is_drawn_alike_twice(monkeypatch, fake_run, tmp_path):
+    stage = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["figures"]
+    wanted = {next(iter(item)).removeprefix("plots/") for item in stage["plots"]}
+    for name in ("once", "again"):
+        draw(monkeypatch, fake_run, tmp_path / name)
+    assert {path.name for path in (tmp_path / "once/plots").glob("*.png")} == wanted
+    assert written(tmp_path / "once") == written(tmp_path / "again")

@@ -1,0 +1,120 @@
+"""Modules that no stage depends on (`LEFT_OUT` of .ci/stage_deps.py) cannot change a number.
+
+Whoever changes one of them reruns no stage, so what they may do is pinned here.
+"""
+
+import ast
+import os
+import random
+import re
+import sys
+from itertools import permutations
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from stage_deps import LEFT_OUT, Code
+
+from fhvae.commandline import parse_paths, run
+from fhvae.params.whole import check_params
+from fhvae.progress import progress_bar
+
+ROOT = Path(__file__).resolve().parents[1]
+CODE = Code(ROOT)
+OPTIONS = ("corpus", "train-domains", "metrics")
+
+
+def world() -> dict[str, object]:
+    """What a module could leave behind for the code of a stage: the state of the process."""
+    return {
+        "environment": dict(os.environ),
+        "folder": Path.cwd(),
+        "random": random.getstate(),
+        "numpy": str(np.random.get_state()),
+        "numpy errors": np.geterr(),
+        "torch": torch.get_rng_state().tolist(),
+        "threads": torch.get_num_threads(),
+        "type": torch.get_default_dtype(),
+        "options": list(sys.argv),
+    }
+
+
+def test_each_module_left_out_is_proven_here():
+    assert set(LEFT_OUT) == {
+        "fhvae.errors",
+        "fhvae.progress",
+        "fhvae.commandline",
+        "fhvae.params.whole",
+    }
+
+
+def test_errors_are_classes_without_a_body_below_one_root():
+    """None is caught for another's sake: their order decides what a stage leaves out."""
+    docstring, *classes = CODE.trees["fhvae.errors"].body
+    assert isinstance(docstring, ast.Expr)
+    for one in classes:
+        assert isinstance(one, ast.ClassDef)
+        assert [ast.unparse(base) for base in one.bases] == (
+            ["Exception"] if one.name == "FhvaeError" else ["FhvaeError"]
+        )
+        (body,) = one.body
+        assert isinstance(body, ast.Expr)
+        assert [*one.decorator_list, *one.keywords] == []
+
+
+@pytest.mark.parametrize("shown", [True, False])
+@pytest.mark.parametrize("initial", [0, 2])
+def test_what_goes_through_a_bar_comes_out_as_it_was(shown, initial):
+    items = [object() for _ in range(50)]
+    before = world()
+    bar = progress_bar(items, "test", "item", total=50, initial=initial, shown=shown)
+    assert [id(item) for item in bar] == [id(item) for item in items]
+    assert world() == before
+
+
+def test_a_bar_takes_one_item_at_a_time():
+    taken = []
+    bar = progress_bar((taken.append(place) or place for place in range(9)), "test", "item")
+    assert [(item, len(taken)) for item in bar] == [(place, place + 1) for place in range(9)]
+
+
+def test_paths_are_handed_over_as_typed_whatever_their_order(monkeypatch):
+    typed = {name: Path(f"some/{name} x") for name in OPTIONS}
+    for order in permutations(OPTIONS):
+        options = [part for name in order for part in (f"--{name}", str(typed[name]))]
+        monkeypatch.setattr(sys, "argv", ["stage", *options])
+        before = world()
+        assert parse_paths("A stage.", *OPTIONS) == tuple(typed.values())
+        assert world() == before
+
+
+def test_a_stage_is_run_once_in_the_world_as_it_is(monkeypatch):
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    before, seen = world(), []
+    run(lambda: seen.append(world()))
+    assert seen == [before]
+    assert world() == before
+
+
+def test_the_check_of_all_params_gives_nothing_back():
+    before = world()
+    assert check_params(ROOT / "params.yaml") is None
+    assert world() == before
+
+
+def test_whoever_checks_all_params_takes_nothing_from_it():
+    """Only the check is imported, and it stands in a line of its own."""
+    importers = {
+        name: node
+        for name, tree in CODE.trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        and re.search(r"params.*\bwhole\b", ast.unparse(node))
+    }
+    assert set(importers) == {"fhvae.params.asked"}
+    assert ast.unparse(importers["fhvae.params.asked"]).endswith(" import check_params")
+    nodes = list(ast.walk(CODE.trees["fhvae.params.asked"]))
+    lines = [ast.unparse(one) for one in nodes if isinstance(one, ast.Expr)]
+    assert lines.count("check_params(path)") == 1
+    assert [one.id for one in nodes if isinstance(one, ast.Name)].count("check_params") == 1
