@@ -1,6 +1,7 @@
 """Files between stages: whole or not at all, equal when read back."""
 
 import json
+import os
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from fhvae.artifacts import (
     PackedWriter,
+    check_readable,
     new_file,
     new_folder,
     read_json,
@@ -54,7 +56,30 @@ def test_a_new_file_appears_when_it_is_whole(tmp_path):
         assert not path.exists()
     assert path.read_text() == "whole"
     assert names_in(path.parent) == ["a.txt"]
-    assert path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("umask", [0o002, 0o022, 0o027, 0o077])
+def test_modes_are_what_the_umask_leaves(tmp_path, umask):
+    """A library writes in its own way: safetensors replaces the file by one of mode 0600."""
+    before = os.umask(umask)
+    try:
+        with new_folder(tmp_path / "a") as folder:
+            for name in ("plain", "own"):
+                with new_file(folder / name) as partial:
+                    partial.write_text("whole")
+                    partial.chmod(0o600 if name == "own" else partial.stat().st_mode)
+    finally:
+        os.umask(before)
+    paths = [tmp_path / "a", *sorted((tmp_path / "a").iterdir())]
+    modes = [path.stat().st_mode & 0o777 for path in paths]
+    assert modes == [0o777 & ~umask, 0o666 & ~umask, 0o666 & ~umask]
+
+
+def test_a_file_that_may_not_be_read_is_not_called_missing(tmp_path):
+    with pytest.raises(ArtifactError, match=r"gone must exist; rerun the stage train"):
+        check_readable(tmp_path / "gone", "train")
+    with pytest.raises(ArtifactError, match=r"must be readable, it is not \(Is a directory\)"):
+        check_readable(tmp_path, "train")
 
 
 def test_a_file_that_fails_leaves_the_old_one(tmp_path):
