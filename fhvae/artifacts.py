@@ -6,6 +6,7 @@ thousand small files cost DVC seconds to minutes; two cost nothing. A large arra
 several `.npy` (fhvae/shards.py); offsets in the index count through all of them.
 """
 
+import csv
 import hashlib
 import json
 import math
@@ -160,9 +161,16 @@ def check_readable(path: Path, stage: str) -> None:
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """Write a table as CSV, with the line ends of Unix on every system."""
+    """Write a table as CSV, with the line ends of Unix on every system.
+
+    The csv module before Python 3.11.9 and 3.12.3 puts no quotes around a lone carriage return,
+    which a reader then takes for the end of the row: a table that holds one has all texts quoted.
+    """
+    texts = table.select_dtypes(exclude="number")
+    holds_return = any("\r" in str(cell) for name in texts for cell in texts[name])
+    quoting = csv.QUOTE_NONNUMERIC if holds_return else csv.QUOTE_MINIMAL
     with new_file(path) as partial:
-        table.to_csv(partial, index=False, lineterminator="\n")
+        table.to_csv(partial, index=False, lineterminator="\n", quoting=quoting)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from fhvae.artifacts import (
     write_json,
     write_metrics,
 )
+from fhvae.corpus.manifest import read_table
 from fhvae.errors import ArtifactError
 
 
@@ -259,3 +260,22 @@ def test_what_is_no_json_object_is_refused(tmp_path, content):
 def test_tables_have_unix_line_ends(tmp_path):
     write_csv(tmp_path / "a.csv", pd.DataFrame({"a": [1, 2]}))
     assert (tmp_path / "a.csv").read_bytes() == b"a\n1\n2\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("a\rb", "\r", "b\r", "a\r\nb", "a\nb", "a\0b", "a\x85b", "a\u2028b"),
+        *("\ufeffa", " a  ", '"', 'a,"\r"', "a\x1cb", "\t", ""),
+    ],
+    ids=ascii,
+)
+def test_texts_come_back_from_a_table_on_every_python(tmp_path, text):
+    """The csv module of Python 3.11.7 does not quote a lone carriage return."""
+    table = pd.DataFrame({"text": ["plain", text, "x"], "seconds": [0.1, 2.0, 1e-7]})
+    write_csv(tmp_path / "a.csv", table)
+    assert read_table(tmp_path / "a.csv", ["text", "seconds"]).to_numpy().tolist() == [
+        ["plain", "0.1"],
+        [text, "2.0"],
+        ["x", "1e-07"],
+    ]
