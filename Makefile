@@ -19,7 +19,7 @@ $(STAMP): requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "error: Python 3.11 or newer is needed; name one: make PYTHON=python3.11 ..." >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
 reproduce: $(STAMP) ## environment, the whole pipeline on the default corpus, the metrics
@@ -71,7 +71,7 @@ gpu: export FHVAE_CKPT_DIR ?= $(CURDIR)/checkpoints
 gpu: $(STAMP) ## with a GPU: tests, speed (benchmarks/results/gpu.json), the paper's size on speechocean762
 	python -m pytest -m gpu
 	python -m benchmarks.gpu
-	python -m benchmarks.quality run --corpus speechocean762-paper --data $(SPEECHOCEAN762)
+	python -m benchmarks.quality run --corpus speechocean762-paper --data "$(SPEECHOCEAN762)"
 
 results: $(STAMP) ## docs/results.md and the table of README.md from the runs in benchmarks/results/quality/
 	python -m benchmarks.quality table

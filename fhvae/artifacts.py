@@ -6,12 +6,14 @@ thousand small files cost DVC seconds to minutes; two cost nothing. A large arra
 several `.npy` (fhvae/shards.py); offsets in the index count through all of them.
 """
 
+import csv
 import hashlib
 import json
 import math
 import os
+import secrets
 import shutil
-import tempfile
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,27 +34,35 @@ METRIC_DECIMALS = 6
 
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
-    """Give a temporary sibling to write to; rename it to `path` if nothing was raised."""
+    """Give a temporary sibling to write to; rename it to `path` if nothing was raised.
+
+    Its mode is what the umask leaves, also where a library writes with another one.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    partial = Path(name)
+    partial = _partial(path)
+    partial.touch(exist_ok=False)
+    mode = stat.S_IMODE(partial.stat().st_mode)
     try:
         yield partial
-        partial.chmod(0o644)
+        partial.chmod(mode)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _partial(path: Path) -> Path:
+    """Name a temporary sibling; `tempfile` would make it for its owner only."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}")
 
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """Give a temporary sibling folder; rename it to `path` (replacing it) if nothing was raised."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    partial = _partial(path)
+    partial.mkdir()
     try:
         yield partial
-        partial.chmod(0o755)
         if path.exists():
             shutil.rmtree(path)
         os.replace(partial, path)
@@ -150,10 +160,38 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
+def check_readable(path: Path, stage: str) -> None:
+    """Tell a file that is missing from one that may not be read, which safetensors does not.
+
+    Args:
+        path: of the file.
+        stage: that writes it.
+
+    Raises:
+        ArtifactError: it is one of the two.
+    """
+    try:
+        with path.open("rb"):
+            pass
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{path} must exist; rerun the stage {stage}") from error
+    except OSError as error:
+        raise ArtifactError(
+            f"{path} must be readable, it is not ({error.strerror}); see to its owner and mode"
+        ) from error
+
+
 def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """Write a table as CSV, with the line ends of Unix on every system."""
+    """Write a table as CSV, with the line ends of Unix on every system.
+
+    The csv module before Python 3.11.9 and 3.12.3 puts no quotes around a lone carriage return,
+    which a reader then takes for the end of the row: a table that holds one has all texts quoted.
+    """
+    texts = table.select_dtypes(exclude="number")
+    holds_return = any("\r" in str(cell) for name in texts for cell in texts[name])
+    quoting = csv.QUOTE_NONNUMERIC if holds_return else csv.QUOTE_MINIMAL
     with new_file(path) as partial:
-        table.to_csv(partial, index=False, lineterminator="\n")
+        table.to_csv(partial, index=False, lineterminator="\n", quoting=quoting)
 
 
 @dataclass(frozen=True)

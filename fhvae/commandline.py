@@ -7,6 +7,7 @@ from argparse import ArgumentParser
 from collections.abc import Callable
 from pathlib import Path
 
+from fhvae.caches import give_caches_a_place
 from fhvae.errors import FhvaeError
 from fhvae.portable import arithmetic
 
@@ -25,6 +26,7 @@ def parse_paths(description: str | None, *names: str) -> tuple[Path, ...]:
 def run(main: Callable[[], None]) -> None:
     """Run a stage: log to stderr; end with one sentence and exit code 2 on bad input."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    give_caches_a_place()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # half-written folders are removed
     if kind := arithmetic():
         logging.warning("arithmetic %s: another may give other figures (docs/portability.md)", kind)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fhvae.artifacts import new_file
+from fhvae.artifacts import check_readable, new_file
 from fhvae.errors import ArtifactError
 
 INDEX_KEY = "index"
@@ -103,13 +103,12 @@ def read_latents(path: Path) -> Latents:
     """
     from safetensors import SafetensorError, safe_open
 
+    check_readable(path, "latents")
     try:
         with safe_open(path, framework="numpy") as file:
             index = json.loads(file.metadata()[INDEX_KEY])
             names, frames = tuple(index["utterance_ids"]), int(index["segment_frames"])
             arrays = {name: file.get_tensor(name) for name in _array_names()}
-    except FileNotFoundError as error:
-        raise ArtifactError(f"{path} must exist; rerun the stage latents") from error
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"{path} is not a latents file ({error}); rerun latents") from error
     return Latents(

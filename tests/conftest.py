@@ -1,5 +1,6 @@
 """Fixtures that more than one folder of tests uses."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 import torch
 from jaxtyping import install_import_hook
 
+from fhvae.portable import SET
 from tests.tones import write_tone_corpus
 
 # Every shape written in an annotation is checked while tests run; an int serves as a float.
@@ -15,6 +17,9 @@ install_import_hook(
     ["fhvae.model", "fhvae.segments", "fhvae.recognition.network"],
     "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))",
 )
+
+# What stages write must not depend on how pytest was started (fhvae/portable.py).
+os.environ.setdefault(SET, "1")
 
 # No verdict may depend on chance or on how busy the machine is.
 hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)

@@ -27,7 +27,7 @@ from fhvae.errors import CorpusError
 from fhvae.progress import progress_bar
 
 LIMITS = Limits()
-TEMPORARY = "[a-z0-9_]{8}"  # how tempfile, and so new_folder, ends the name of a folder
+TEMPORARY = "[a-z0-9_]{8}"  # how new_folder ends the name of a folder
 
 Select = Callable[[str], bool]
 
@@ -130,7 +130,6 @@ def _write(path: Path, member: Member, advance: Callable[[], None]) -> None:
             for piece in unless_broken(member.pieces):
                 out.write(piece)
                 advance()
-        path.chmod(0o644)
     except OSError as error:
         raise RefusedError(f"{path.name} must be writable, {error.strerror}") from error
 
@@ -139,4 +138,3 @@ def _make_folder(path: Path) -> None:
     if not path.is_dir():
         _make_folder(path.parent)
         path.mkdir()
-        path.chmod(0o755)

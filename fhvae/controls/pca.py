@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fhvae.artifacts import Packed, new_file
+from fhvae.artifacts import Packed, check_readable, new_file
 from fhvae.errors import ArtifactError
 from fhvae.segments import grid_segments
 
@@ -84,10 +84,9 @@ def read_pca(path: Path) -> Pca:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
+    check_readable(path, "controls")
     try:
         arrays = load_file(path)
         return Pca(arrays["mean"], arrays["directions"])
-    except FileNotFoundError as error:
-        raise ArtifactError(f"{path} must exist; rerun the stage controls") from error
     except (SafetensorError, KeyError) as error:
         raise ArtifactError(f"{path} holds no PCA ({error}); rerun the stage controls") from error

@@ -8,37 +8,25 @@ What is decided here (docs/corpora.md tells users):
 - Samples are rounded to int16. What lies beyond full scale saturates, as resampling a loud
   recording overshoots a little; a peak above twice full scale means another unit, and is
   refused.
-- A file whose header promises more than it holds, or less, is refused. libsndfile reads what
-  it finds without a word, so the promise is read from its log and from NIST headers.
+- A file gives all its samples or is refused, whatever its header says of their number
+  (fhvae/corpus/containers).
 """
 
 import math
-import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from fhvae.corpus.containers.opening import open_audio
 from fhvae.corpus.manifest import SAMPLE_RATE_HZ
 from fhvae.errors import CorpusError
 
 FULL_SCALE = 32768  # int16 steps from 0 to 1.0
 MAX_PEAK = 2.0
-MIN_RATE_HZ = 4_000
-MAX_RATE_HZ = 192_000
 PART_TOLERANCE_S = 0.025  # a part may be said to end so much after the file does
 MAX_S = 3600.0  # an utterance is one recording of one speaker; more is a broken header
 BLOCK_VALUES = 1 << 20  # all channels together
-STREAMED_BYTES = 0x7FFFF000  # sizes from here on are placeholders: the writer could not seek
-LOGGED_SIZE = re.compile(
-    r"^\s*(?:data|SSND|Data Size|riff|Riff size)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE
-)
-LOGGED_END = re.compile(r"Unknown chunk marker .*?at position (\d+)")  # of what could be read
-MAX_TAIL_S = 0.1  # a tag at the end of a file is shorter, and no chunk either
-NIST_MAGIC = b"NIST_1A"
-NIST_COUNT = re.compile(rb"^sample_count -i (\d+)\s*$", re.MULTILINE)
-NIST_CODING = re.compile(rb"^sample_coding -s\d+ (\S+)\s*$", re.MULTILINE)
-NIST_HEADER_BYTES = 1024
 
 
 def read_audio(
@@ -51,8 +39,7 @@ def read_audio(
     """Read one recording, or a part of it.
 
     Args:
-        path: wav, flac, ogg, aiff, NIST sphere or another format with a header that
-            libsndfile knows.
+        path: of one of `fhvae.corpus.containers.opening.CONTAINERS`.
         name: id of the recording, for messages.
         noun: what it is a recording of, for messages.
         start_s, end_s: the part to read, in seconds; None for the ends of the file.
@@ -77,55 +64,33 @@ def read_audio(
 
 def _read_waveform(path: Path) -> tuple[np.ndarray, int]:
     """Read `[sample]` float32, full scale 1.0, and the rate in Hz."""
-    import soundfile
-
-    try:
-        with soundfile.SoundFile(path) as file:
-            _check_header(file)
-            blocks = _read_blocks(file)
-            promised = _promised_frames(file, path)
-            _check_tail(file, path)
-    except (soundfile.SoundFileError, OSError) as error:
-        _check_coding(path)
-        raise CorpusError(f"must be an audio file, {_reason(error)}") from error
-    except TypeError as error:  # soundfile on a file named .raw
-        raise CorpusError(f"must be an audio file with a header, {_reason(error)}") from error
-    waveform = np.concatenate(blocks) if blocks else np.empty(0, np.float32)
-    longer = file.format == "NIST" and len(waveform) > promised  # elsewhere _check_tail tells
-    if len(waveform) < promised or longer:
+    with open_audio(path) as opened:
+        _check_length(max(opened.samples, opened.promised), opened.rate_hz)
+        waveform = _read_channel(opened.file)
+    if len(waveform) != opened.promised:
         raise CorpusError(
-            f"must be whole, its header promises {promised} samples, {len(waveform)} are there; "
-            "copy the file again"
+            f"must be whole, its header promises {opened.promised} samples, {len(waveform)} are "
+            "there; copy the file again"
         )
     if len(waveform) == 0:
         raise CorpusError("must hold at least one sample, it is empty")
-    return waveform, int(file.samplerate)
+    return waveform, opened.rate_hz
 
 
 def _read_part(path: Path, start_s: float, end_s: float | None) -> tuple[np.ndarray, int]:
     """Read the part of a file, however long the file is, as `_read_waveform` does the whole."""
-    import soundfile
-
-    try:
-        with soundfile.SoundFile(path) as file:
-            _check_rate(file)
-            rate_hz, there_s = int(file.samplerate), file.frames / file.samplerate
-            end_s = there_s if end_s is None else end_s
-            if not 0 <= start_s < end_s <= there_s + PART_TOLERANCE_S:
-                raise CorpusError(
-                    f"must hold the part from {start_s:g} to {end_s:g} s, it lasts {there_s:.3f} s"
-                )
-            if end_s - start_s > MAX_S:
-                raise CorpusError(
-                    f"a part must last at most {MAX_S:.0f} s, got {end_s - start_s:g}"
-                )
-            first, last = round(start_s * rate_hz), min(round(end_s * rate_hz), file.frames)
-            file.seek(first)
-            blocks = _read_blocks(file, last - first)
-    except (soundfile.SoundFileError, OSError, TypeError) as error:
-        _check_coding(path)
-        raise CorpusError(f"must be an audio file, {_reason(error)}") from error
-    waveform = np.concatenate(blocks) if blocks else np.empty(0, np.float32)
+    with open_audio(path) as opened:
+        rate_hz, there_s = opened.rate_hz, opened.samples / opened.rate_hz
+        end_s = there_s if end_s is None else end_s
+        if not 0 <= start_s < end_s <= there_s + PART_TOLERANCE_S:
+            raise CorpusError(
+                f"must hold the part from {start_s:g} to {end_s:g} s, it lasts {there_s:.3f} s"
+            )
+        if end_s - start_s > MAX_S:
+            raise CorpusError(f"a part must last at most {MAX_S:.0f} s, got {end_s - start_s:g}")
+        first, last = round(start_s * rate_hz), min(round(end_s * rate_hz), opened.samples)
+        _go_to(opened.file, first)
+        waveform = _read_channel(opened.file, last - first)
     if len(waveform) < last - first or len(waveform) == 0:
         raise CorpusError(
             f"must hold {last - first} samples from {start_s:g} to {end_s:g} s, "
@@ -134,29 +99,27 @@ def _read_part(path: Path, start_s: float, end_s: float | None) -> tuple[np.ndar
     return waveform, rate_hz
 
 
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
-
-
-def _check_rate(file: Any) -> None:
-    if not MIN_RATE_HZ <= file.samplerate <= MAX_RATE_HZ:
-        raise CorpusError(
-            f"sample rate must be {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz, got {file.samplerate}"
-        )
-
-
-def _check_header(file: Any) -> None:
+def _check_length(samples: int, rate_hz: int) -> None:
     """Refuse what no recording has, before memory is asked for it."""
-    _check_rate(file)
-    if file.frames > MAX_S * file.samplerate:
+    if samples > MAX_S * rate_hz:
         raise CorpusError(
-            f"must last at most {MAX_S:.0f} s, its header says "
-            f"{file.frames / file.samplerate:.0f} s; cut it into utterances"
+            f"must last at most {MAX_S:.0f} s, its header says {samples / rate_hz:.0f} s; "
+            "cut it into utterances"
         )
 
 
-def _read_blocks(file: Any, most: int | None = None) -> list[np.ndarray]:
-    """Read the one channel, or the first of equal ones, block by block.
+def _go_to(file: Any, sample: int) -> None:
+    """Move to a sample; a stream is read up to it."""
+    if file.seekable():
+        file.seek(sample)
+        return
+    size = max(1, BLOCK_VALUES // file.channels)
+    while sample and (passed := len(file.read(min(size, sample), dtype="float32"))):
+        sample -= passed
+
+
+def _read_channel(file: Any, most: int | None = None) -> np.ndarray:
+    """Read the one channel, or the first of equal ones, `[sample]`, block by block.
 
     Args:
         file: at the first sample to read.
@@ -174,52 +137,7 @@ def _read_blocks(file: Any, most: int | None = None) -> list[np.ndarray]:
                 "choose or mix one beforehand"
             )
         blocks.append(block[:, 0].copy())
-    return blocks
-
-
-def _promised_frames(file: Any, path: Path) -> int:
-    """Count the samples the header speaks of, per channel."""
-    if file.format == "NIST":
-        found = NIST_COUNT.search(_nist_header(path))
-        return int(found.group(1)) if found else int(file.frames)
-    for promise, there in LOGGED_SIZE.findall(file.extra_info):
-        if int(there) < int(promise) < STREAMED_BYTES:
-            scaled = int(file.frames) * int(promise) // max(1, int(there))
-            return max(int(file.frames) + 1, scaled)
-    return int(file.frames)
-
-
-def _check_tail(file: Any, path: Path) -> None:
-    """Refuse a file with much behind its last chunk: samples of which the header knows nothing."""
-    found = LOGGED_END.search(file.extra_info)
-    if found is None or not file.frames:
-        return
-    read, size = int(found.group(1)), path.stat().st_size
-    if (size - read) * file.frames > MAX_TAIL_S * file.samplerate * read:
-        raise CorpusError(
-            f"header must speak of all samples, it ends with byte {read} of {size} after "
-            f"{file.frames} samples; copy the file again"
-        )
-
-
-def _nist_header(path: Path) -> bytes:
-    """Read the header of a NIST sphere file; b"" of another one, or of none."""
-    try:
-        with path.open("rb") as file:
-            header = file.read(NIST_HEADER_BYTES)
-    except OSError:
-        return b""
-    return header if header.startswith(NIST_MAGIC) else b""
-
-
-def _check_coding(path: Path) -> None:
-    """Say what to do with a NIST sphere file that libsndfile cannot decode: mostly Shorten."""
-    found = NIST_CODING.search(_nist_header(path))
-    if found:
-        raise CorpusError(
-            f"must be a sphere file of plain samples, its sample_coding is "
-            f"{found.group(1).decode(errors='replace')}; unpack it with sph2pipe -f wav"
-        )
+    return np.concatenate(blocks) if blocks else np.empty(0, np.float32)
 
 
 def _resample(waveform: np.ndarray, rate_hz: int) -> np.ndarray:

@@ -27,6 +27,7 @@ LOCAL_COLUMNS = (*COLUMNS, "twin", *OPTIONAL_COLUMNS)  # of the local copy
 PHONE_COLUMNS = ("utterance_id", "start_s", "end_s", "phone")
 WORD_COLUMNS = ("utterance_id", "start_s", "end_s", "word")
 MIN_SPEAKERS = 2  # a split with one speaker has no non-target trial
+MIN_UTTERANCES = 2  # of one speaker of test; else it has no target trial
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def check_splits(utterances: Sequence[Utterance], where: str) -> None:
 
     Raises:
         CorpusError: an id occurs twice, or a speaker stands in two of train, dev, test.
-        TrialError: a split has fewer than two speakers.
+        TrialError: a split has fewer than two speakers, or test no target trial.
     """
     counts = Counter(utterance.utterance_id for utterance in utterances)
     twice = sorted(name for name, count in counts.items() if count > 1)
@@ -140,6 +141,18 @@ def check_splits(utterances: Sequence[Utterance], where: str) -> None:
                 f"{where}: split {split} must have at least {MIN_SPEAKERS} speakers, "
                 f"found {len(speakers[split])}; give more speakers or other splits"
             )
+    _check_target_trial(utterances, where)
+
+
+def _check_target_trial(utterances: Sequence[Utterance], where: str) -> None:
+    """Check that two utterances of test are of one speaker; dev and train can do without."""
+    each = Counter(utterance.speaker for utterance in utterances if utterance.split == "test")
+    if max(each.values()) < MIN_UTTERANCES:
+        raise TrialError(
+            f"{where}: split test must have a speaker with {MIN_UTTERANCES} utterances, for a "
+            f"target trial, its {len(each)} speakers have one each; give more utterances or "
+            "other splits"
+        )
 
 
 def assign_splits(

@@ -20,15 +20,15 @@ def check_names(utterance_id: str, speaker: str, place: str) -> None:
     Raises:
         CorpusError: one of them is no usable name.
     """
-    if not UTTERANCE_ID.fullmatch(utterance_id):
+    if not UTTERANCE_ID.fullmatch(utterance_id) or not utterance_id.isprintable():
         raise CorpusError(
-            f"{place}: utterance_id must be a name without blanks and slashes, "
+            f"{place}: utterance_id must be a name without blanks and slashes, printable, "
             f"not starting with a point, got {utterance_id!r}"
         )
-    if not speaker or speaker != speaker.strip():
+    if not speaker or speaker != speaker.strip() or not speaker.isprintable():
         raise CorpusError(
             f"{place}: speaker of {utterance_id} must be a name without blanks around it, "
-            f"got {speaker!r}"
+            f"printable, got {speaker!r}"
         )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fhvae.artifacts import new_file, read_packed
+from fhvae.artifacts import check_readable, new_file, read_packed
 from fhvae.errors import ArtifactError
 from fhvae.features.extraction import frame_chunks
 from fhvae.features.normalize import Normalizer, estimate_normalizer
@@ -129,6 +129,7 @@ def read_extractor(path: Path) -> Extractor:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
+    check_readable(path, "ivector")
     try:
         arrays = load_file(path)
         variances = arrays["variances"]
@@ -137,7 +138,5 @@ def read_extractor(path: Path) -> Extractor:
             Ubm(arrays["weights"], arrays["ubm_means"], variances),
             TotalVariability(arrays["means"], arrays["matrix"], variances),
         )
-    except FileNotFoundError as error:
-        raise ArtifactError(f"{path} must exist; rerun the stage ivector") from error
     except (SafetensorError, KeyError) as error:
         raise ArtifactError(f"{path} holds no extractor ({error}); rerun ivector") from error

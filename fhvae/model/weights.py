@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fhvae.artifacts import new_folder, read_json, write_json
+from fhvae.artifacts import check_readable, new_file, new_folder, read_json, write_json
 from fhvae.errors import ArtifactError, ParamsError
 from fhvae.model.network import FHVAE
 from fhvae.params.fbank import FbankParams
@@ -47,7 +47,8 @@ def write_model(
 
     with new_folder(folder) as partial:
         ordered = {name: weights[name].contiguous().cpu() for name in sorted(weights)}
-        save_file(ordered, partial / WEIGHTS)
+        with new_file(partial / WEIGHTS) as whole:
+            save_file(ordered, whole)
         config = {
             "fbank": dataclasses.asdict(fbank),
             "model": dataclasses.asdict(model),
@@ -74,10 +75,9 @@ def read_model(folder: Path, device: torch.device) -> TrainedModel:
     except ParamsError as error:
         raise ArtifactError(f"{error}; rerun the stage train with this version") from error
     network = FHVAE(fbank.mels, segments.frames, model)
+    check_readable(folder / WEIGHTS, "train")
     try:
         network.load_state_dict(load_file(folder / WEIGHTS))
-    except FileNotFoundError as error:
-        raise ArtifactError(f"{folder / WEIGHTS} must exist; rerun the stage train") from error
     except (SafetensorError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise ArtifactError(f"{folder / WEIGHTS} does not fit {CONFIG}: {reason}") from error

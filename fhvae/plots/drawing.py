@@ -2,6 +2,7 @@
 
 import importlib.util
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ log = logging.getLogger(__name__)
 BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 COLOUR_OF = {"z1": ORANGE, "mu1": ORANGE, "z2": BLUE, "mu2": BLUE, "fbank": GREEN}
 DOTS_PER_INCH = 120
+IMPORT_SETTINGS = {"MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull}
 STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same on every machine
     "font.size": 10,
@@ -43,13 +45,32 @@ def can_draw(*libraries: str) -> bool:
     return not missing
 
 
+def _import_matplotlib() -> Any:
+    """Import matplotlib whatever the user's settings say.
+
+    A notebook exports its backend to what it starts; importing fails where that is not known.
+    A matplotlibrc may name one too, or be unreadable.
+    """
+    before = {name: os.environ.get(name) for name in IMPORT_SETTINGS}
+    os.environ.update(IMPORT_SETTINGS)
+    try:
+        import matplotlib as mpl
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+    return mpl
+
+
 @contextmanager
 def new_figure(path: Path, width: float, height: float) -> Iterator["Figure"]:
     """Give a figure of `width` by `height` inches; write it to `path` if nothing was raised.
 
     Equal drawings give equal bytes: the PNG names no program and no date.
     """
-    import matplotlib as mpl
+    mpl = _import_matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

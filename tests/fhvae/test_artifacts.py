@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from fhvae.artifacts import (
     PackedWriter,
+    check_readable,
     link_folder,
     new_file,
     new_folder,
@@ -21,6 +22,7 @@ from fhvae.artifacts import (
     write_json,
     write_metrics,
 )
+from fhvae.corpus.manifest import read_table
 from fhvae.errors import ArtifactError
 
 
@@ -57,7 +59,30 @@ def test_a_new_file_appears_when_it_is_whole(tmp_path):
         assert not path.exists()
     assert path.read_text() == "whole"
     assert names_in(path.parent) == ["a.txt"]
-    assert path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("umask", [0o002, 0o022, 0o027, 0o077])
+def test_modes_are_what_the_umask_leaves(tmp_path, umask):
+    """A library writes in its own way: safetensors replaces the file by one of mode 0600."""
+    before = os.umask(umask)
+    try:
+        with new_folder(tmp_path / "a") as folder:
+            for name in ("plain", "own"):
+                with new_file(folder / name) as partial:
+                    partial.write_text("whole")
+                    partial.chmod(0o600 if name == "own" else partial.stat().st_mode)
+    finally:
+        os.umask(before)
+    paths = [tmp_path / "a", *sorted((tmp_path / "a").iterdir())]
+    modes = [path.stat().st_mode & 0o777 for path in paths]
+    assert modes == [0o777 & ~umask, 0o666 & ~umask, 0o666 & ~umask]
+
+
+def test_a_file_that_may_not_be_read_is_not_called_missing(tmp_path):
+    with pytest.raises(ArtifactError, match=r"gone must exist; rerun the stage train"):
+        check_readable(tmp_path / "gone", "train")
+    with pytest.raises(ArtifactError, match=r"must be readable, it is not \(Is a directory\)"):
+        check_readable(tmp_path, "train")
 
 
 def test_a_file_that_fails_leaves_the_old_one(tmp_path):
@@ -281,3 +306,22 @@ def test_a_replaced_file_leaves_the_linked_one_alone(two_folders):
     link_folder(source, target)
     write_json(source / "inner/file", {"other": 1})
     assert (target / "inner/file").read_text() == "new"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("a\rb", "\r", "b\r", "a\r\nb", "a\nb", "a\0b", "a\x85b", "a\u2028b"),
+        *("\ufeffa", " a  ", '"', 'a,"\r"', "a\x1cb", "\t", ""),
+    ],
+    ids=ascii,
+)
+def test_texts_come_back_from_a_table_on_every_python(tmp_path, text):
+    """The csv module of Python 3.11.7 does not quote a lone carriage return."""
+    table = pd.DataFrame({"text": ["plain", text, "x"], "seconds": [0.1, 2.0, 1e-7]})
+    write_csv(tmp_path / "a.csv", table)
+    assert read_table(tmp_path / "a.csv", ["text", "seconds"]).to_numpy().tolist() == [
+        ["plain", "0.1"],
+        [text, "2.0"],
+        ["x", "1e-07"],
+    ]

@@ -87,11 +87,16 @@ def assert_refused(done, folder, output, message):
 
 @pytest.fixture
 def tones(tmp_path):
-    """A working folder with params.yaml and the corpus `tones`."""
+    """A working folder with params.yaml and the corpus `tones`: spk05 has two utterances."""
     set_params(tmp_path)
     write_tone_corpus(
-        tmp_path / "tones", {"train": 2, "dev": 2, "test": 2}, utterances=1, seconds=0.3
+        tmp_path / "tones", {"train": 2, "dev": 2, "test": 2}, utterances=2, seconds=0.3
     )
+    for name in ("manifest.csv", "phones.csv"):
+        table = pd.read_csv(tmp_path / "tones" / name, dtype=str)
+        seconds = table["utterance_id"].str.endswith("-1")
+        last = table["utterance_id"] == "spk05-1"
+        table[~seconds | last].to_csv(tmp_path / "tones" / name, index=False)
     return tmp_path
 
 
@@ -142,10 +147,14 @@ def late_phone(folder):
 
 
 BAD_FOLDERS = {
+    "no-target-trial": (
+        lambda at: edit(at, 6, utterance_id="a", split="dev", speaker="spk03", gender="F"),
+        "manifest.csv: split test must have a speaker with 2 utterances, for a target trial",
+    ),
     "no-manifest": (lambda at: (at / "tones/manifest.csv").unlink(), "manifest.csv must exist"),
     "no-folder": (lambda at: set_params(at, corpus__path="gone"), "gone/manifest.csv must exist"),
     "no-column": (spoil_table, "column speaker must be there once"),
-    "comma-in-text": (spoil_row, "row 8: must have 7 cells like the header, got 8"),
+    "comma-in-text": (spoil_row, "row 9: must have 7 cells like the header, got 8"),
     "twice-an-id": (lambda at: edit(at, 1, utterance_id="spk00-0"), "spk00-0 is also in row 2"),
     "unknown-split": (lambda at: edit(at, 0, split="tr"), "must be train, dev, test or empty"),
     "path-outside": (lambda at: edit(at, 0, path="../a.wav"), "must stay inside the corpus"),
@@ -227,12 +236,13 @@ def test_download_copies_the_corpus_and_counts_it(tones):
         for name, samples in corpus.samples(split).items():
             expected, _ = soundfile.read(tones / "tones" / rows.path[name], dtype="int16")
             np.testing.assert_array_equal(samples, expected)
+        number = 3 if split == "test" else 2
         assert metrics[split] == {
             "speakers": 2,
-            "utterances": 2,
+            "utterances": number,
             "hours": pytest.approx(rows.duration_s.sum() / 3600, abs=1e-6),
             "phones": int(phones.utterance_id.isin(rows.index).sum()),
-            "transcripts": 2,
+            "transcripts": number,
             "genders": {"F": 1, "M": 1},
         }
 
@@ -263,6 +273,7 @@ LENGTHS = {  # 20 frames are 3040 to 3199 samples
     "test-a-1": 8000,
     "test-b-1": 3500,
     "test-b-2": 160,
+    "test-b-3": 4000,
 }
 
 
@@ -318,6 +329,10 @@ def without_long_dev(folder):
     write_noise_corpus(folder, {**LENGTHS, "dev-a-1": 2000, "dev-b-1": 2500})
 
 
+def without_second_test(folder):
+    write_noise_corpus(folder, {**LENGTHS, "test-b-3": 3039})
+
+
 def with_silent_train(folder):
     write_noise_corpus(folder, LENGTHS)
     rows = np.load(folder / "data/corpus/train.npy")
@@ -353,6 +368,7 @@ BAD_CORPORA = {
         "split dev must have an utterance of at least segments.frames=20 frames, "
         "the longest of its 2 has 16",
     ),
+    "one-long-utterance-each": (without_second_test, "test must have a speaker with 2 utterances"),
     "silent-train": (with_silent_train, "band 0 of 80 is -20.0000 in all"),
     "many-mels": (with_params(fbank__mels=250), "fbank.mels must leave no mel band empty"),
     "short-fft": (with_params(fbank__fft_size=256), "fbank.fft_size must be even and at least"),

@@ -136,7 +136,7 @@ def test_folders_before_after_and_without_files_come_out(tmp_path):
     assert (tmp_path / "out" / "b" / "c").is_dir()
 
 
-@pytest.mark.parametrize("umask", [0o000, 0o077])
+@pytest.mark.parametrize("umask", [0o002, 0o022, 0o077])
 @pytest.mark.parametrize("kind", ["tar", "zip"])
 def test_modes_are_ours(tmp_path, umask, kind):
     mode = 0o6777
@@ -153,7 +153,8 @@ def test_modes_are_ours(tmp_path, umask, kind):
         str(path.relative_to(tmp_path)): stat.S_IMODE(path.stat().st_mode)
         for path in [tmp_path / "out", *(tmp_path / "out").rglob("*")]
     }
-    assert modes == {"out": 0o755, "out/a": 0o755, "out/a/b": 0o755, "out/a/b/c": 0o644}
+    folder, file = 0o777 & ~umask, 0o666 & ~umask
+    assert modes == {"out": folder, "out/a": folder, "out/a/b": folder, "out/a/b/c": file}
     assert (tmp_path / "out" / "a" / "b" / "c").stat().st_uid == os.getuid()
 
 

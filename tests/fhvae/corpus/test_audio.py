@@ -174,7 +174,7 @@ def test_a_header_that_promises_days_is_refused(tmp_path, noise):
     whole[21] |= 0x0F  # STREAMINFO: the 36 bits of the number of samples
     whole[22:26] = b"\xff\xff\xff\xff"
     path.write_bytes(whole)
-    with pytest.raises(CorpusError, match=r"must last at most 3600 s, its header says 4294967"):
+    with pytest.raises(CorpusError, match="promises 68719476735 samples, 4000 are there"):
         read_audio(path, "u1")
 
 
@@ -197,7 +197,7 @@ def test_what_is_no_audio_file_is_refused(tmp_path, name, content):
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(CorpusError, match=r"utterance u1: .*gone\.wav: must be an audio file"):
+    with pytest.raises(CorpusError, match=r"u1: .*gone\.wav: must be a readable file: No such"):
         read_audio(tmp_path / "gone.wav", "u1")
 
 

@@ -48,7 +48,18 @@ def test_in_split_sorts_by_id():
 
 def test_a_sound_corpus_passes():
     twins = [dataclasses.replace(utterance("e1-noisy", "e", PARALLEL), twin="e1")]
-    check_splits(corpus_of(train="ab", dev="cd", test="ef") + twins, "here")
+    second = utterance("e2", "e", "test")
+    check_splits([*corpus_of(train="ab", dev="cd", test="ef"), second, *twins], "here")
+
+
+def test_two_utterances_of_test_must_be_of_one_speaker():
+    """Told before any training; verify would find no target trial after it."""
+    items = corpus_of(train="ab", dev="cd", test="efg")
+    noisy = dataclasses.replace(utterance("e1-noisy", "e", PARALLEL), twin="e1")
+    with pytest.raises(
+        TrialError, match=r"split test must have a speaker with 2 utterances.* its 3 speakers have"
+    ):
+        check_splits([*items, noisy], "here")
 
 
 def test_an_id_may_not_occur_twice():

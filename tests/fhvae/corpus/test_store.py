@@ -39,6 +39,7 @@ def recordings():
         recording("e1", "E", "test", 16000, transcript=("t", "iy")),
         recording("d2", "D", "dev", 1601, gender=""),
         recording("e2", "F", "test", 16001, gender="M"),
+        recording("e3", "F", "test", 100, gender="M"),
         recording("e1-noise", "E", PARALLEL, 16000, twin="e1"),
     ]
 
@@ -120,7 +121,7 @@ def test_a_corpus_of_before_lacks_transcripts_alone(tmp_path, recordings):
     write_corpus(tmp_path / "corpus", recordings)
     (tmp_path / "corpus/transcripts.csv").unlink()
     corpus = read_corpus(tmp_path / "corpus")
-    assert len(corpus.utterances) == 7
+    assert len(corpus.utterances) == 8
     with pytest.raises(ArtifactError, match=r"transcripts\.csv must exist; rerun the stage"):
         corpus.transcripts  # noqa: B018
 
@@ -129,7 +130,7 @@ def test_a_stage_without_phones_does_not_read_them(tmp_path, recordings):
     write_corpus(tmp_path / "corpus", recordings)
     (tmp_path / "corpus/phones.csv").unlink()
     corpus = read_corpus(tmp_path / "corpus")
-    assert len(corpus.utterances) == 7
+    assert len(corpus.utterances) == 8
     with pytest.raises(CorpusError, match=r"phones\.csv must exist"):
         corpus.phones  # noqa: B018
 
@@ -199,7 +200,7 @@ def test_a_failure_keeps_the_corpus_that_stood(tmp_path, recordings):
     write_corpus(tmp_path / "corpus", recordings)
     with pytest.raises(TrialError):
         write_corpus(tmp_path / "corpus", recordings[:1])
-    assert len(read_corpus(tmp_path / "corpus").utterances) == 7
+    assert len(read_corpus(tmp_path / "corpus").utterances) == 8
 
 
 @pytest.mark.parametrize(

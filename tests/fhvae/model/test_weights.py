@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 
 import numpy as np
 import pytest
@@ -57,6 +58,19 @@ def test_equal_weights_equal_bytes(folder, tmp_path, model):
     )
     name = "weights.safetensors"
     assert (again / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_weights_can_be_read_by_whom_the_umask_lets(folder):
+    """safetensors writes files of mode 0600, which nobody else can read."""
+    modes = {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
+    assert modes["weights.safetensors"] == modes["model.json"]
+    assert modes["weights.safetensors"] & 0o077 == 0o666 & ~current_umask() & 0o077
+
+
+def current_umask():
+    before = os.umask(0o022)
+    os.umask(before)
+    return before
 
 
 def test_missing_and_broken_weights_are_told(folder):

@@ -1,5 +1,9 @@
 """Figures: equal bytes for equal drawings, and nothing left of a drawing that failed."""
 
+import os
+import subprocess
+import sys
+
 import matplotlib as mpl
 import pytest
 
@@ -43,6 +47,51 @@ def test_settings_of_the_user_neither_enter_nor_change(tmp_path):
         draw_line(tmp_path / "styled.png")
         assert mpl.rcParams["font.size"] == 30.0
     assert (tmp_path / "styled.png").read_bytes() == (tmp_path / "plain.png").read_bytes()
+
+
+DRAW_LINE = """
+import sys
+from pathlib import Path
+from fhvae.plots.drawing import new_figure
+
+with new_figure(Path(sys.argv[1]), width=2, height=1) as figure:
+    figure.subplots().plot((1, 3, 2))
+"""
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"MPLBACKEND": "module://matplotlib_inline.backend_inline"},  # of a notebook
+        {"MPLBACKEND": "TkAgg", "DISPLAY": ""},
+        {"MATPLOTLIBRC": "{folder}/broken"},
+        pytest.param({"MPLCONFIGDIR": "{folder}/own"}, marks=pytest.mark.slow),  # lists all fonts
+        pytest.param(  # no place to write to
+            {"MPLCONFIGDIR": "/dev/null/none", "HOME": "/dev/null"}, marks=pytest.mark.slow
+        ),
+    ],
+    ids=["notebook", "no-display", "broken-settings", "own-settings", "no-folder"],
+)
+def test_the_environment_does_not_change_a_figure(tmp_path, settings):
+    (tmp_path / "broken").write_bytes(b"\xff no text")
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own/matplotlibrc").write_text("lines.linewidth: 9\nbackend: nothing\n")
+    changed = {name: value.format(folder=tmp_path) for name, value in settings.items()}
+    subprocess.run(
+        [sys.executable, "-c", DRAW_LINE, str(tmp_path / "theirs.png")],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **changed},
+        check=True,
+    )
+    draw_line(tmp_path / "ours.png")
+    assert (tmp_path / "theirs.png").read_bytes() == (tmp_path / "ours.png").read_bytes()
+
+
+def test_the_environment_is_left_as_it_was(tmp_path, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "TkAgg")
+    monkeypatch.delenv("MATPLOTLIBRC", raising=False)
+    draw_line(tmp_path / "line.png")
+    assert os.environ["MPLBACKEND"] == "TkAgg"
+    assert "MATPLOTLIBRC" not in os.environ
 
 
 def test_a_failed_drawing_leaves_nothing(tmp_path):

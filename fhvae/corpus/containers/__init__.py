@@ -1,0 +1,1 @@
+"""What audio files hold, beyond what their headers and libsndfile say."""
