@@ -58,13 +58,13 @@ SMALL = {
     "ivector.gaussians": 4,
     "ivector.ranks": [3],
     "verification.bootstrap": 20,
-    "attack.steps": 24,
+    "attack.steps": 6,
     "attack.looks": 2,
     "attack.bootstrap": 20,
     "probes.bootstrap": 20,
     "probes.mlp_epochs": 5,
     "recognition.bootstrap": 20,
-    "recognition.headline.steps": 16,
+    "recognition.headline.steps": 6,
     "recognition.headline.looks": 1,
 }
 

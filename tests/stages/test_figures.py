@@ -16,7 +16,7 @@ from tests.stages.stage_runner import PARAMS, written
 from tests.tiny import ROOT
 
 pytestmark = pytest.mark.slow
-TABLES = ("det_bands.csv", "learning_curve.csv")
+TABLES = ("det.csv", "det_bands.csv", "learning_curve.csv")
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def fake_run(tmp_path_factory):
     write_fake_run(folder, SPEAKERS, each=EACH)
     write_network(folder / "model", seed=1)
     trials = pairs_of(["a", "b", "c", "d"], ["x", "x", "y", "y"])
-    for system in pd.read_csv(ROOT / "plots/det_bands.csv")["system"].unique():
+    for system in pd.read_csv(ROOT / "plots/det.csv")["system"].unique():
         scores = np.array([0.9, 0.2, 0.3, 0.1, 0.4, 0.8])
         write_scores(folder / "scores" / f"{system}.tsv", trials, scores)
     return folder
