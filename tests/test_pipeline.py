@@ -124,9 +124,29 @@ def params_read(path: Path) -> set[str]:
     return {".".join(filter(None, parts)) for parts in found if parts[0] in sections}
 
 
-def test_every_section_of_params_is_listed_by_some_stage():
-    listed = {key.split(".")[0] for stage in STAGES.values() for key in stage.get("params", [])}
-    assert listed == set(PARAMS)
+def keys(values: dict, prefix: str = "") -> list[str]:
+    """Name every value of params.yaml by its dotted key."""
+    found = []
+    for name, value in values.items():
+        inner = keys(value, f"{prefix}{name}.") if isinstance(value, dict) else [prefix + name]
+        found += inner
+    return found
+
+
+def test_every_key_of_params_is_listed_by_some_stage():
+    """One that stands for a section in one stage and key by key in another: none is forgotten."""
+    listed = [key for stage in STAGES.values() for key in stage.get("params", [])]
+    forgotten = [
+        key
+        for key in keys(PARAMS)
+        if not any(key == one or key.startswith(f"{one}.") for one in listed)
+    ]
+    assert forgotten == []
+
+
+def test_download_lists_all_of_the_corpus_but_how_it_is_heard():
+    listed = {key for key in STAGES["download"]["params"] if key.startswith("corpus.")}
+    assert listed == {f"corpus.{name}" for name in PARAMS["corpus"]} - {"corpus.conditions"}
 
 
 def test_alpha_is_a_top_level_number_so_that_exp_run_sets_it_by_name():

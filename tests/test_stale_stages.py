@@ -1,0 +1,229 @@
+"""An edit of code makes the stages stale whose numbers it may move, and no other.
+
+What is expected is written by hand, from what the code does; dvc.yaml and DVC must agree.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+STAGES = PIPELINE["stages"]
+ALL = frozenset(STAGES)
+MAKE_DATA = {"download", "conditions", "fbank", "domains"}
+MODEL = {"train", "latents", "controls", "ivector"}
+RECOGNITION = {"recognize_baselines", "recognize"}
+EVALUATIONS = {"verify", "attack", "probe", *RECOGNITION}
+RUN_THE_MODEL = {"latents", "controls", "probe", "recognize", "figures"}
+DVC = [sys.executable, "-P", "-m", "dvc"]
+COMMENT = "# nothing but a comment\n"
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One edit: `old` becomes `new`; without `old` the file gets `new` at its end."""
+
+    path: str
+    old: str
+    new: str
+    stale: frozenset[str]
+
+    def apply(self, root: Path) -> None:
+        path = root / self.path
+        text = path.read_text(encoding="utf-8")
+        assert self.old in text
+        path.write_text(text.replace(self.old, self.new, 1) if self.old else text + self.new)
+
+
+def edit(path: str, old: str, new: str, *stale: str) -> Edit:
+    return Edit(path, old, new, frozenset(stale))
+
+
+def comment(path: str, *stale: str) -> Edit:
+    return edit(path, "", COMMENT, *stale)
+
+
+EDITS = {
+    "frames-reversed": edit("fhvae/shards.py", "rows[first:end]", "rows[first:end][::-1]", *ALL),
+    "float16-doubled": edit(
+        "fhvae/artifacts.py", "rows.astype(np.float32) if", "2 * rows.astype(np.float32) if", *ALL
+    ),
+    "no-domain-learned": edit(
+        "fhvae/params/domains.py",
+        "return _spelled_out(domains.train, AURORA_TRAIN)",
+        "return ()",
+        *("conditions", "domains", "train"),
+    ),
+    "full-is-headline": edit(
+        "fhvae/params/recognition.py",
+        'self.headline if protocol == "headline" else self.full',
+        "self.headline",
+        *RECOGNITION,
+    ),
+    "a-seed-for-all": edit(
+        "fhvae/seeds.py",
+        "for part in (seed, *names)",
+        "for part in (seed,)",
+        *(MAKE_DATA - {"fbank"}),
+        *MODEL,
+        *EVALUATIONS,
+        "figures",
+    ),
+    "without-processes": edit(
+        "fhvae/parallel.py",
+        "",
+        "map_in_order = map\n",
+        *MAKE_DATA,
+        "ivector",
+        *EVALUATIONS,
+    ),
+    "archives": comment("fhvae/archives/members.py", "download"),
+    "a-phone-of-espeak": edit("fhvae/corpus/espeak/phones.csv", "", "x,x\n", "download"),
+    "a-phone-of-timit": edit(
+        "fhvae/corpus/timit_phones.csv", "", "x,x,x\n", "download", "probe", *RECOGNITION
+    ),
+    "mel-bands": edit(
+        "fhvae/features/fbank.py",
+        "",
+        "log_mel = None\n",
+        *("conditions", "fbank", "domains", "ivector", "probe"),
+    ),
+    "telephone": comment("fhvae/domains/telephone.py", "conditions", "domains"),
+    "clean-twins": comment("fhvae/domains/conditioning.py", "conditions"),
+    "lower-bound": comment("fhvae/model/objective.py", "train", *RUN_THE_MODEL),
+    "table-of-mu2": comment("fhvae/training/table.py", "train"),
+    "grid": edit("fhvae/inference.py", "", "factor_grid = None\n", *RUN_THE_MODEL),
+    "eer": edit(
+        "fhvae/trials/error_rates.py",
+        "return float(equal_error_rate",
+        "return 1 - float(equal_error_rate",
+        *("train", "ivector", "verify", "attack", "figures"),
+    ),
+    "controls": comment("fhvae/controls/inputs.py", "controls"),
+    "ubm": comment("fhvae/ivector/ubm.py", "ivector"),
+    "plda": comment("fhvae/verification/plda.py", "verify"),
+    "attacker": comment("fhvae/verification/attack_network.py", "attack"),
+    "newton": comment("fhvae/probes/newton.py", "probe"),
+    "recogniser": comment("fhvae/recognition/network.py", *RECOGNITION),
+    "learning-rate": comment("fhvae/params/training.py", "train", "recognize"),
+    "probes-params": comment("fhvae/params/probes.py", "probe"),
+    "a-script": comment("stages/train.py", "train"),
+    "a-package": edit("fhvae/__init__.py", "", "import random\n", *ALL),
+    "errors": comment("fhvae/errors.py"),
+    "progress": comment("fhvae/progress.py"),
+    "command-line": comment("fhvae/commandline.py"),
+    "check-of-params": comment("fhvae/params/whole.py"),
+}
+each_edit = pytest.mark.parametrize("name", EDITS)
+# edits that once went unseen, and one of each kind: DVC takes a second for each
+ASKED_OF_DVC = (
+    *("frames-reversed", "float16-doubled", "no-domain-learned", "full-is-headline"),
+    *("a-phone-of-timit", "mel-bands", "clean-twins", "lower-bound", "eer", "a-package", "errors"),
+)
+
+
+def reading(path: str) -> set[str]:
+    """Name the stages that have a file among their dependencies."""
+    return {
+        name
+        for name, stage in STAGES.items()
+        if any(PurePosixPath(path).is_relative_to(dep) for dep in stage["deps"])
+    }
+
+
+@each_edit
+def test_an_edit_makes_exactly_these_stages_stale(name):
+    assert reading(EDITS[name].path) == EDITS[name].stale
+
+
+@each_edit
+def test_an_edit_is_one_that_python_can_read(name, tmp_path):
+    made = EDITS[name]
+    (tmp_path / made.path).parent.mkdir(parents=True)
+    shutil.copy(ROOT / made.path, tmp_path / made.path)
+    made.apply(tmp_path)
+    text = (tmp_path / made.path).read_text()
+    assert text != (ROOT / made.path).read_text()
+    if made.path.endswith(".py"):
+        compile(text, made.path, "exec")
+
+
+def test_every_folder_of_code_is_edited():
+    folders = {path.parent.relative_to(ROOT).as_posix() for path in code_files()}
+    edited = {str(PurePosixPath(one.path).parent) for one in EDITS.values()}
+    assert folders - edited == {"fhvae/plots"}  # below, file by file
+
+
+def code_files(*folders: str) -> list[Path]:
+    return [path for top in folders or ("fhvae", "stages") for path in (ROOT / top).rglob("*.py")]
+
+
+def test_a_comment_in_a_plot_makes_figures_stale_and_nothing_else():
+    for path in code_files("fhvae/plots"):
+        assert reading(path.relative_to(ROOT).as_posix()) == {"figures"}
+
+
+def test_no_file_of_an_evaluation_makes_the_training_stale():
+    """Days at the paper's size, for a comment."""
+    evaluations = [f"fhvae/{name}" for name in ("verification", "probes", "recognition")]
+    for path in code_files(*evaluations):
+        before = {"download", "conditions", "fbank", "domains", "train", "latents", "controls"}
+        assert not reading(path.relative_to(ROOT).as_posix()) & before
+
+
+def test_no_file_about_degraded_copies_makes_the_download_stale():
+    for path in code_files("fhvae/domains"):
+        assert "download" not in reading(path.relative_to(ROOT).as_posix())
+
+
+# Writes every output of a stage: what it depends on is in dvc.yaml, and DVC looks at no more.
+PRETEND = "mkdir -p data models metrics plots && for out in {outs}; do echo made > $out; done"
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All code under the dependencies of dvc.yaml, run once with commands that only write."""
+    folder = tmp_path_factory.mktemp("stale") / "repository"
+    folder.mkdir()
+    for name in ("fhvae", "stages", ".dvcignore", "params.yaml"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, folder / name)
+    stages = {}
+    for name, stage in STAGES.items():
+        kinds = [item for kind in ("outs", "metrics", "plots") for item in stage.get(kind, [])]
+        outs = [item if isinstance(item, str) else next(iter(item)) for item in kinds]
+        stages[name] = {**stage, "cmd": PRETEND.format(outs=" ".join(outs))}
+    (folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}, sort_keys=False))
+    for command in (["git", "init", "-q"], [*DVC, "init", "-q"], [*DVC, "repro", "-q"]):
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ASKED_OF_DVC)
+def test_dvc_says_so_too(repository, name):
+    made = EDITS[name]
+    before = (repository / made.path).read_text()
+    made.apply(repository)
+    try:
+        command = [*DVC, "status", "--json"]
+        done = subprocess.run(command, cwd=repository, check=True, capture_output=True, text=True)
+        assert set(json.loads(done.stdout)) == made.stale
+    finally:
+        (repository / made.path).write_text(before)
+
+
+@pytest.mark.slow
+def test_bytecode_makes_nothing_stale(repository):
+    (repository / "fhvae/model/__pycache__").mkdir(exist_ok=True)
+    (repository / "fhvae/model/__pycache__/gaussian.cpython-311.pyc").write_text("new")
+    command = [*DVC, "status", "--json"]
+    done = subprocess.run(command, cwd=repository, check=True, capture_output=True, text=True)
+    assert json.loads(done.stdout) == {}
