@@ -24,10 +24,12 @@ class Source:
     Attributes:
         key: dotted, the stage first; its interval stands beside it as `<key>_low`, `<key>_high`.
         better: lower or higher.
+        resampled: whether speakers are drawn for it, where there are enough.
     """
 
     key: str
     better: Literal["lower", "higher"]
+    resampled: bool = True
 
 
 CITED = {
@@ -48,12 +50,12 @@ CITED = {
     "per_fbank_mf": Source("recognize_baselines.per.fbank.male.female.per", LOWER),
     "gap_mf": Source("recognize.gap.z1.male.female.recovered", HIGHER),
     "gap_noise": Source("recognize.gap.z1.clean.noise10.recovered", HIGHER),
-    "bound": Source("train.dev_lower_bound", HIGHER),
-    "collapsed": Source("train.collapse.collapsed", LOWER),
+    "bound": Source("train.dev_lower_bound", HIGHER, resampled=False),
+    "collapsed": Source("train.collapse.collapsed", LOWER, resampled=False),
 }
 LEAK = "leak_z1"  # the EER of the strongest attacker on z1
 ATTACK = "attack.attack.z1.eer"
-NOT_RESAMPLED = "speakers are not resampled for it"
+NO_REASON = "its stage gave no reason"
 UTTERANCE_VECTORS = ("mu1", "z1_stats")  # of z1, in the metrics of verify
 
 
@@ -137,7 +139,7 @@ def intervals(found: Mapping[str, Cited], metrics: Mapping[str, Any]) -> dict[st
         cited[name] = {"from": item.source.key, "better": item.source.better}
         if item.low is not None and item.high is not None:
             cited[name] |= {"low": _short(item.low), "high": _short(item.high)}
-        else:
+        elif item.source.resampled:
             cited[name]["no_interval"] = why_no_bounds(item.source.key, metrics)
     keys = {name: source.key for name, source in CITED.items()} | {LEAK: ATTACK}
     absent = {name: reason_for(key, metrics) for name, key in keys.items() if name not in found}
@@ -154,7 +156,7 @@ def why_no_bounds(key: str, metrics: Mapping[str, Any]) -> str:
     reasons: Mapping[str, str] = look_up(metrics, f"{stage}.absent") or {}
     names = [f"{'.'.join(parts[:count])}.{INTERVALS}" for count in range(len(parts), 0, -1)]
     names += [f"{INTERVALS}.{part}" for part in reversed(parts)]
-    return next((reasons[name] for name in (*names, INTERVALS) if name in reasons), NOT_RESAMPLED)
+    return next((reasons[name] for name in (*names, INTERVALS) if name in reasons), NO_REASON)
 
 
 def reason_for(key: str, metrics: Mapping[str, Any]) -> str:

@@ -78,8 +78,15 @@ def test_a_value_without_an_interval_has_no_bounds(metrics):
     assert beside == {
         "from": "verify.mu2.cos.eer",
         "better": "lower",
-        "no_interval": "speakers are not resampled for it",
+        "no_interval": "its stage gave no reason",
     }
+
+
+def test_the_bound_and_the_collapse_need_no_interval(metrics):
+    metrics["train"] = {"dev_lower_bound": -500.0, "collapse": {"collapsed": 0}}
+    cited = intervals(cite(metrics), metrics)["cited"]
+    assert cited["bound"] == {"from": "train.dev_lower_bound", "better": "higher"}
+    assert "no_interval" not in cited["collapsed"]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +96,7 @@ def test_a_value_without_an_interval_has_no_bounds(metrics):
         ({"intervals": "few", "intervals.female": "few women"}, "few women"),
         ({"intervals.male": "few men", "intervals.female": "few women"}, "few women"),
         ({"per.z1.intervals": "few of z1", "intervals": "few"}, "few of z1"),
-        ({"gap.intervals": "few", "per": "no phones"}, "speakers are not resampled for it"),
+        ({"gap.intervals": "few", "per": "no phones"}, "its stage gave no reason"),
     ],
 )
 def test_a_missing_interval_has_the_reason_nearest_to_it(absent, reason):
