@@ -160,10 +160,15 @@ def why_no_bounds(key: str, metrics: Mapping[str, Any]) -> str:
 
 
 def reason_for(key: str, metrics: Mapping[str, Any]) -> str:
-    """Say why a stage does not have a value: in its own words where it gave any."""
+    """Say why a stage does not have a value: in its own words where it gave any.
+
+    A stage names a part of its metrics (`per`) or a condition (`female`).
+    """
     stage, _, own = key.partition(".")
     reasons: Mapping[str, str] = look_up(metrics, f"{stage}.absent") or {}
-    about = [name for name in reasons if f"{own}.".startswith(f"{name}.")]
-    if about:
-        return reasons[max(about, key=len)]
+    parts = own.split(".")
+    names = [".".join(parts[:count]) for count in range(len(parts), 0, -1)] + parts[::-1]
+    for name in names:
+        if name in reasons:
+            return reasons[name]
     return f"metrics/{stage}.json has no {own}"

@@ -67,6 +67,13 @@ def test_what_a_corpus_does_not_have_is_absent_with_the_reason_of_its_stage(metr
     assert beside["absent"]["phn_z1"] == "metrics/probe.json has no phone.z1.accuracy"
 
 
+def test_a_condition_that_is_not_there_is_the_reason():
+    metrics = {"recognize": {"absent": {"female": "test has 1 speaker of gender F"}}}
+    assert (
+        reason_for("recognize.per.z1.male.female.per", metrics) == "test has 1 speaker of gender F"
+    )
+
+
 def test_a_reason_is_of_the_value_and_not_of_one_whose_name_begins_alike():
     metrics = {"probe": {"absent": {"phone.z": "another", "phon": "another"}}}
     assert "has no" in reason_for("probe.phone.z1.accuracy", metrics)
