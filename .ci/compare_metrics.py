@@ -51,6 +51,7 @@ NOT_JUDGED = (
     "attack.*.steps",
     "attack.*.learning_rate",
     "ivector.rank",
+    "summary*",  # copies of values that are judged where they come from
 )
 ROUGH = (
     "*.mindcf*",

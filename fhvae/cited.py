@@ -1,7 +1,8 @@
 """The few values that one cites, picked from the metrics of all stages.
 
-They are the columns of `dvc exp show` and the rows of `dvc metrics diff`, so names are short and
-no two stages share one. A value that a corpus cannot have is absent, and the reason is kept.
+They are the columns of `dvc exp show` and the rows of `dvc metrics diff`, so names are short: at
+most nine letters where the value changes from run to run (docs/metrics.md says what each is). A
+value that a corpus cannot have is absent, and the reason is kept.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,38 +24,38 @@ class Source:
     Attributes:
         key: dotted, the stage first; its interval stands beside it as `<key>_low`, `<key>_high`.
         better: lower or higher.
+        resampled: whether speakers are drawn for it, where there are enough.
     """
 
     key: str
     better: Literal["lower", "higher"]
+    resampled: bool = True
 
 
 CITED = {
     "eer_mu2": Source("verify.mu2.cos.eer", LOWER),
-    "eer_mu2_best": Source("verify.mu2.best.eer", LOWER),
+    "best_mu2": Source("verify.mu2.best.eer", LOWER),  # the best supervised back-end
     "eer_mu1": Source("verify.mu1.cos.eer", HIGHER),  # the mean of z1, which should not know
     "eer_ivector": Source("verify.ivector.cos.eer", LOWER),
-    "eer_ivector_best": Source("verify.ivector.best.eer", LOWER),
+    "best_ivector": Source("verify.ivector.best.eer", LOWER),
     "eer_fbank": Source("verify.fbank.cos.eer", LOWER),
-    "phone_z1": Source("probe.phone.z1.accuracy", HIGHER),
-    "phone_z2": Source("probe.phone.z2.accuracy", LOWER),
-    "phone_pca": Source("probe.phone.pca.accuracy", HIGHER),
-    "speaker_z1": Source("probe.speaker.z1.accuracy", LOWER),
-    "speaker_z2": Source("probe.speaker.z2.accuracy", HIGHER),
+    "phn_z1": Source("probe.phone.z1.accuracy", HIGHER),
+    "phn_z2": Source("probe.phone.z2.accuracy", LOWER),
+    "phn_pca": Source("probe.phone.pca.accuracy", HIGHER),
+    "spk_z1": Source("probe.speaker.z1.accuracy", LOWER),
+    "spk_z2": Source("probe.speaker.z2.accuracy", HIGHER),
     "per_z1": Source("recognize.per.z1.clean.clean.per", LOWER),
-    "per_z1_sex": Source("recognize.per.z1.male.female.per", LOWER),
-    "per_z1_noise": Source("recognize.per.z1.clean.noise10.per", LOWER),
+    "per_z1_mf": Source("recognize.per.z1.male.female.per", LOWER),
     "per_fbank": Source("recognize_baselines.per.fbank.clean.clean.per", LOWER),
-    "per_fbank_sex": Source("recognize_baselines.per.fbank.male.female.per", LOWER),
-    "per_fbank_noise": Source("recognize_baselines.per.fbank.clean.noise10.per", LOWER),
-    "gap_sex": Source("recognize.gap.z1.male.female.recovered", HIGHER),
+    "per_fbank_mf": Source("recognize_baselines.per.fbank.male.female.per", LOWER),
+    "gap_mf": Source("recognize.gap.z1.male.female.recovered", HIGHER),
     "gap_noise": Source("recognize.gap.z1.clean.noise10.recovered", HIGHER),
-    "bound": Source("train.dev_lower_bound", HIGHER),
-    "collapsed": Source("train.collapse.collapsed", LOWER),
+    "bound": Source("train.dev_lower_bound", HIGHER, resampled=False),
+    "collapsed": Source("train.collapse.collapsed", LOWER, resampled=False),
 }
-LEAK = "eer_z1_leak"
+LEAK = "leak_z1"  # the EER of the strongest attacker on z1
 ATTACK = "attack.attack.z1.eer"
-NOT_RESAMPLED = "speakers are not resampled for it"
+NO_REASON = "its stage gave no reason"
 UTTERANCE_VECTORS = ("mu1", "z1_stats")  # of z1, in the metrics of verify
 
 
@@ -138,7 +139,7 @@ def intervals(found: Mapping[str, Cited], metrics: Mapping[str, Any]) -> dict[st
         cited[name] = {"from": item.source.key, "better": item.source.better}
         if item.low is not None and item.high is not None:
             cited[name] |= {"low": _short(item.low), "high": _short(item.high)}
-        else:
+        elif item.source.resampled:
             cited[name]["no_interval"] = why_no_bounds(item.source.key, metrics)
     keys = {name: source.key for name, source in CITED.items()} | {LEAK: ATTACK}
     absent = {name: reason_for(key, metrics) for name, key in keys.items() if name not in found}
@@ -155,14 +156,19 @@ def why_no_bounds(key: str, metrics: Mapping[str, Any]) -> str:
     reasons: Mapping[str, str] = look_up(metrics, f"{stage}.absent") or {}
     names = [f"{'.'.join(parts[:count])}.{INTERVALS}" for count in range(len(parts), 0, -1)]
     names += [f"{INTERVALS}.{part}" for part in reversed(parts)]
-    return next((reasons[name] for name in (*names, INTERVALS) if name in reasons), NOT_RESAMPLED)
+    return next((reasons[name] for name in (*names, INTERVALS) if name in reasons), NO_REASON)
 
 
 def reason_for(key: str, metrics: Mapping[str, Any]) -> str:
-    """Say why a stage does not have a value: in its own words where it gave any."""
+    """Say why a stage does not have a value: in its own words where it gave any.
+
+    A stage names a part of its metrics (`per`) or a condition (`female`).
+    """
     stage, _, own = key.partition(".")
     reasons: Mapping[str, str] = look_up(metrics, f"{stage}.absent") or {}
-    about = [name for name in reasons if f"{own}.".startswith(f"{name}.")]
-    if about:
-        return reasons[max(about, key=len)]
+    parts = own.split(".")
+    names = [".".join(parts[:count]) for count in range(len(parts), 0, -1)] + parts[::-1]
+    for name in names:
+        if name in reasons:
+            return reasons[name]
     return f"metrics/{stage}.json has no {own}"

@@ -3,6 +3,7 @@
 One history is played once (fixture `history`); each test asks one thing about it.
 """
 
+import csv
 import os
 import shutil
 import signal
@@ -22,6 +23,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ("dvc.lock", "metrics/", "plots/")
+SHORT = ("--only-changed", "--drop", r"Created|State|Executor|.*/")  # as in docs/metrics.md
+MOST_COLUMNS = 30
 PATIENCE_S = 240  # for the first checkpoint, on a busy machine
 
 
@@ -98,7 +101,7 @@ def copy_of_working_tree(folder: Path) -> None:
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     top = tmp_path_factory.mktemp("tiny")
-    corpus = write_tone_corpus(top / "tones", {"train": 8, "dev": 3, "test": 4}, utterances=4)
+    corpus = write_tone_corpus(top / "tones", {"train": 8, "dev": 3, "test": 8}, utterances=4)
     clone = Clone(top / "clone")
     copy_of_working_tree(clone.folder)
     make_tiny(clone.folder / "params.yaml", corpus)
@@ -122,10 +125,16 @@ class History:
     results_forced: dict[str, bytes]
     git_status: str
     alpha_zero: str
+    after_temp: str
+    shown: str
     metrics_diff: str
     params_diff: str
+    in_the_tree: str
     back_to_ten: str
     refused: str
+    left_behind: str
+    after_restore: str
+    status: str
 
 
 @pytest.fixture(scope="module")
@@ -139,11 +148,17 @@ def history(clone: Clone) -> History:
     results_forced = clone.results()
     git_status = clone.run("git", "status", "--porcelain")
     clone.run("git", "commit", "-q", "-a", "-m", "Results")
-    alpha_zero = clone.run("dvc", "exp", "run", "-S", "alpha=0", "train")
-    metrics_diff = clone.run("dvc", "metrics", "diff", "--md")
-    params_diff = clone.run("dvc", "params", "diff", "--md")
+    alpha_zero = clone.run("dvc", "exp", "run", "--temp", "-n", "zero", "-S", "alpha=0", "train")
+    after_temp = clone.run("git", "status", "--porcelain")
+    shown = clone.run("dvc", "exp", "show", "--csv", *SHORT)
+    metrics_diff = clone.run("dvc", "metrics", "diff", "--md", "HEAD~1", "HEAD")
+    params_diff = clone.run("dvc", "params", "diff", "--md", "HEAD", "zero")
+    in_the_tree = clone.run("dvc", "exp", "run", "-S", "alpha=0", "train")
     back_to_ten = clone.run("dvc", "exp", "run", "-S", "alpha=10.0", "train")
     refused = clone.run("dvc", "exp", "run", "-S", "alpha=-1", "train", expect=None)
+    left_behind = clone.run("git", "status", "--porcelain")
+    clone.run("git", "restore", "params.yaml", "dvc.lock", "metrics", "plots")
+    clone.run("dvc", "checkout")
     return History(
         weights_after_kill,
         resumed,
@@ -153,10 +168,16 @@ def history(clone: Clone) -> History:
         results_forced,
         git_status,
         alpha_zero,
+        after_temp,
+        shown,
         metrics_diff,
         params_diff,
+        in_the_tree,
         back_to_ten,
         refused,
+        left_behind,
+        after_restore=clone.run("git", "status", "--porcelain"),
+        status=clone.run("dvc", "status"),
     )
 
 
@@ -196,11 +217,18 @@ def test_another_alpha_trains_again_on_the_same_frames(history):
     assert "Running stage 'train'" in history.alpha_zero
 
 
-def test_the_difference_of_a_run_is_a_table(history):
-    assert any(
-        row.startswith("| metrics/train.json | dev_lower_bound |")
-        for row in squeezed(history.metrics_diff)
-    )
+def test_a_temporary_run_leaves_the_tree_alone_and_stays_in_the_list(history):
+    assert history.after_temp == ""
+    experiments = list(csv.DictReader(history.shown.splitlines()))
+    (zero,) = [row for row in experiments if row["Experiment"] == "zero"]
+    assert zero["alpha"] == "0"
+    assert len(zero) <= MOST_COLUMNS
+
+
+def test_the_difference_of_a_run_is_a_short_table(history):
+    changes = [row for row in squeezed(history.metrics_diff) if row.startswith("| metrics/")]
+    assert any(row.startswith("| metrics/summary.json | bound |") for row in changes)
+    assert len(changes) <= MOST_COLUMNS
     assert any(row.startswith("| params.yaml | alpha |") for row in squeezed(history.params_diff))
 
 
@@ -209,8 +237,16 @@ def squeezed(table: str) -> list[str]:
 
 
 def test_old_params_bring_old_results_without_training(history):
-    assert "is cached - skipping run" in history.back_to_ten
-    assert "Running stage 'train'" not in history.back_to_ten
+    for output in (history.in_the_tree, history.back_to_ten):
+        assert "Stage 'train' is cached - skipping run" in output
+        assert "Running stage 'train'" not in output
+
+
+def test_after_a_run_in_the_tree_two_commands_bring_it_back(history):
+    """The README's way back, from the worst case: a value that was refused."""
+    assert " M params.yaml" in history.left_behind.splitlines()
+    assert history.after_restore == ""
+    assert "up to date" in history.status
 
 
 def test_a_bad_value_ends_with_one_sentence(history):

@@ -30,7 +30,7 @@ def metrics() -> dict[str, dict]:
 def test_values_are_rounded_and_nothing_else(metrics):
     found = values(cite(metrics))
     assert found["eer_mu2"] == 0.1235
-    assert found["eer_mu2_best"] == 0.05
+    assert found["best_mu2"] == 0.05
     assert found["eer_mu1"] == 0.45
 
 
@@ -58,13 +58,20 @@ def test_the_leak_is_by_the_strongest_attacker(metrics, path, eer, source):
 
 
 def test_what_a_corpus_does_not_have_is_absent_with_the_reason_of_its_stage(metrics):
-    metrics["recognize"]["absent"] = {"per": "no phones", "per.z1.clean.noise10": "no noise"}
+    metrics["recognize"]["absent"] = {"per": "no phones", "per.z1.male.female": "no women"}
     beside = intervals(cite(metrics), metrics)
     assert set(beside["cited"]) | set(beside["absent"]) == {*CITED, LEAK}
     assert beside["absent"]["eer_ivector"] == "no utterance has speech"
     assert beside["absent"]["per_z1"] == "no phones"
-    assert beside["absent"]["per_z1_noise"] == "no noise"
-    assert beside["absent"]["phone_z1"] == "metrics/probe.json has no phone.z1.accuracy"
+    assert beside["absent"]["per_z1_mf"] == "no women"
+    assert beside["absent"]["phn_z1"] == "metrics/probe.json has no phone.z1.accuracy"
+
+
+def test_a_condition_that_is_not_there_is_the_reason():
+    metrics = {"recognize": {"absent": {"female": "test has 1 speaker of gender F"}}}
+    assert (
+        reason_for("recognize.per.z1.male.female.per", metrics) == "test has 1 speaker of gender F"
+    )
 
 
 def test_a_reason_is_of_the_value_and_not_of_one_whose_name_begins_alike():
@@ -78,8 +85,15 @@ def test_a_value_without_an_interval_has_no_bounds(metrics):
     assert beside == {
         "from": "verify.mu2.cos.eer",
         "better": "lower",
-        "no_interval": "speakers are not resampled for it",
+        "no_interval": "its stage gave no reason",
     }
+
+
+def test_the_bound_and_the_collapse_need_no_interval(metrics):
+    metrics["train"] = {"dev_lower_bound": -500.0, "collapse": {"collapsed": 0}}
+    cited = intervals(cite(metrics), metrics)["cited"]
+    assert cited["bound"] == {"from": "train.dev_lower_bound", "better": "higher"}
+    assert "no_interval" not in cited["collapsed"]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +103,7 @@ def test_a_value_without_an_interval_has_no_bounds(metrics):
         ({"intervals": "few", "intervals.female": "few women"}, "few women"),
         ({"intervals.male": "few men", "intervals.female": "few women"}, "few women"),
         ({"per.z1.intervals": "few of z1", "intervals": "few"}, "few of z1"),
-        ({"gap.intervals": "few", "per": "no phones"}, "speakers are not resampled for it"),
+        ({"gap.intervals": "few", "per": "no phones"}, "its stage gave no reason"),
     ],
 )
 def test_a_missing_interval_has_the_reason_nearest_to_it(absent, reason):
