@@ -85,6 +85,7 @@ EDITS = {
         *EVALUATIONS,
     ),
     "archives": comment("fhvae/archives/members.py", "download"),
+    "cut-ogg": comment("fhvae/corpus/containers/ogg.py", "download", "conditions", "domains"),
     "a-phone-of-espeak": edit("fhvae/corpus/espeak/phones.csv", "", "x,x\n", "download"),
     "a-phone-of-timit": edit(
         "fhvae/corpus/timit_phones.csv", "", "x,x,x\n", "download", "probe", *RECOGNITION
