@@ -242,6 +242,27 @@ def test_download_copies_the_corpus_and_counts_it(tones):
         }
 
 
+@pytest.mark.parametrize("rate_hz", [8_000, 48_000])
+def test_download_tells_of_narrow_recordings_among_others(tones, run_here, caplog, rate_hz):
+    path = tones / "tones/wav/spk01-0.wav"
+    samples, _ = soundfile.read(path)
+    resampled = samples[::2] if rate_hz == 8_000 else np.repeat(samples, 3)
+    soundfile.write(path, resampled, rate_hz)
+    done = run_here(tones, "download")
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads((tones / "metrics/download.json").read_text())
+    if rate_hz == 8_000:
+        assert "several rates: 1 of 8000 Hz, 6 of 16000 Hz; those below 16000 Hz" in caplog.text
+        assert metrics["rates_hz"] == {
+            "train": {"16000": 1, "8000": 1},
+            "dev": {"16000": 2},
+            "test": {"16000": 3},
+        }
+    else:  # all of the band is there
+        assert "several rates" not in caplog.text
+        assert "rates_hz" not in metrics
+
+
 # --- fbank ----------------------------------------------------------------------------
 
 
