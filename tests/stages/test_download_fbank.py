@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 import soundfile
 import yaml
+from dvc.utils.cli_parse import to_path_overrides
+from dvc.utils.hydra import apply_overrides
 
 from fhvae.artifacts import read_packed
 from fhvae.corpus.manifest import Recording, Utterance
@@ -240,6 +242,21 @@ def test_download_copies_the_corpus_and_counts_it(tones):
             "transcripts": number,
             "genders": {"F": 1, "M": 1},
         }
+
+
+@pytest.mark.parametrize(
+    "name", ["my corpus", "a,b", "a=b", "[a]{b}(c)", "größe", "#1;&!~", 'a"b', "a's", "123", "null"]
+)
+def test_any_path_can_be_said_on_the_command_line(tones, run_here, monkeypatch, name):
+    """In quotes that reach DVC, as docs/corpora.md says: -S "corpus.path='...'"."""
+    monkeypatch.chdir(tones)
+    (tones / "tones").rename(tones / name)
+    quoted = name.replace("'", "\\'")
+    (override,) = to_path_overrides([f"corpus.path='{quoted}'"]).items()
+    apply_overrides(*override)
+    done = run_here(tones, "download")
+    assert done.returncode == 0, done.stderr
+    assert len(read_corpus(tones / "data/corpus").utterances) == 7
 
 
 @pytest.mark.parametrize("rate_hz", [8_000, 48_000])
