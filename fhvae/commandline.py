@@ -1,10 +1,11 @@
 """What every stage does at the command line: named paths, logging, one-sentence errors."""
 
 import logging
+import os
 import signal
 import sys
 from argparse import ArgumentParser
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from fhvae.caches import give_caches_a_place
@@ -12,6 +13,7 @@ from fhvae.errors import FhvaeError
 from fhvae.portable import arithmetic
 
 EXIT_BAD_INPUT = 2
+DVC_STAGE = "DVC_STAGE"  # set by DVC for what it runs
 
 
 def parse_paths(description: str | None, *names: str) -> tuple[Path, ...]:
@@ -20,7 +22,24 @@ def parse_paths(description: str | None, *names: str) -> tuple[Path, ...]:
     for name in names:
         parser.add_argument(f"--{name}", type=Path, required=True, metavar="PATH")
     options = vars(parser.parse_args())
-    return tuple(options[name.replace("-", "_")] for name in names)
+    paths = tuple(options[name.replace("-", "_")] for name in names)
+    if DVC_STAGE in os.environ:
+        _check_no_link(paths)
+    return paths
+
+
+def _check_no_link(paths: Iterable[Path]) -> None:
+    """Check that no path leads through a link: DVC would refuse it when the stage has ended.
+
+    Raises:
+        FhvaeError: one does.
+    """
+    links = {parent for path in paths for parent in path.parents if parent.is_symlink()}
+    if links:
+        raise FhvaeError(
+            f"{sorted(links)[0]} must be a folder and not a link, DVC keeps no output beyond one; "
+            "to use another disk: dvc config --local cache.dir, see docs/scaling.md"
+        )
 
 
 def run(main: Callable[[], None]) -> None:
@@ -38,6 +57,14 @@ def run(main: Callable[[], None]) -> None:
     except OSError as error:  # full disk, no permission, a folder where a file should be
         where = f"{error.filename}: " if error.filename else ""
         print(f"error: {where}{error.strerror or error}", file=sys.stderr)
+        sys.exit(EXIT_BAD_INPUT)
+    except MemoryError as error:
+        reason = f" ({error})" if str(error) else ""
+        print(
+            f"error: memory must suffice, it does not{reason}; run the same command again with "
+            "fewer processes (FHVAE_WORKERS) or with more memory",
+            file=sys.stderr,
+        )
         sys.exit(EXIT_BAD_INPUT)
     except KeyboardInterrupt:
         print("interrupted; run the same command again to go on", file=sys.stderr)

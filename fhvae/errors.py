@@ -26,6 +26,10 @@ class ArtifactError(FhvaeError):
     """A file written by an earlier stage is missing or broken; rerun that stage."""
 
 
+class WorkerError(FhvaeError):
+    """A worker process is gone: their number or the machine's memory must change."""
+
+
 class TrialError(FhvaeError):
     """The evaluation split cannot answer the question asked of it."""
 

@@ -11,6 +11,7 @@ FHVAE_DASK      local:N for a Dask cluster of N processes here, or the address o
 
 import logging
 import os
+import re
 import time
 import traceback
 import warnings
@@ -19,11 +20,15 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from multiprocessing import get_context
+from threading import Event
 from typing import Any, Generic, TypeVar
 
-from fhvae.errors import ParamsError
+from fhvae.errors import ParamsError, WorkerError
 from fhvae.portable import arithmetic
 from fhvae.progress import progress_bar
+
+log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -32,6 +37,9 @@ BATCH_SECONDS = 0.05  # of work that a worker gets at once: 50 times what handin
 MOST_ITEMS = 256  # in a batch
 WINDOWS = 3  # of a batch per worker: one to consume, two to compute
 LOKY_SECONDS = 0.05  # until its thread has taken what was submitted; killed before, it dies badly
+KILLS = {"TerminatedWorkerError", "KilledWorker"}  # of loky, of Dask
+EXIT_CODES = re.compile(r"exit codes of the workers are \{(.*?)\}")
+DASK = "dask that tells of kills"  # joblib's backend, as `_register_dask` mends it
 DASK_SECONDS = 15  # to wait for a scheduler, and for a worker where there is none
 DASK_POLL_SECONDS = 0.1
 # Of a local cluster's processes. glibc comes to these two thresholds by itself; Dask's own of
@@ -43,6 +51,8 @@ DASK_VARIABLES = {
     "OPENBLAS_NUM_THREADS": 1,
     "MKL_NUM_THREADS": 1,
 }
+
+loky_began = Event()  # its processes stay for the next map
 
 
 def worker_count() -> int:
@@ -77,6 +87,7 @@ def map_in_order(
 
     Raises:
         ParamsError: `FHVAE_WORKERS` or `FHVAE_DASK` cannot be used.
+        WorkerError: a worker process was killed.
     """
     results = _results(function, items)
     try:
@@ -87,9 +98,12 @@ def map_in_order(
 
 def release_workers() -> None:
     """End the idle processes on this machine; each holds the libraries it has imported."""
+    if not loky_began.is_set():  # asking for its executor would start one
+        return
     from joblib.externals.loky import get_reusable_executor
 
     get_reusable_executor(reuse=True).shutdown(wait=True)
+    loky_began.clear()
 
 
 def _results(
@@ -99,14 +113,34 @@ def _results(
     workers = min(worker_count(), max(1, len(items)))
     if setting:
         client = _dask_client(setting)
-        backend = {"backend": "dask", "client": client, "wait_for_workers_timeout": 0}
+        _register_dask()
+        backend = {"backend": DASK, "client": client, "wait_for_workers_timeout": 0}
         count = partial(_dask_workers, client, setting)
         yield from _windows(function, items, _Workers(backend, count))
-    elif workers > 1:
+    elif workers > 1 and _has_semaphores():
+        loky_began.set()
         loky = {"backend": "loky", "inner_max_num_threads": 1}
         yield from _windows(function, items, _Workers(loky, lambda: workers))
     else:
         yield from map(function, items)
+
+
+@lru_cache(maxsize=1)
+def _has_semaphores() -> bool:
+    """Tell whether processes can work together here; say so where they cannot.
+
+    Semaphores need /dev/shm, which some containers and hosted machines lack.
+    """
+    try:
+        get_context("spawn").Semaphore()
+    except (ImportError, OSError) as error:
+        log.warning(
+            "one process instead of several: this machine gives no semaphores (%s); "
+            "/dev/shm must be there and writable",
+            error,
+        )
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -172,12 +206,32 @@ def _windows(
                 ahead.append(window)
                 pools.append(pools.pop(0))
                 first = last
-            for batch in ahead[0]:
+            for batch in _told_of_kills(ahead[0], workers):
                 size = _batch_size(batch)
                 yield from batch.results
                 if batch.error is not None:
                     raise batch.error
             ahead.popleft()
+
+
+def _told_of_kills(window: Iterator[_Batch[Result]], workers: _Workers) -> Iterator[_Batch[Result]]:
+    """Walk over the batches of a window.
+
+    Raises:
+        WorkerError: a worker process was killed; most often by the system, for its memory.
+    """
+    try:
+        yield from window
+    except Exception as error:
+        if type(error).__name__ not in KILLS:  # of libraries that need not be there
+            raise
+        reason = EXIT_CODES.search(str(error))
+        variable = "FHVAE_DASK" if workers.backend["backend"] == DASK else "FHVAE_WORKERS"
+        raise WorkerError(
+            f"worker processes must live until the work is done, one was killed"
+            f"{f' ({reason.group(1)})' if reason else ''}, most often for want of memory; run the "
+            f"same command again with fewer of them ({variable}) or with more memory"
+        ) from error
 
 
 def _begun(
@@ -253,6 +307,26 @@ def _check_setting(setting: str) -> None:
 
 
 @lru_cache(maxsize=1)
+def _register_dask() -> None:
+    """Have joblib told of tasks whose workers were killed; it waits for them forever else."""
+    from joblib import register_parallel_backend
+    from joblib._dask import DaskDistributedBackend
+
+    class Telling(DaskDistributedBackend):  # type: ignore[misc]
+        def submit(self, func: Any, callback: Any = None) -> Any:
+            future = super().submit(func, callback)
+            future.add_done_callback(lambda done: done.exception() and callback(done.exception()))
+            return future
+
+        def retrieve_result_callback(self, out: Any) -> Any:
+            if isinstance(out, BaseException):  # what a task raised itself comes wrapped
+                raise out
+            return super().retrieve_result_callback(out)
+
+    register_parallel_backend(DASK, Telling)
+
+
+@lru_cache(maxsize=1)
 def _dask_client(setting: str) -> Any:
     """Connect to the cluster that `FHVAE_DASK` names, once per process.
 
@@ -266,7 +340,7 @@ def _dask_client(setting: str) -> Any:
     except ImportError as error:
         raise ParamsError(
             f"FHVAE_DASK={setting} needs the package dask[distributed], which is not installed; "
-            "pip install 'fhvae[dask]', or unset FHVAE_DASK"
+            "pip install 'dask[distributed]', or unset FHVAE_DASK"
         ) from error
     logging.getLogger("distributed").setLevel(logging.WARNING)
     if setting.startswith("local:"):

@@ -3,6 +3,8 @@
 import copy
 import os
 import re
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -138,3 +140,26 @@ def test_the_workflow_takes_its_versions_from_requirements():
     assert set(yaml.safe_load(text)["jobs"]) == {"everything", "report"}
     assert "dvc==" in text
     assert not re.search(r"dvc==\d", text)
+
+
+@pytest.mark.parametrize("name", ["data", "models", "checkpoints", "corpora"])
+def test_what_runs_leave_is_ignored_as_folder_and_as_link(tmp_path, name):
+    """A pattern with a slash at its end matches no link, as to another disk."""
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "file").touch()
+    for kind in ("folder", "link"):
+        if kind == "folder":
+            shutil.copytree(tmp_path / "disk", tmp_path / name)
+        else:
+            shutil.rmtree(tmp_path / name)
+            (tmp_path / name).symlink_to("disk")
+        seen = subprocess.run(
+            ["git", "status", "--short", "-uall"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert seen.stdout.split()[1::2] == [".gitignore", "disk/file"]

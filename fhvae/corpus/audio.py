@@ -36,6 +36,17 @@ def read_audio(
     start_s: float | None = None,
     end_s: float | None = None,
 ) -> np.ndarray:
+    """Read samples as `read_audio_and_rate` does, `[sample]` int16, without the file's rate."""
+    return read_audio_and_rate(path, name, noun, start_s, end_s)[0]
+
+
+def read_audio_and_rate(
+    path: Path,
+    name: str,
+    noun: str = "utterance",
+    start_s: float | None = None,
+    end_s: float | None = None,
+) -> tuple[np.ndarray, int]:
     """Read one recording, or a part of it.
 
     Args:
@@ -45,7 +56,7 @@ def read_audio(
         start_s, end_s: the part to read, in seconds; None for the ends of the file.
 
     Returns:
-        `[sample]` int16 at `SAMPLE_RATE_HZ`.
+        `[sample]` int16 at `SAMPLE_RATE_HZ`, and the rate of the file in Hz.
 
     Raises:
         CorpusError: the file is unreadable, cut short, empty, silent throughout, has
@@ -57,7 +68,7 @@ def read_audio(
             waveform, rate_hz = _read_waveform(path)
         else:
             waveform, rate_hz = _read_part(path, start_s or 0.0, end_s)
-        return _to_int16(_resample(waveform, rate_hz))
+        return _to_int16(_resample(waveform, rate_hz)), rate_hz
     except CorpusError as error:
         raise CorpusError(f"{noun} {name}: {path}: {error}") from error
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fhvae.corpus.audio import read_audio
+from fhvae.corpus.audio import read_audio_and_rate
 from fhvae.corpus.listing import Listing, Source
 from fhvae.corpus.manifest import SAMPLE_RATE_HZ, SPLITS, Recording, Refused, Utterance, in_split
 from fhvae.errors import CorpusError
@@ -31,6 +31,14 @@ class Order:
     where: str
     utterance: Utterance
     source: Source
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Samples `[sample]` int16 at 16 kHz, and the rate of their file in Hz."""
+
+    samples: np.ndarray
+    rate_hz: int
 
 
 def decode(listing: Listing, bad_audio: str) -> Generator[Recording | Refused, None, None]:
@@ -59,21 +67,22 @@ def decode(listing: Listing, bad_audio: str) -> Generator[Recording | Refused, N
             yield item
 
 
-def _joined(listing: Listing, utterance: Utterance, found: np.ndarray | str) -> Recording | Refused:
+def _joined(listing: Listing, utterance: Utterance, found: Decoded | str) -> Recording | Refused:
     """Put the samples beside what is known of the utterance."""
     name = utterance.utterance_id
     if isinstance(found, str):
         return Refused(utterance, found)
     return Recording(
         utterance,
-        found,
+        found.samples,
         listing.phones.get(name, ()),
         listing.transcripts.get(name),
         listing.words.get(name, ()),
+        found.rate_hz,
     )
 
 
-def _try_decode(order: Order) -> np.ndarray | str:
+def _try_decode(order: Order) -> Decoded | str:
     """Decode, or say why not."""
     try:
         return _decode(order)
@@ -81,10 +90,10 @@ def _try_decode(order: Order) -> np.ndarray | str:
         return str(error)
 
 
-def _decode(order: Order) -> np.ndarray:
+def _decode(order: Order) -> Decoded:
     """Read the samples of an utterance and hold them against its duration, where it is known."""
     utterance, source = order.utterance, order.source
-    samples = read_audio(
+    samples, rate_hz = read_audio_and_rate(
         source.file, utterance.utterance_id, start_s=source.start_s, end_s=source.end_s
     )
     duration_s = len(samples) / SAMPLE_RATE_HZ
@@ -95,7 +104,7 @@ def _decode(order: Order) -> np.ndarray:
             f"{DURATION_TOLERANCE_S:g} s of its file, got {promised_s:g}, "
             f"{utterance.path} lasts {duration_s:.3f} s"
         )
-    return samples
+    return Decoded(samples, rate_hz)
 
 
 def _without_copies(

@@ -89,6 +89,7 @@ class Recording:
         transcript: phones without times, in order; empty where unknown, None where they are
             those of `phones`.
         words: with times, in order; empty where unknown.
+        file_rate_hz: of the file that they were read from.
     """
 
     utterance: Utterance
@@ -96,6 +97,7 @@ class Recording:
     phones: tuple[Phone, ...] = ()
     transcript: tuple[str, ...] | None = None
     words: tuple[Word, ...] = ()
+    file_rate_hz: int = SAMPLE_RATE_HZ
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import signal
 import sys
 import time
 from contextlib import closing, nullcontext
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fhvae import parallel
-from fhvae.errors import CorpusError, ParamsError
+from fhvae.errors import CorpusError, ParamsError, WorkerError
 from fhvae.parallel import WINDOWS, map_in_order, release_workers, worker_count
 
 NO_DASK = importlib.util.find_spec("distributed") is None
@@ -37,6 +38,12 @@ def leave_mark(folder, number):
 def refuse_seven(number):
     if number == 7:
         raise CorpusError("utterance 7: is silent")
+    return number
+
+
+def die_of_seven(number):
+    if number == 7:
+        os.kill(os.getpid(), signal.SIGKILL)
     return number
 
 
@@ -218,3 +225,48 @@ def test_released_workers_are_gone_and_come_back_when_needed(monkeypatch):
     release_workers()
     assert not any(Path(f"/proc/{number}").exists() for number in before)
     assert before.isdisjoint(map_in_order(process_id, range(8), "ids"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "variable"),
+    [
+        pytest.param({"FHVAE_WORKERS": "2"}, "FHVAE_WORKERS", id="loky"),
+        pytest.param(
+            {"FHVAE_DASK": "local:2"}, "FHVAE_DASK", id="dask", marks=[needs_dask, pytest.mark.slow]
+        ),
+    ],
+)
+def test_a_killed_worker_is_told_in_one_sentence(monkeypatch, kind, variable):
+    """The system kills what takes too much memory."""
+    use(monkeypatch, kind)
+    with pytest.raises(
+        WorkerError, match=rf"one was killed.* for want of memory; .* fewer of them \({variable}\)"
+    ):
+        list(map_in_order(die_of_seven, range(20), "double"))
+    assert list(map_in_order(double, range(9), "double")) == list(range(0, 18, 2))
+
+
+@pytest.mark.parametrize("error", [ImportError("no sem_open"), OSError(38, "not implemented")])
+def test_without_semaphores_one_process_does_the_work(monkeypatch, caplog, error):
+    """A machine without /dev/shm."""
+    use(monkeypatch, {"FHVAE_WORKERS": "2"})
+
+    def refuse(*_arguments):
+        raise error
+
+    monkeypatch.setattr("multiprocessing.context.BaseContext.Semaphore", refuse)
+    parallel._has_semaphores.cache_clear()
+    try:
+        found = list(map_in_order(process_id, range(5), "double"))
+        release_workers()
+    finally:
+        parallel._has_semaphores.cache_clear()
+    assert set(found) == {os.getpid()}
+    assert caplog.text.count("one process instead of several") == 1
+
+
+def test_release_starts_nothing(monkeypatch):
+    """loky starts an executor, with processes of its own, for who asks for one."""
+    release_workers()
+    monkeypatch.setattr("joblib.externals.loky.get_reusable_executor", None)  # cannot be called
+    release_workers()

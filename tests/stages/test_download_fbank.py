@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 import soundfile
 import yaml
+from dvc.utils.cli_parse import to_path_overrides
+from dvc.utils.hydra import apply_overrides
 
 from fhvae.artifacts import read_packed
 from fhvae.corpus.manifest import Recording, Utterance
@@ -245,6 +247,42 @@ def test_download_copies_the_corpus_and_counts_it(tones):
             "transcripts": number,
             "genders": {"F": 1, "M": 1},
         }
+
+
+@pytest.mark.parametrize(
+    "name", ["my corpus", "a,b", "a=b", "[a]{b}(c)", "größe", "#1;&!~", 'a"b', "a's", "123", "null"]
+)
+def test_any_path_can_be_said_on_the_command_line(tones, run_here, monkeypatch, name):
+    """In quotes that reach DVC, as docs/corpora.md says: -S "corpus.path='...'"."""
+    monkeypatch.chdir(tones)
+    (tones / "tones").rename(tones / name)
+    quoted = name.replace("'", "\\'")
+    (override,) = to_path_overrides([f"corpus.path='{quoted}'"]).items()
+    apply_overrides(*override)
+    done = run_here(tones, "download")
+    assert done.returncode == 0, done.stderr
+    assert len(read_corpus(tones / "data/corpus").utterances) == 7
+
+
+@pytest.mark.parametrize("rate_hz", [8_000, 48_000])
+def test_download_tells_of_narrow_recordings_among_others(tones, run_here, caplog, rate_hz):
+    path = tones / "tones/wav/spk01-0.wav"
+    samples, _ = soundfile.read(path)
+    resampled = samples[::2] if rate_hz == 8_000 else np.repeat(samples, 3)
+    soundfile.write(path, resampled, rate_hz)
+    done = run_here(tones, "download")
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads((tones / "metrics/download.json").read_text())
+    if rate_hz == 8_000:
+        assert "several rates: 1 of 8000 Hz, 6 of 16000 Hz; those below 16000 Hz" in caplog.text
+        assert metrics["rates_hz"] == {
+            "train": {"16000": 1, "8000": 1},
+            "dev": {"16000": 2},
+            "test": {"16000": 3},
+        }
+    else:  # all of the band is there
+        assert "several rates" not in caplog.text
+        assert "rates_hz" not in metrics
 
 
 # --- fbank ----------------------------------------------------------------------------
