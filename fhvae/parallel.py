@@ -111,13 +111,13 @@ def _results(
 ) -> Generator[Result, None, None]:
     setting = os.environ.get("FHVAE_DASK", "")
     workers = min(worker_count(), max(1, len(items)))
-    if setting:
+    if setting and (not setting.startswith("local:") or _has_semaphores()):
         client = _dask_client(setting)
         _register_dask()
         backend = {"backend": DASK, "client": client, "wait_for_workers_timeout": 0}
         count = partial(_dask_workers, client, setting)
         yield from _windows(function, items, _Workers(backend, count))
-    elif workers > 1 and _has_semaphores():
+    elif not setting and workers > 1 and _has_semaphores():
         loky_began.set()
         loky = {"backend": "loky", "inner_max_num_threads": 1}
         yield from _windows(function, items, _Workers(loky, lambda: workers))

@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 TARGETS = re.findall(r"^([a-z]+): .*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
 PROGRAMS = ("dvc", "ruff", "mypy", "lint-imports", "pre-commit")
+OF_OUTER_MAKE = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "VENV", "PYTHON"}
 NOTE_CALL = '#!/bin/sh\necho "$(basename "$0") $*" >> "$CALLS"\n'
 # Stands for python3: it makes the environment, of which each program notes how it was called.
 PYTHON3 = f"""#!/bin/sh
@@ -39,9 +40,13 @@ def clone(tmp_path):
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_target_runs_in_a_path_with_blanks(clone, tmp_path, target):
     answer = subprocess.run(
-        ["make", target, f"PYTHON={tmp_path / 'python3'}", "SPEECHOCEAN762=../my data"],
+        ["make", target, "SPEECHOCEAN762=../my data"],
         cwd=clone,
-        env={**os.environ, "CALLS": str(tmp_path / "calls")},
+        env={
+            **{name: value for name, value in os.environ.items() if name not in OF_OUTER_MAKE},
+            "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
+            "CALLS": str(tmp_path / "calls"),
+        },
         capture_output=True,
         text=True,
         check=False,

@@ -246,10 +246,11 @@ def test_a_killed_worker_is_told_in_one_sentence(monkeypatch, kind, variable):
     assert list(map_in_order(double, range(9), "double")) == list(range(0, 18, 2))
 
 
+@pytest.mark.parametrize("kind", [{"FHVAE_WORKERS": "2"}, {"FHVAE_DASK": "local:2"}])
 @pytest.mark.parametrize("error", [ImportError("no sem_open"), OSError(38, "not implemented")])
-def test_without_semaphores_one_process_does_the_work(monkeypatch, caplog, error):
+def test_without_semaphores_one_process_does_the_work(monkeypatch, caplog, error, kind):
     """A machine without /dev/shm."""
-    use(monkeypatch, {"FHVAE_WORKERS": "2"})
+    use(monkeypatch, kind)
 
     def refuse(*_arguments):
         raise error
