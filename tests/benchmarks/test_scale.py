@@ -91,12 +91,12 @@ def test_a_sparse_corpus_reads_like_a_real_one(tmp_path, monkeypatch):
 
 
 def test_made_up_audio_has_the_hours_asked_for(tmp_path):
-    write_noise_corpus(tmp_path / "corpus", 0.05)
+    write_noise_corpus(tmp_path / "corpus", 0.1)
     utterances = read_corpus(tmp_path / "corpus").utterances
     seconds = [item.duration_s for item in utterances]
     assert min(seconds) >= SHORTEST_S
     assert max(seconds) <= LONGEST_S
-    assert 180 <= sum(seconds) < 180 + LONGEST_S
+    assert 360 <= sum(seconds) < 360 + LONGEST_S
 
 
 GRANDCHILD = "import time; block = bytearray(80_000_000); time.sleep(2)"
