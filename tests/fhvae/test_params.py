@@ -277,3 +277,11 @@ def test_conditions_that_cannot_be_made_are_refused(values, changes, message):
         put(values, key, value)
     with pytest.raises(ParamsError, match=message):
         read(values)
+
+
+def test_all_params_are_one_import_away():
+    import fhvae.params
+
+    assert fhvae.params.load_params(ROOT / "params.yaml").seed == 0
+    with pytest.raises(AttributeError, match="no attribute 'load'"):
+        fhvae.params.load  # noqa: B018
