@@ -4,8 +4,7 @@ import copy
 
 from fhvae.plots import matrix
 from fhvae.plots.matrix import draw_matrix
-from fhvae.probes.factors import CODES
-from fhvae.probes.summary import FACTORS
+from fhvae.probes.questions import CODES, FACTORS
 
 CELLS = {
     "z1": {
