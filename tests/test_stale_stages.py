@@ -113,7 +113,7 @@ EDITS = {
     "attacker": comment("fhvae/verification/attack_network.py", "attack"),
     "newton": comment("fhvae/probes/newton.py", "probe"),
     "f0": comment("fhvae/features/f0.py", "probe"),
-    "recogniser": comment("fhvae/recognition/network.py", *RECOGNITION),
+    "recognizer": comment("fhvae/recognition/network.py", *RECOGNITION),
     "learning-rate": comment("fhvae/params/training.py", "train", "recognize"),
     "probes-params": comment("fhvae/params/probes.py", "probe"),
     "a-script": comment("stages/train.py", "train"),

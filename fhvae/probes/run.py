@@ -39,7 +39,7 @@ Results = Mapping[str, Mapping[str, Mapping[str, ProbeResult]]]
 
 
 @dataclass(frozen=True)
-class Job:
+class ProbeJob:
     """One input of a task for one kind of probe."""
 
     task: Task
@@ -68,7 +68,7 @@ def run_probes(
     """
     wanted = mlp_inputs or {}
     jobs = [
-        Job(_with_input(task, name), name, kind, params, seed)
+        ProbeJob(_with_input(task, name), name, kind, params, seed)
         for task in tasks
         for name in sorted(task.fit.inputs)
         for kind in (LINEAR, MLP)
@@ -90,23 +90,23 @@ def _with_input(task: Task, name: str) -> Task:
     return replace(task, fit=fit, choose=choose, score=score)
 
 
-def _work(job: Job) -> tuple[int, str, str, str]:
+def _work(job: ProbeJob) -> tuple[int, str, str, str]:
     rows = job.task.fit
     size = rows.inputs[job.input_name].size * (2 if job.kind == MLP else 1)
     outputs = 1 if job.task.is_regression else len(np.unique(rows.labels))
     return size * outputs, job.task.name, job.input_name, job.kind
 
 
-def answer(job: Job) -> ProbeResult:
+def answer(job: ProbeJob) -> ProbeResult:
     """Fit a probe, choose its penalty or passes, and score it."""
     return _answer_number(job) if job.task.is_regression else _answer_class(job)
 
 
-def _fitting_seed(job: Job) -> int:
+def _fitting_seed(job: ProbeJob) -> int:
     return stream_seed(job.seed, "probes", "mlp", job.task.name, job.input_name) % 2**63
 
 
-def _answer_class(job: Job) -> ProbeResult:
+def _answer_class(job: ProbeJob) -> ProbeResult:
     task, counts = job.task, draws_of(job.task, job.params.bootstrap, job.seed)
     fit, choose = (
         Examples(one.inputs[job.input_name], one.labels) for one in (task.fit, task.choose)
@@ -119,7 +119,9 @@ def _answer_class(job: Job) -> ProbeResult:
     return result
 
 
-def _with_control(job: Job, result: ProbeResult, said: Answers, counts: np.ndarray) -> ProbeResult:
+def _with_control(
+    job: ProbeJob, result: ProbeResult, said: Answers, counts: np.ndarray
+) -> ProbeResult:
     """Fit the same probe to labels without meaning, and compare on the same drawn speakers."""
     task, control = job.task, job.task.control
     assert control is not None
@@ -135,7 +137,7 @@ def _with_control(job: Job, result: ProbeResult, said: Answers, counts: np.ndarr
     )
 
 
-def _answer_number(job: Job) -> ProbeResult:
+def _answer_number(job: ProbeJob) -> ProbeResult:
     """Fit a regression; targets go in with mean 0 and variance 1, so penalties mean the same."""
     task, score = job.task, job.task.score
     mean, std = float(task.fit.labels.mean()), float(task.fit.labels.std())

@@ -54,7 +54,7 @@ def test_a_corpus_without_genders_and_shares_is_drawn(tmp_path):
     assert (tmp_path / "plain.png").stat().st_size > 0
 
 
-def test_the_reason_is_drawn_where_nothing_was_recognised(tmp_path):
+def test_the_reason_is_drawn_where_nothing_was_recognized(tmp_path):
     for name, reason in (("a", "no transcript"), ("b", "another reason")):
         draw_mismatch(tmp_path / name, {}, {"absent": {"per": reason}})
     assert (tmp_path / "a").read_bytes() != (tmp_path / "b").read_bytes()
