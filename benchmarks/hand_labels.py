@@ -22,16 +22,16 @@ from fhvae.corpus.decoding import decode
 from fhvae.corpus.folder import read_folder
 from fhvae.corpus.manifest import Phone, Recording
 from fhvae.corpus.phone_classes import folding_for
-from fhvae.corpus.store import phone_at
+from fhvae.corpus.store import Speakers, phone_at
 from fhvae.features.fbank import frame_time_s, log_mel
 from fhvae.features.normalize import read_normalizer
 from fhvae.inference import infer_latents
 from fhvae.model.weights import NORMALIZER, TrainedModel, read_model
 from fhvae.params.corpus import CorpusParams
 from fhvae.params.whole import Params, load_params
-from fhvae.probes.accuracy import ProbeSetting
-from fhvae.probes.logistic import fit_classifier
-from fhvae.probes.transfer import Encoders, leave_speakers_out
+from fhvae.probes.classifiers import Examples, linear_classifiers
+from fhvae.probes.rows import Coders
+from fhvae.probes.transfer import leave_speakers_out
 from fhvae.seeds import generator
 
 SHIFT = 2  # frames between segments
@@ -68,7 +68,7 @@ def read_hand_labels(corpus: CorpusParams, params: Params, normalizer: Path) -> 
     names = tuple(item.utterance.utterance_id for item in found)
     return HandLabels(
         frames=Packed(np.concatenate(rows), names, np.cumsum(lengths) - lengths, lengths),
-        speakers={item.utterance.utterance_id: item.utterance.speaker for item in found},
+        speakers=Speakers.of(item.utterance for item in found),
         phones={item.utterance.utterance_id: item.phones for item in found},
     )
 
@@ -86,8 +86,8 @@ def phone_accuracy(
         for name, centre in zip(names, latents.centre_frames, strict=True)
     ]
     labels = np.array([(fold(phone) or "") if phone else "" for phone in said])
-    offsets = dict(zip(hand.frames.utterance_ids, hand.frames.offsets, strict=True))
-    starts = latents.starts + np.array([offsets[name] for name in names])
+    places = [hand.frames.position(name) for name in names]
+    starts = latents.starts + hand.frames.offsets[places]
     random = generator(params.seed, "pca")
     pca = fit_pca(train, frames, params.latents.shift, params.model.z1, random)
     kept = labels != ""
@@ -117,8 +117,8 @@ def leave_one_out(
     for person in people:
         others = np.isin(speakers, [name for name in people if name != person])
         own = speakers == person
-        probe = fit_classifier(codes[others], labels[others], PENALTY)
-        guesses = probe.classes[probe.probabilities(codes[own]).argmax(axis=1)]
+        (probe,) = linear_classifiers(Examples(codes[others], labels[others]), [PENALTY])
+        guesses = probe.answers(codes[own]).labels
         right += int((guesses == labels[own]).sum())
         rows += int(own.sum())
     return right / rows
@@ -136,16 +136,15 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     params, cpu = load_params(), torch.device("cpu")
-    encoders = Encoders(
+    coders = Coders(
         trained=read_model(options.model, cpu),
-        normalizer=read_normalizer(options.model / NORMALIZER),
         untrained=read_model(options.controls / "untrained", cpu),
         pca=read_pca(options.controls / "pca.safetensors"),
     )
     corpus = replace(params.corpus, name="manifest", path=str(options.corpus))
-    probes = params.probes
-    setting = ProbeSetting(probes.penalties, probes.bootstrap, params.seed)
-    found = leave_speakers_out(read_recordings(corpus, params.seed), encoders, setting)
+    normalizer = read_normalizer(options.model / NORMALIZER)
+    recordings = read_recordings(corpus, params.seed)
+    found = leave_speakers_out(recordings, coders, normalizer, params.probes, params.seed)
     write_metrics(options.metrics, {"phone": found})
 
 

@@ -100,7 +100,7 @@ def pull(lever: Lever, hand_labels: Path) -> None:
     torch.set_num_threads(1)
     os.environ["FHVAE_WORKERS"] = "1"  # this is a worker; the trainings share the cores
     params = params_of(lever)
-    speakers = {item.utterance_id: item.speaker for item in read_corpus(DATA / "corpus").utterances}
+    speakers = read_corpus(DATA / "corpus").speaker_of
     packed = {split: read_packed(DATA / "fbank" / split) for split in ("train", "dev", "test")}
     trained, seconds = train(params, lever.method, packed, speakers)
     network = FHVAE(params.fbank.mels, params.segments.frames, params.model)
@@ -171,7 +171,7 @@ def read_other_corpus(data: Path, normalizer: Normalizer) -> tuple[Packed, dict[
     own = read_normalizer(data / "fbank" / "normalizer.json")
     packed = read_packed(data / "fbank" / "train")
     rows = normalizer.apply(own.undo(np.asarray(packed.rows)))
-    people = {item.utterance_id: item.speaker for item in read_corpus(data / "corpus").utterances}
+    people = read_corpus(data / "corpus").speaker_of
     return Packed(rows, packed.utterance_ids, packed.offsets, packed.lengths), people
 
 

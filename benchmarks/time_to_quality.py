@@ -82,7 +82,7 @@ def train(course: Course, data: Path) -> None:
     """Train and write the curve: CPU seconds, EER of mu2 and bound at each look at dev."""
     torch.set_num_threads(1)
     params, cpu = params_of(course), torch.device("cpu")
-    speakers = {item.utterance_id: item.speaker for item in read_corpus(data / "corpus").utterances}
+    speakers = read_corpus(data / "corpus").speaker_of
     sequences, dev = (
         open_sequences([read_packed(data / "fbank" / split)], speakers, "utterance")
         for split in ("train", "dev")

@@ -17,6 +17,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -227,6 +228,32 @@ class Packed:
         start = int(self.offsets[position])
         rows = self.rows[start : start + int(self.lengths[position])]
         return rows.astype(np.float32) if rows.dtype == np.float16 else rows
+
+    def __contains__(self, utterance_id: object) -> bool:
+        """Tell whether an utterance is there."""
+        return utterance_id in self._positions
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {utterance_id: place for place, utterance_id in enumerate(self.utterance_ids)}
+
+    def position(self, utterance_id: str) -> int:
+        """Find where in packing order an utterance is.
+
+        Raises:
+            ArtifactError: it is not there.
+        """
+        try:
+            return self._positions[utterance_id]
+        except KeyError:
+            raise ArtifactError(
+                f"utterance {utterance_id} must be among the {len(self)} packed ones and is not; "
+                "rerun the stage that writes them"
+            ) from None
+
+    def of(self, utterance_id: str) -> np.ndarray:
+        """Take the rows of an utterance; errors as `position`."""
+        return self[self.position(utterance_id)]
 
     def items(self) -> Iterator[tuple[str, np.ndarray]]:
         """Walk over (utterance_id, rows) in packing order."""

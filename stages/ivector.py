@@ -56,8 +56,7 @@ def speech_metrics(split: str, counts: SpeechCounts) -> dict[str, Any]:
 
 def dev_errors(learned: list[Trained], mixture: Mixture, stem: Path, corpus: Corpus) -> list[Any]:
     """Compute the cosine EER on dev of each subspace; None where dev has no answer."""
-    speakers = {item.utterance_id: item.speaker for item in corpus.utterances}
-    of_dev = [speakers[utterance_id] for utterance_id in read_packed(stem).utterance_ids]
+    of_dev = [corpus.speaker_of[utterance_id] for utterance_id in read_packed(stem).utterance_ids]
     statistics = mixture.statistics(stem)
     return [cosine_eer(ivectors(one.model, statistics), of_dev) for one in learned]
 

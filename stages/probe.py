@@ -9,12 +9,19 @@ from fhvae.params.latents import LatentsParams
 from fhvae.params.model import ModelParams
 from fhvae.params.probes import ProbesParams
 from fhvae.params.run import Evaluated
-from fhvae.probes.accuracy import ProbeSetting, run_probes
-from fhvae.probes.collapse import measure_usage, usage_table
-from fhvae.probes.extras import LEFT_OUT, abx_of, extra_metrics, geometry_of
+from fhvae.probes.abx import measure_abx
 from fhvae.probes.gather import Folders, gather, make_material
-from fhvae.probes.geometry import geometry_table
-from fhvae.probes.summary import plan_tasks, summarize
+from fhvae.probes.questions import plan_tasks
+from fhvae.probes.run import run_probes, summarize, unless_absent
+from fhvae.probes.usage import (
+    extra_metrics,
+    geometry_table,
+    measure_geometry,
+    measure_usage,
+    usage_table,
+)
+
+LEFT_OUT = "left out by protocol: headline"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,25 +39,21 @@ def main() -> None:
     *inputs, metrics_path, plots = parse_paths(__doc__, *names)
     params, folders = read_params(Params), Folders(*inputs)
     full = params.protocol == "full"
-    gathered = gather(folders, params.latents.shift)
-    material = make_material(gathered, folders, params.probes, params.seed, stacked=full)
-    plan = plan_tasks(material)
-    setting = ProbeSetting(
-        penalties=params.probes.penalties,
-        draws=params.probes.bootstrap,
-        seed=params.seed,
-        hidden=params.probes.mlp_hidden,
-        epochs=params.probes.mlp_epochs,
-        patience=params.probes.mlp_patience,
-    )
-    metrics = summarize(plan, run_probes(plan.tasks, setting, plan.inputs_with_mlp(full)))
-    absent = metrics["absent"] | ({} if full else {"stacked": LEFT_OUT})
-    curves = geometry_of(plan, absent)
+    shift, seed = params.latents.shift, params.seed
+    gathered = gather(folders)
+    plan = plan_tasks(make_material(gathered, folders, params.probes, shift, seed, stacked=full))
+    results = run_probes(plan.tasks, params.probes, seed, plan.inputs_with_mlp(full))
+    metrics = summarize(plan, results)
+    absent = metrics["absent"]
+    if full:
+        triphones = gathered.corpus, gathered.frames["test"], gathered.coders.networks, seed
+        abx = unless_absent("abx", lambda: measure_abx(*triphones), absent)
+    else:
+        abx = {}
+        absent |= {"stacked": LEFT_OUT, "abx": LEFT_OUT}
+    curves = unless_absent("geometry", lambda: measure_geometry(plan.tasks), absent)
     usages = measure_usage(gathered.latents["test"], params.model)
-    networks = {"z1": gathered.codes.trained, "untrained": gathered.codes.untrained}
-    frames = gathered.frames["test"]
-    abx = abx_of(gathered.corpus, frames, networks, params.seed, full, absent)
-    metrics |= extra_metrics(curves, usages, abx) | {"absent": absent}
+    metrics |= extra_metrics(curves, usages, abx)
     write_csv(plots / "geometry.csv", geometry_table(curves))
     write_csv(plots / "usage.csv", usage_table(usages))
     write_metrics(metrics_path, metrics)

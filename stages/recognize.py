@@ -1,4 +1,4 @@
-"""Recognise phones from z1: the mismatch matrix, and what z1 recovers of FBANK's losses."""
+"""Recognize phones from z1: the mismatch matrix, and what z1 recovers of FBANK's losses."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +11,9 @@ from fhvae.params.asked import read_params
 from fhvae.params.recognition import RecognitionParams
 from fhvae.params.run import Evaluated
 from fhvae.params.training import TrainingParams
-from fhvae.recognition.cells import read_edits, write_edits
-from fhvae.recognition.experiment import plan_jobs, run_jobs
-from fhvae.recognition.inputs import FramePaths
+from fhvae.recognition.cells import plan_jobs, read_edits, run_jobs, write_edits
+from fhvae.recognition.conditions import FramePaths, gather_materials
 from fhvae.recognition.latent_inputs import Models, make_latent_inputs
-from fhvae.recognition.materials import gather_materials
 from fhvae.recognition.summary import collect, summarize
 
 

@@ -1,4 +1,4 @@
-"""Recognise phones from frames and their PCA: inputs that need no trained FHVAE."""
+"""Recognize phones from frames and their PCA: inputs that need no trained FHVAE."""
 
 from dataclasses import dataclass
 
@@ -12,10 +12,9 @@ from fhvae.params.model import ModelParams
 from fhvae.params.recognition import RecognitionParams
 from fhvae.params.run import Evaluated
 from fhvae.params.segments import SegmentsParams
-from fhvae.recognition.cells import write_edits
-from fhvae.recognition.experiment import plan_jobs, run_jobs
-from fhvae.recognition.inputs import FramePaths, frame_inputs
-from fhvae.recognition.materials import gather_materials
+from fhvae.recognition.cells import plan_jobs, run_jobs, write_edits
+from fhvae.recognition.conditions import FramePaths, gather_materials
+from fhvae.recognition.inputs import frame_inputs
 from fhvae.recognition.summary import collect, summarize
 from fhvae.seeds import generator
 

@@ -78,7 +78,7 @@ class Files:
 
 def train(files: Files, params: Params, device: torch.device, world: World) -> None:
     """Train in all processes; that of rank 0 writes."""
-    speakers = {item.utterance_id: item.speaker for item in read_corpus(files.corpus).utterances}
+    speakers = read_corpus(files.corpus).speaker_of
     copies = learned_domains(params.domains) if params.training.domains == "all" else ()
     stems = {  # dev stays clean, so that the bounds of all runs compare
         "train": [files.fbank / "train", *(files.domains / name / "train" for name in copies)],

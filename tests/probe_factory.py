@@ -17,8 +17,9 @@ from fhvae.model.network import new_network
 from fhvae.model.weights import NORMALIZER, TrainedModel, read_model, write_model
 from fhvae.params.fbank import FbankParams
 from fhvae.params.model import ModelParams
+from fhvae.params.probes import ProbesParams
 from fhvae.params.segments import SegmentsParams
-from fhvae.probes.factors import Material
+from fhvae.probes.questions import Material
 from fhvae.probes.rows import segment_rows
 from tests.latent_factory import (
     HOP_S,
@@ -47,6 +48,15 @@ FBANK = FbankParams(
     power=1.0,
     log_floor=-20.0,
     store="float32",
+)
+PROBES = ProbesParams(
+    penalties=(1e-3, 1.0),
+    max_segments=10_000,
+    control_clusters=12,
+    mlp_hidden=8,
+    mlp_epochs=30,
+    mlp_patience=20,
+    bootstrap=20,
 )
 SPEAKERS = {"train": 6, "dev": 2, "test": 4}
 EACH = 4

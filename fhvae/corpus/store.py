@@ -47,6 +47,22 @@ from fhvae.errors import ArtifactError
 Timed = TypeVar("Timed", Phone, Word)
 
 
+class Speakers(dict[str, str]):
+    """Speaker of each utterance, by utterance id; one that is unknown is an error."""
+
+    @classmethod
+    def of(cls, utterances: Iterable[Utterance]) -> "Speakers":
+        """Note who speaks these utterances."""
+        return cls((one.utterance_id, one.speaker) for one in utterances)
+
+    def __missing__(self, utterance_id: str) -> str:
+        """Raise ArtifactError: nobody speaks this utterance."""
+        raise ArtifactError(
+            f"utterance {utterance_id} must be one of the {len(self)} of the corpus and is not; "
+            "rerun the stages download and fbank"
+        )
+
+
 @dataclass(frozen=True)
 class Corpus:
     """A local corpus: all utterances, all known alignments, samples by split.
@@ -61,6 +77,11 @@ class Corpus:
     def split(self, name: str) -> list[Utterance]:
         """Take the utterances of one split, sorted by utterance id."""
         return in_split(self.utterances, name)
+
+    @cached_property
+    def speaker_of(self) -> Speakers:
+        """Speaker by utterance id, of all splits; an id that is unknown raises ArtifactError."""
+        return Speakers.of(self.utterances)
 
     @property
     def splits(self) -> list[str]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from fhvae.artifacts import read_packed
 from fhvae.corpus.manifest import Utterance
+from fhvae.corpus.store import Speakers
 from fhvae.domains import aurora
 from fhvae.domains.recordings import NoiseRecording
 from fhvae.errors import ArtifactError, CorpusError
@@ -171,10 +172,9 @@ def read_clips(samples: Path, frames: Path, hop_ms: float) -> list[Clip]:
         ArtifactError: the two files do not belong together.
     """
     packed, kept = read_packed(samples), read_packed(frames)
-    places = {name: place for place, name in enumerate(packed.utterance_ids)}
     clips = []
     for name, expected in zip(kept.utterance_ids, kept.lengths, strict=True):
-        place = places.get(name)
+        place = packed.position(name) if name in packed else None
         length = int(packed.lengths[place]) if place is not None else 0
         if place is None or frame_count(length, hop_ms) != expected:
             raise ArtifactError(
@@ -187,7 +187,7 @@ def read_clips(samples: Path, frames: Path, hop_ms: float) -> list[Clip]:
 
 def group_voices(clips: Sequence[Clip], utterances: Sequence[Utterance]) -> Voices:
     """Sort the clips of the training split by speaker."""
-    speaker_of = {item.utterance_id: item.speaker for item in utterances}
+    speaker_of = Speakers.of(utterances)
     by_speaker: dict[str, list[Clip]] = {}
     for clip in clips:
         by_speaker.setdefault(speaker_of[clip.utterance_id], []).append(clip)

@@ -71,7 +71,7 @@ def prepare(
         for split in (*TRAIN_SPLITS, *TEST_SPLITS)
     }
     noises = recorded(domains)
-    speaker_of = {item.utterance_id: item.speaker for item in corpus.utterances}
+    speakers = corpus.speaker_of
 
     def plan(
         names: Sequence[str], splits: Sequence[str], kinds: tuple[str, ...]
@@ -80,7 +80,7 @@ def prepare(
         recordings = noises.kept if noises else ()
         pool = NoisePool(kinds, voices, domains.babble_voices, recordings)
         return tuple(
-            DomainSplit(name, split, tuple(plan_copies(name, clips[split], speaker_of, pool, seed)))
+            DomainSplit(name, split, tuple(plan_copies(name, clips[split], speakers, pool, seed)))
             for name in names
             for split in splits
         )

@@ -18,7 +18,7 @@ MIN_STD = 1e-5  # ln units; float32 frames near the floor of -20 have steps of 2
 
 @dataclass(frozen=True)
 class Normalizer:
-    """Statistics of the training frames.
+    """Statistics of the training frames, or of other rows to fit something on.
 
     Attributes:
         mean: `[mel]` float64, in the unit of the frames.
@@ -30,8 +30,11 @@ class Normalizer:
 
     def apply(self, frames: np.ndarray) -> np.ndarray:
         """Bring frames `[frame, mel]` to mean 0 and standard deviation 1, float32."""
-        normalized: np.ndarray = ((frames - self.mean) / self.std).astype(np.float32)
-        return normalized
+        return self.standardize(frames).astype(np.float32)
+
+    def standardize(self, values: np.ndarray) -> np.ndarray:
+        """Bring `[row, dimension]` to mean 0 and standard deviation 1, in their precision."""
+        return np.asarray((values - self.mean) / self.std)
 
     def undo(self, frames: np.ndarray) -> np.ndarray:
         """Bring normalized frames `[frame, mel]` back to log-mel, float32."""

@@ -44,14 +44,15 @@ def clips_of(stem: Path, utterance_ids: Sequence[str]) -> list[Clip]:
         ArtifactError: one is not there.
     """
     packed = read_packed(stem)
-    places = {name: place for place, name in enumerate(packed.utterance_ids)}
-    missing = sorted(set(utterance_ids) - places.keys())
+    missing = sorted(set(utterance_ids) - set(packed.utterance_ids))
     if missing:
         raise ArtifactError(
             f"{stem}.csv must hold every utterance that fbank kept, {missing[0]} is missing; "
             "rerun fbank"
         )
-    return [Clip.of(stem, packed, places[name], frames=0) for name in sorted(utterance_ids)]
+    return [
+        Clip.of(stem, packed, packed.position(name), frames=0) for name in sorted(utterance_ids)
+    ]
 
 
 def write_speech(stem: Path, clips: Sequence[Clip], params: IvectorParams) -> SpeechCounts:

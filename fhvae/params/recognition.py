@@ -1,4 +1,4 @@
-"""Section `recognition`: the phone recogniser under both protocols."""
+"""Section `recognition`: the phone recognizer under both protocols."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,7 +9,7 @@ from fhvae.params.reading import number
 
 @dataclass(frozen=True, kw_only=True)
 class RecognizerParams:
-    """Size and budget of the phone recogniser under one protocol, and what it is run on."""
+    """Size and budget of the phone recognizer under one protocol, and what it is run on."""
 
     shift: int = number(least=1)
     recognizers: tuple[Literal["blstm", "linear"], ...]

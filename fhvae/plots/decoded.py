@@ -1,6 +1,6 @@
 """Segments of a few test speakers, each decoded with the voice of every other."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from fhvae.plots.factor_grid import draw_factor_grid
 GRID_UTTERANCES = 5
 
 
-def different_utterances(utterance_ids: Sequence[str], speakers: dict[str, str]) -> list[int]:
+def different_utterances(utterance_ids: Sequence[str], speakers: Mapping[str, str]) -> list[int]:
     """Choose positions of one utterance each of a few speakers spread over the split.
 
     The k-th speaker gives the k-th utterance: the first may be a sentence that all read.
@@ -43,8 +43,7 @@ def draw_grid(
         corpus: says who speaks.
         undo: the normalizer of the frames.
     """
-    speakers = {item.utterance_id: item.speaker for item in corpus.utterances}
-    chosen = different_utterances(packed.utterance_ids, speakers)
+    chosen = different_utterances(packed.utterance_ids, corpus.speaker_of)
     frames = trained.segments.frames
     middles = [(len(packed[position]) - frames) // 2 for position in chosen]
     segments = np.stack(
@@ -61,5 +60,5 @@ def draw_grid(
         undo.undo(decoded.originals),
         undo.undo(decoded.reconstructions),
         undo.undo(decoded.grid),
-        [speakers[packed.utterance_ids[position]] for position in chosen],
+        [corpus.speaker_of[packed.utterance_ids[position]] for position in chosen],
     )

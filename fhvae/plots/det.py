@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fhvae.plots.drawing import COLOUR_OF, PINK, new_figure
+from fhvae.plots.drawing import COLOR_OF, PINK, new_figure
 from fhvae.trials.det_axis import deviates
 from fhvae.trials.error_rates import ErrorCurve
 
-GREY = "#777777"
-COLOURS = {**COLOUR_OF, "ivector": PINK, "untrained": GREY}
+GRAY = "#777777"
+COLORS = {**COLOR_OF, "ivector": PINK, "untrained": GRAY}
 
 AXIS = (0.0005, 0.8)
 TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
@@ -27,7 +27,7 @@ def draw_det(
 
     Args:
         path: PNG file.
-        curves: by system `<vector>.<backend>`; a vector keeps its colour, the back-end `cos` is
+        curves: by system `<vector>.<backend>`; a vector keeps its color, the back-end `cos` is
             solid and others are dashed.
         bands: columns system, fpr, fnr_low, fnr_high; of some of the systems.
         metrics: those of the stage verify: the EERs, and what was compared.
@@ -37,18 +37,18 @@ def draw_det(
         axes = figure.subplots()
         for system, curve in curves.items():
             vector, _, backend = system.partition(".")
-            colour, eer = COLOURS.get(vector, PINK), metrics[vector][backend]["eer"]
+            color, eer = COLORS.get(vector, PINK), metrics[vector][backend]["eer"]
             x, y = deviates(curve.fpr), deviates(curve.fnr)
             dashes = "-" if backend == "cos" else "--"
             label = f"{system}   EER {100 * eer:.1f} %"
-            axes.plot(x, y, dashes, color=colour, linewidth=1.6, label=label)
+            axes.plot(x, y, dashes, color=color, linewidth=1.6, label=label)
             if backend == "cos" and system in band_of:
                 band = band_of[system]
                 low, high = (deviates(band[name].to_numpy()) for name in ("fnr_low", "fnr_high"))
                 places = deviates(band["fpr"].to_numpy())
-                axes.fill_between(places, low, high, color=colour, alpha=0.15, linewidth=0)
+                axes.fill_between(places, low, high, color=color, alpha=0.15, linewidth=0)
             place = deviates(np.array([eer]))
-            axes.plot(place, place, "o", color=colour, markersize=5, markeredgecolor="white")
+            axes.plot(place, place, "o", color=color, markersize=5, markeredgecolor="white")
         low, high = deviates(np.array(AXIS))
         axes.plot([low, high], [low, high], color="#AAAAAA", linewidth=0.8, zorder=0)
         places = deviates(np.array(TICKS))

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Distinct for colour-blind readers (Okabe and Ito, 2008).
+# Distinct for color-blind readers (Okabe and Ito, 2008).
 BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
-COLOUR_OF = {"z1": ORANGE, "mu1": ORANGE, "z2": BLUE, "mu2": BLUE, "fbank": GREEN}
+COLOR_OF = {"z1": ORANGE, "mu1": ORANGE, "z2": BLUE, "mu2": BLUE, "fbank": GREEN}
 DOTS_PER_INCH = 120
 IMPORT_SETTINGS = {"MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull}
 STYLE: dict[str, Any] = {

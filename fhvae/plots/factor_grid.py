@@ -11,9 +11,9 @@ from fhvae.plots.drawing import BLUE, new_figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLOUR_MAP = "magma"
+COLOR_MAP = "magma"
 TITLE = "Row: z1, what is said.   Column: z2, who says it.   Framed: both of one segment."
-CONTRAST_PERCENT = 1.0  # cut off both ends of the values before colouring
+CONTRAST_PERCENT = 1.0  # cut off both ends of the values before coloring
 
 
 def draw_factor_grid(
@@ -38,7 +38,7 @@ def draw_factor_grid(
     if not (len(reconstructions) == len(grid) == len(grid[0]) == len(names) == count):
         raise ValueError(f"{count} originals need as many reconstructions, names, rows and columns")
     low, high = np.percentile(originals, [CONTRAST_PERCENT, 100 - CONTRAST_PERCENT])
-    look = {"cmap": COLOUR_MAP, "vmin": low, "vmax": high}
+    look = {"cmap": COLOR_MAP, "vmin": low, "vmax": high}
     with new_figure(path, width=1.9 + 1.3 * (count + 2), height=1.2 + 1.3 * count) as figure:
         widths = [1.0, 1.0, 0.08, *[1.0] * count]  # the third column is a gap
         panels = figure.subplots(count, 3 + count, squeeze=False, width_ratios=widths)

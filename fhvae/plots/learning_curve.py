@@ -11,7 +11,7 @@ from fhvae.plots.drawing import BLUE, GREEN, ORANGE, new_figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# What each panel shows: title, and label, colour and dashes of each column.
+# What each panel shows: title, and label, color and dashes of each column.
 PANELS: Mapping[str, Mapping[str, tuple[str, str, str]]] = {
     "lower bound, nats per segment": {
         "train_lower_bound": ("train", BLUE, "--"),
@@ -80,7 +80,7 @@ def _draw_panel(
 ) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    for column, (label, colour, dashes) in columns.items():
+    for column, (label, color, dashes) in columns.items():
         values = curve[column].astype(float) * (100 if column in IN_PERCENT else 1)
         if values.notna().any():
             marker = "o" if len(curve) <= 30 else ""
@@ -88,7 +88,7 @@ def _draw_panel(
                 curve["epoch"],
                 values,
                 dashes,
-                color=colour,
+                color=color,
                 marker=marker,
                 markersize=3,
                 linewidth=1.5,

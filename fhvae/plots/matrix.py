@@ -8,7 +8,7 @@ import numpy as np
 
 from fhvae.plots.drawing import new_figure
 
-COLOUR_MAP = "cividis"  # even steps of brightness, also for colour-blind readers
+COLOR_MAP = "cividis"  # even steps of brightness, also for color-blind readers
 NAMES = {
     "fbank": "fbank frame",
     "pca": "PCA of the segment",
@@ -57,7 +57,7 @@ def draw_matrix(path: Path, cells: Cells) -> None:
     Args:
         path: PNG file.
         cells: by code and factor: `information`, and `low` and `high` where there is an
-            interval; a missing cell stays grey.
+            interval; a missing cell stays gray.
     """
     codes = list(cells)
     factors = list(dict.fromkeys(factor for row in cells.values() for factor in row))
@@ -71,7 +71,7 @@ def draw_matrix(path: Path, cells: Cells) -> None:
         axes = figure.subplots()
         axes.set_facecolor("#DDDDDD")
         shown = np.ma.masked_invalid(np.clip(values, 0, 1))
-        axes.imshow(shown, cmap=COLOUR_MAP, vmin=0, vmax=1, aspect="auto")
+        axes.imshow(shown, cmap=COLOR_MAP, vmin=0, vmax=1, aspect="auto")
         axes.set_xticks(range(len(factors)), [NAMES.get(name, name) for name in factors])
         axes.set_yticks(range(len(codes)), [NAMES.get(name, name) for name in codes])
         axes.tick_params(length=0, top=False)
@@ -79,7 +79,7 @@ def draw_matrix(path: Path, cells: Cells) -> None:
             for column, factor in enumerate(factors):
                 if factor in cells[code]:
                     cell = cells[code][factor]
-                    colour = "black" if cell["information"] > DARK else "white"
+                    color = "black" if cell["information"] > DARK else "white"
                     main = f"{100 * cell['information']:.0f}"
                     small = ""
                     if "low" in cell:
@@ -91,7 +91,7 @@ def draw_matrix(path: Path, cells: Cells) -> None:
                         textcoords="offset points",
                         ha="center",
                         va="center",
-                        color=colour,
+                        color=color,
                         fontsize=12,
                     )
                     axes.annotate(
@@ -101,7 +101,7 @@ def draw_matrix(path: Path, cells: Cells) -> None:
                         textcoords="offset points",
                         ha="center",
                         va="center",
-                        color=colour,
+                        color=color,
                         fontsize=7,
                     )
         axes.set_title(TITLE, fontsize=10)

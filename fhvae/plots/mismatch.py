@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Rates = Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]]
-# input: its label and colour
+# input: its label and color
 INPUTS = {
     "fbank": ("FBANK", GREEN),
     "stacked": ("FBANK, whole segment", "#66C2A5"),
@@ -63,10 +63,10 @@ def _shown_inputs(names: Iterable[str]) -> list[str]:
 def _draw_matrix(axes: "Axes", rates: Rates) -> None:
     pairs, names = shown_pairs(rates), _shown_inputs(rates)
     for place, name in enumerate(names):
-        label, colour = INPUTS[name]
+        label, color = INPUTS[name]
         shift = WIDTH * ((place + 0.5) / len(names) - 0.5)
         cells = [rates[name][train][test] for train, test in pairs]
-        _draw_points(axes, [x + shift for x in range(len(pairs))], cells, colour, label)
+        _draw_points(axes, [x + shift for x in range(len(pairs))], cells, color, label)
     axes.set_xticks(range(len(pairs)), [f"{train}\nto {test}" for train, test in pairs])
     axes.tick_params(axis="x", labelsize=8)
     axes.set(title="Trained on, tested on", ylabel="phone error rate, %", ylim=(0, None))
@@ -78,16 +78,16 @@ def _draw_points(
     axes: "Axes",
     places: list[float],
     cells: list[Mapping[str, float]],
-    colour: str,
+    color: str,
     label: str | None,
     line: str = "none",
 ) -> None:
     values = [100 * cell["per"] for cell in cells]
-    axes.plot(places, values, marker="o", markersize=4, linestyle=line, color=colour, label=label)
+    axes.plot(places, values, marker="o", markersize=4, linestyle=line, color=color, label=label)
     for place, cell in zip(places, cells, strict=True):
         if "per_low" in cell:
             ends = [100 * cell["per_low"], 100 * cell["per_high"]]
-            axes.plot([place, place], ends, color=colour, linewidth=1.4)
+            axes.plot([place, place], ends, color=color, linewidth=1.4)
 
 
 def _draw_budget(axes: "Axes", rates: Rates) -> None:

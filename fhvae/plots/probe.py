@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fhvae.plots.drawing import COLOUR_OF, PINK, new_figure
+from fhvae.plots.drawing import COLOR_OF, PINK, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +19,7 @@ INPUTS = {
     "untrained": "z1, un-\ntrained",
 }
 BOUNDS = ("accuracy_low", "accuracy_high")  # absent where speakers are few
-COLOURS = COLOUR_OF | {"pca": PINK, "untrained": "#999999"}
+COLORS = COLOR_OF | {"pca": PINK, "untrained": "#999999"}
 
 
 def draw_probes(path: Path, metrics: Mapping[str, Any]) -> None:
@@ -43,7 +43,7 @@ def _draw_task(axes: "Axes", task: str, results: Mapping[str, Any]) -> None:
     for place, name in enumerate(names):
         accuracy = 100 * results[name]["accuracy"]
         bounds = [100 * results[name][end] for end in BOUNDS if end in results[name]]
-        axes.bar(place, accuracy, width=0.62, color=COLOURS[name])
+        axes.bar(place, accuracy, width=0.62, color=COLORS[name])
         axes.plot([place] * len(bounds), bounds, color="#333333", linewidth=1.6)
         top = max([accuracy, *bounds])
         axes.annotate(

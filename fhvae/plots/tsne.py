@@ -1,4 +1,4 @@
-"""A map of vectors in the plane (t-SNE), coloured by speaker and by gender."""
+"""A map of vectors in the plane (t-SNE), colored by speaker and by gender."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,7 +50,7 @@ def draw_tsne(
     title: str,
     seed: int,
 ) -> None:
-    """Draw the t-SNE map of vectors twice: coloured by speaker, and by gender.
+    """Draw the t-SNE map of vectors twice: colored by speaker, and by gender.
 
     Args:
         path: PNG file.
@@ -87,12 +87,12 @@ def _draw_nothing(path: Path, title: str) -> None:
 
 def _scatter_speakers(axes: "Axes", points: np.ndarray, speakers: np.ndarray, size: float) -> None:
     names = np.unique(speakers)
-    colours = _spread_colours(len(names))
+    colors = _spread_colors(len(names))
     for place, name in enumerate(names):
         marker = MARKERS[place % len(MARKERS)]
         own = points[speakers == name]
         axes.scatter(
-            own[:, 0], own[:, 1], s=size, color=colours[place], marker=marker, lw=0, label=name
+            own[:, 0], own[:, 1], s=size, color=colors[place], marker=marker, lw=0, label=name
         )
     axes.set_title(f"by speaker ({len(names)})")
     if len(names) <= LEGEND_SPEAKERS:
@@ -108,8 +108,8 @@ def _scatter_speakers(axes: "Axes", points: np.ndarray, speakers: np.ndarray, si
         )
 
 
-def _spread_colours(count: int) -> np.ndarray:
-    """Take colours around the wheel, neighbours far apart in brightness, `[colour, 3]`."""
+def _spread_colors(count: int) -> np.ndarray:
+    """Take colors around the wheel, neighbours far apart in brightness, `[color, 3]`."""
     from matplotlib.colors import hsv_to_rgb
 
     hues = np.arange(count) / max(1, count)
@@ -118,12 +118,12 @@ def _spread_colours(count: int) -> np.ndarray:
 
 
 def _scatter_genders(axes: "Axes", points: np.ndarray, genders: np.ndarray, size: float) -> None:
-    for gender, (colour, marker, word) in GENDERS.items():
+    for gender, (color, marker, word) in GENDERS.items():
         own = points[genders == gender]
         if len(own):
             label = f"{word} ({len(own)})"
             axes.scatter(
-                own[:, 0], own[:, 1], s=size, color=colour, marker=marker, lw=0, label=label
+                own[:, 0], own[:, 1], s=size, color=color, marker=marker, lw=0, label=label
             )
     axes.set_title("by gender")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=float(np.sqrt(40 / size)))

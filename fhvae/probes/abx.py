@@ -6,9 +6,10 @@ et al., 2025): angle between frames, averaged along the best time alignment.
 """
 
 import importlib.util
+import logging
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -16,13 +17,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fhvae.corpus.manifest import Phone
+from fhvae.artifacts import Packed
+from fhvae.corpus.manifest import Phone, Utterance
 from fhvae.corpus.phone_classes import is_silence
+from fhvae.corpus.store import Corpus
+from fhvae.errors import TrialError
+from fhvae.inference import infer_latents
+from fhvae.model.weights import TrainedModel
+from fhvae.probes.questions import NO_PHONES
+
+log = logging.getLogger(__name__)
 
 NO_LIBRARY = (
     "ABX needs the library fastabx (Python 3.12 or later); install the extra abx: "
     "pip install '.[abx]'"
 )
+NO_TRIPHONES = "no run of three phones without a pause lies within a test utterance"
 MOST_PER_CELL = 10  # A, B and X of one pair of phones in one context
 MOST_SPEAKERS_X = 5  # other speakers that X comes from
 LIBRILIGHT_BUG = "FASTABX_WITH_LIBRILIGHT_BUG"  # drops the last frame of each item; ours: off
@@ -55,25 +65,33 @@ def is_available() -> bool:
     return importlib.util.find_spec("fastabx") is not None
 
 
-def triphones(phones: Mapping[str, Sequence[Phone]], speakers: Mapping[str, str]) -> pd.DataFrame:
+def triphones(
+    phones: Mapping[str, Sequence[Phone]], utterances: Sequence[Utterance]
+) -> pd.DataFrame:
     """List every run of three phones without a pause, from the first's start to the last's end.
 
     Args:
         phones: alignments by utterance id.
-        speakers: by utterance id; others are left out.
+        utterances: to take them from, sorted by utterance id.
 
     Returns:
         The columns of an item file (`COLUMNS`), times in seconds.
     """
     rows = [
-        (name, before.start_s, after.end_s, middle.phone, before.phone, after.phone, speakers[name])
-        for name in sorted(phones.keys() & speakers.keys())
-        for before, middle, after in zip(
-            phones[name], phones[name][1:], phones[name][2:], strict=False
+        (
+            one.utterance_id, before.start_s, after.end_s,
+            middle.phone, before.phone, after.phone, one.speaker,
         )
-        if not any(is_silence(one.phone) for one in (before, middle, after))
-    ]
+        for one in utterances
+        if one.utterance_id in phones
+        for before, middle, after in _threes(phones[one.utterance_id])
+        if not any(is_silence(phone.phone) for phone in (before, middle, after))
+    ]  # fmt: skip
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _threes(phones: Sequence[Phone]) -> Iterator[tuple[Phone, Phone, Phone]]:
+    return zip(phones, phones[1:], phones[2:], strict=False)
 
 
 def fit_items(items: pd.DataFrame, timing: Timing, lengths: Mapping[str, int]) -> pd.DataFrame:
@@ -162,3 +180,50 @@ def abx_metrics(errors: Mapping[str, AbxErrors], items: Mapping[str, int]) -> di
         for name, one in errors.items()
     }
     return found | {"librilight_bug": bool(os.environ.get(LIBRILIGHT_BUG))}
+
+
+def measure_abx(
+    corpus: Corpus, frames: Packed, networks: Mapping[str, TrainedModel], seed: int
+) -> dict[str, object]:
+    """Compare triphones of the test split by ABX.
+
+    Args:
+        corpus: with phone times.
+        frames: normalized, of the test split; the code `fbank`.
+        networks: by name; each gives z1 at every frame.
+        seed: of the run.
+
+    Returns:
+        Metrics by code.
+
+    Raises:
+        TrialError: there are no phone times, no triphones or no library.
+    """
+    if not corpus.phones:
+        raise TrialError(NO_PHONES)
+    if not is_available():
+        raise TrialError(NO_LIBRARY)
+    hop_ms = next(iter(networks.values())).fbank.hop_ms
+    items = triphones(corpus.phones, corpus.split("test"))
+    errors, counts = {}, {}
+    for name, (codes, timing) in _abx_codes(frames, networks, hop_ms).items():
+        fitted = fit_items(items, timing, {key: len(code) for key, code in codes.items()})
+        log.info("abx of %s: %d triphones of %d", name, len(fitted), len(items))
+        if len(fitted) == 0:
+            raise TrialError(NO_TRIPHONES)
+        errors[name], counts[name] = abx_errors(codes, fitted, hop_ms, seed), len(fitted)
+    return abx_metrics(errors, counts)
+
+
+def _abx_codes(
+    frames: Packed, networks: Mapping[str, TrainedModel], hop_ms: float
+) -> dict[str, tuple[dict[str, np.ndarray], Timing]]:
+    """Give frames, and z1 at each frame where a segment fits around it."""
+    plain = {name: np.array(rows) for name, rows in frames.items()}
+    found = {"fbank": (plain, Timing(hop_ms, 0))}
+    for name, network in networks.items():
+        latents = infer_latents(network, frames, shift=1)
+        first = int(latents.centre_frames[0])
+        codes = {own: latents.z1_mean[segments] for own, segments in latents.slices()}
+        found[name] = (codes, Timing(hop_ms, first))
+    return found

@@ -1,20 +1,23 @@
 """What earlier stages left -> the material of the questions."""
 
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from fhvae.artifacts import Packed, read_packed
 from fhvae.controls.pca import read_pca
-from fhvae.corpus.manifest import SPLITS
+from fhvae.corpus.manifest import SPLITS, Utterance
 from fhvae.corpus.store import Corpus, read_corpus
 from fhvae.device import choose_device
+from fhvae.features.f0 import measure_f0
 from fhvae.latents import Latents, read_latents
 from fhvae.model.weights import read_model
 from fhvae.params.probes import ProbesParams
-from fhvae.probes.extras import measure_f0
-from fhvae.probes.factors import Material
-from fhvae.probes.noisy import Codes, noisy_rows
-from fhvae.probes.rows import Controls, segment_rows
+from fhvae.probes.questions import Material
+from fhvae.probes.rows import Coders, Controls, Rows, encode_rows, segment_rows
+
+NOISE_DOMAIN = re.compile(r"noise(\d+)")  # the number is the signal-to-noise ratio in dB
 
 
 @dataclass(frozen=True)
@@ -37,33 +40,37 @@ class Gathered:
         corpus: with phone times.
         frames: normalized, by split.
         latents: by split.
-        codes: networks and PCA.
+        coders: networks and PCA.
     """
 
     corpus: Corpus
     frames: dict[str, Packed]
     latents: dict[str, Latents]
-    codes: Codes
+    coders: Coders
 
 
-def gather(folders: Folders, shift: int) -> Gathered:
-    """Read what earlier stages left; `shift` is that of the latents, in frames."""
+def gather(folders: Folders) -> Gathered:
+    """Read what earlier stages left."""
     device = choose_device()
     return Gathered(
         corpus=read_corpus(folders.corpus),
         frames={split: read_packed(folders.fbank / split) for split in SPLITS},
         latents={split: read_latents(folders.latents / f"{split}.safetensors") for split in SPLITS},
-        codes=Codes(
+        coders=Coders(
             trained=read_model(folders.model, device),
             untrained=read_model(folders.controls / "untrained", device),
             pca=read_pca(folders.controls / "pca.safetensors"),
-            shift=shift,
         ),
     )
 
 
 def make_material(
-    gathered: Gathered, folders: Folders, params: ProbesParams, seed: int, stacked: bool
+    gathered: Gathered,
+    folders: Folders,
+    params: ProbesParams,
+    shift: int,
+    seed: int,
+    stacked: bool,
 ) -> Material:
     """Lay out rows of all splits, measure F0, and encode the noisy copies of test.
 
@@ -71,25 +78,58 @@ def make_material(
         gathered: what earlier stages left.
         folders: where the rest of it is.
         params: section `probes`.
+        shift: of the latents, in frames.
         seed: of the run.
         stacked: whether whole segments of frames are a code too.
     """
-    corpus = gathered.corpus
+    corpus, coders = gathered.corpus, gathered.coders
     rows = {}
+    log_f0: dict[str, float | None] = {}
     for split in SPLITS:
         latents = read_latents(folders.controls / "untrained_latents" / f"{split}.safetensors")
-        controls = Controls(latents, gathered.codes.pca, stacked=stacked)
+        controls = Controls(latents, coders.pca, stacked=stacked)
         rows[split] = segment_rows(
             gathered.latents[split], gathered.frames[split], corpus.split(split), controls
         )
+        log_f0 |= measure_f0(corpus.samples(split))
     return Material(
         rows=rows,
         utterances=corpus.utterances,
         phones=corpus.phones,
-        hop_ms=gathered.codes.trained.fbank.hop_ms,
+        hop_ms=coders.trained.fbank.hop_ms,
         max_segments=params.max_segments,
         clusters=params.control_clusters,
         seed=seed,
-        log_f0=measure_f0(corpus),
-        noisy=noisy_rows(folders.domains, gathered.codes, corpus.split("test")),
+        log_f0=log_f0,
+        noisy=noisy_rows(folders.domains, coders, shift, corpus.split("test")),
     )
+
+
+def noisy_rows(
+    folder: Path, coders: Coders, shift: int, utterances: Sequence[Utterance]
+) -> dict[float, Rows]:
+    """Encode the noisy copies of test utterances.
+
+    Args:
+        folder: of the stage domains, one folder per domain in it.
+        coders: networks and PCA.
+        shift: frames between two segments.
+        utterances: of the test split.
+
+    Returns:
+        Rows by signal-to-noise ratio in dB; empty where the corpus has no noisy copies.
+    """
+    return {
+        snr_db: encode_rows(frames, coders, shift, utterances)
+        for snr_db, frames in noise_domains(folder)
+    }
+
+
+def noise_domains(folder: Path) -> Iterator[tuple[float, Packed]]:
+    """Walk over (signal-to-noise ratio in dB, frames of test), the least noise first."""
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    found = [
+        (float(match[1]), match[0]) for name in names if (match := NOISE_DOMAIN.fullmatch(name))
+    ]
+    for snr_db, name in sorted(found, reverse=True):
+        yield snr_db, read_packed(folder / name / "test")

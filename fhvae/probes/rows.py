@@ -9,10 +9,12 @@ from fhvae.artifacts import Packed
 from fhvae.controls.pca import Pca, apply_pca
 from fhvae.controls.pca import segment_rows as copy_segments
 from fhvae.corpus.manifest import Phone, Utterance
-from fhvae.corpus.store import phone_at
+from fhvae.corpus.store import Speakers, phone_at
 from fhvae.errors import ArtifactError
 from fhvae.features.fbank import frame_time_s
+from fhvae.inference import infer_latents
 from fhvae.latents import Latents
+from fhvae.model.weights import TrainedModel
 
 CHUNK = 4096  # segments projected at a time: memory stays small on any corpus
 
@@ -43,20 +45,41 @@ class Rows:
 
     Attributes:
         inputs: by name to `[row, dimension]` float32: the posterior means of z1 and z2 and both
-            end to end, mu2 of the utterance, the normalized frame at the centre of the segment,
+            end to end, mu2 of the utterance, the normalized frame at the center of the segment,
             and what else `segment_rows` was given.
         utterance_ids, speakers: `[row]`.
-        centre_frames: `[row]`, frame at the centre of the segment.
+        center_frames: `[row]`, frame at the center of the segment.
     """
 
     inputs: Mapping[str, np.ndarray | StackedFrames]
     utterance_ids: np.ndarray
     speakers: np.ndarray
-    centre_frames: np.ndarray
+    center_frames: np.ndarray
 
     def __len__(self) -> int:
         """Count the rows."""
         return len(self.speakers)
+
+
+@dataclass(frozen=True)
+class Coders:
+    """What turns frames into the codes that are compared; None where one is not asked for.
+
+    Attributes:
+        trained: the model.
+        untrained: the same network before training.
+        pca: fitted on train segments.
+    """
+
+    trained: TrainedModel
+    untrained: TrainedModel | None = None
+    pca: Pca | None = None
+
+    @property
+    def networks(self) -> dict[str, TrainedModel]:
+        """Name each network by the code that its z1 is."""
+        twin = {} if self.untrained is None else {"untrained": self.untrained}
+        return {"z1": self.trained, **twin}
 
 
 @dataclass(frozen=True)
@@ -75,7 +98,7 @@ class Controls:
 
 
 @dataclass(frozen=True)
-class LabelledRows:
+class LabeledRows:
     """Rows with what a probe must say about them.
 
     Attributes:
@@ -106,16 +129,15 @@ def segment_rows(
             in this split of the manifest; or the controls are of other segments.
     """
     controls = controls or Controls()
-    speakers = {utterance.utterance_id: utterance.speaker for utterance in utterances}
-    positions = {utterance_id: place for place, utterance_id in enumerate(frames.utterance_ids)}
-    _check_same_utterances(latents, positions, speakers)
-    centres = latents.centre_frames
-    offsets = np.zeros(len(centres), np.int64)
+    speakers = Speakers.of(utterances)
+    _check_same_utterances(latents, frames, speakers)
+    centers = latents.centre_frames
+    offsets = np.zeros(len(centers), np.int64)
     for utterance_id, segments in latents.slices():
-        place = positions[utterance_id]
-        if centres[segments].max() >= frames.lengths[place]:
+        place = frames.position(utterance_id)
+        if centers[segments].max() >= frames.lengths[place]:
             raise ArtifactError(
-                f"utterance {utterance_id}: the latents reach frame {centres[segments].max()}, "
+                f"utterance {utterance_id}: the latents reach frame {centers[segments].max()}, "
                 f"fbank has {frames.lengths[place]} frames; rerun latents"
             )
         offsets[segments] = frames.offsets[place]
@@ -124,7 +146,7 @@ def segment_rows(
         "z2": latents.z2_mean,
         "mu2": latents.mu2[latents.segment_utterance],
         "z1z2": np.hstack([latents.z1_mean, latents.z2_mean]),
-        "fbank": np.asarray(frames.rows[offsets + centres], np.float32),
+        "fbank": np.asarray(frames.rows[offsets + centers], np.float32),
     }
     stacked = StackedFrames(frames, offsets + latents.starts, latents.segment_frames)
     ids = np.repeat(np.array(latents.utterance_ids), latents.lengths)
@@ -132,8 +154,17 @@ def segment_rows(
         inputs=inputs | _control_inputs(controls, latents, stacked),
         utterance_ids=ids,
         speakers=np.array([speakers[utterance_id] for utterance_id in ids]),
-        centre_frames=centres,
+        center_frames=centers,
     )
+
+
+def encode_rows(
+    frames: Packed, coders: Coders, shift: int, utterances: Sequence[Utterance]
+) -> Rows:
+    """Infer latents of frames, `shift` frames apart, and lay them out with the controls beside."""
+    latents = infer_latents(coders.trained, frames, shift)
+    untrained = infer_latents(coders.untrained, frames, shift) if coders.untrained else None
+    return segment_rows(latents, frames, utterances, Controls(untrained, coders.pca))
 
 
 def _control_inputs(
@@ -169,10 +200,8 @@ def _check_same_segments(latents: Latents, untrained: Latents) -> None:
         )
 
 
-def _check_same_utterances(
-    latents: Latents, frames: Mapping[str, int], speakers: Mapping[str, str]
-) -> None:
-    for utterance_id in sorted(set(latents.utterance_ids) ^ set(frames)):
+def _check_same_utterances(latents: Latents, frames: Packed, speakers: Mapping[str, str]) -> None:
+    for utterance_id in sorted(set(latents.utterance_ids) ^ set(frames.utterance_ids)):
         place = "fbank" if utterance_id in frames else "latents"
         raise ArtifactError(
             f"latents and fbank must hold the same utterances, {utterance_id} is in {place} only; "
@@ -191,7 +220,7 @@ def label(
     labels: Sequence[str | float | None],
     most: int | None = None,
     random: np.random.Generator | None = None,
-) -> LabelledRows:
+) -> LabeledRows:
     """Give rows their labels; rows without one (None) are left out.
 
     Args:
@@ -205,7 +234,7 @@ def label(
         kept = kept[np.sort(random.permutation(len(kept))[:most])]
     found = [labels[place] for place in kept]
     numbers = bool(found) and isinstance(found[0], float)
-    return LabelledRows(
+    return LabeledRows(
         inputs={name: values[kept] for name, values in rows.inputs.items()},
         labels=np.array(found, dtype=np.float64 if numbers else str),
         speakers=rows.speakers[kept],
@@ -220,33 +249,33 @@ def by_utterance(rows: Rows, labels: Mapping[str, str | float | None]) -> list[s
 def phones_of(
     rows: Rows, phones: Mapping[str, tuple[Phone, ...]], hop_ms: float
 ) -> list[str | None]:
-    """Look up the phone spoken at the centre frame of each row; None outside the alignment.
+    """Look up the phone spoken at the center frame of each row; None outside the alignment.
 
     Args:
         rows: segments.
         phones: alignments by utterance id.
-        hop_ms: time from frame to frame; frame n is centred at n hops.
+        hop_ms: time from frame to frame; frame n is centered at n hops.
     """
     return [
         phone_at(phones[utterance_id], frame_time_s(int(frame), hop_ms))
         if utterance_id in phones
         else None
-        for utterance_id, frame in zip(rows.utterance_ids, rows.centre_frames, strict=True)
+        for utterance_id, frame in zip(rows.utterance_ids, rows.center_frames, strict=True)
     ]
 
 
-def take(rows: LabelledRows, chosen: np.ndarray) -> LabelledRows:
+def take(rows: LabeledRows, chosen: np.ndarray) -> LabeledRows:
     """Select rows by position or by a mask."""
-    return LabelledRows(
+    return LabeledRows(
         inputs={name: values[chosen] for name, values in rows.inputs.items()},
         labels=rows.labels[chosen],
         speakers=rows.speakers[chosen],
     )
 
 
-def join(parts: Sequence[LabelledRows]) -> LabelledRows:
+def join(parts: Sequence[LabeledRows]) -> LabeledRows:
     """Put rows end to end."""
-    return LabelledRows(
+    return LabeledRows(
         inputs={
             name: np.concatenate([part.inputs[name] for part in parts]) for name in parts[0].inputs
         },

@@ -9,10 +9,13 @@ R2 is built alike: 1 minus the squared error over that of the best constant on t
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from fhvae.intervals import Interval, draw_counts, ratio_interval
+from fhvae.probes.tasks import Task, fold_labels
+from fhvae.seeds import generator
 
 UNIFORM_SHARE = 1e-3  # mixed into every answer: one certain error must not cost infinity
 
@@ -50,6 +53,46 @@ class ClassScores:
     macro_f1: float
     cross_entropy_bits: float
     information: Interval
+
+    def metrics(self) -> dict[str, Any]:
+        """Lay the scores out."""
+        return {
+            **self.accuracy.metrics("accuracy"),
+            "macro_f1": self.macro_f1,
+            "cross_entropy_bits": self.cross_entropy_bits,
+            **self.information.metrics("information"),
+        }
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """What a probe reaches.
+
+    Attributes:
+        scores: of all scored rows; R2 for a regression.
+        chosen: the penalty, or the passes of a hidden-layer probe.
+        no_silence: of the rows that are no pause, where some are pauses.
+        control: accuracy on labels without meaning, under the same setting.
+        selectivity: accuracy minus `control`.
+    """
+
+    scores: ClassScores | Interval
+    chosen: float
+    no_silence: ClassScores | None = None
+    control: float | None = None
+    selectivity: Interval | None = None
+
+    def metrics(self, chosen: str) -> dict[str, Any]:
+        """Lay the result out; `chosen` names what was chosen."""
+        if isinstance(self.scores, Interval):
+            return {**self.scores.metrics("r2"), chosen: self.chosen}
+        found = {**self.scores.metrics(), chosen: self.chosen}
+        if self.no_silence is not None:
+            found["no_silence"] = self.no_silence.metrics()
+        if self.control is not None and self.selectivity is not None:
+            found["control_accuracy"] = self.control
+            found |= self.selectivity.metrics("selectivity")
+        return found
 
 
 def fold(answers: Answers, folding: Mapping[str, str]) -> Answers:
@@ -121,9 +164,10 @@ def one_minus(interval: Interval, unit: float) -> Interval:
     return Interval(1 - interval.value / unit, low, high)
 
 
-def speaker_draws(speakers: np.ndarray, draws: int, random: np.random.Generator) -> np.ndarray:
-    """Draw speakers for the intervals, `[draw, speaker]`."""
-    return draw_counts(len(np.unique(speakers)), draws, random)
+def draws_of(task: Task, draws: int, seed: int) -> np.ndarray:
+    """Draw the speakers of the scored rows, `[draw, speaker]`: the same for all inputs."""
+    random = generator(seed, "probes", "speakers", task.name)
+    return draw_counts(len(np.unique(task.score.speakers)), draws, random)
 
 
 def score_classes(
@@ -160,3 +204,22 @@ def score_numbers(
     errors = speaker_sums((said - truth) ** 2, speakers)
     spread = speaker_sums((truth - truth.mean()) ** 2, speakers)
     return one_minus(ratio_interval(errors, spread, counts), 1.0)
+
+
+def right_rows(said: Answers, task: Task) -> np.ndarray:
+    """Tell which scored rows are answered right, after folding, `[row]`."""
+    right = fold(said, task.folding).labels == fold_labels(task.score.labels, task.folding)
+    return np.asarray(right)
+
+
+def score_task(task: Task, said: Answers, counts: np.ndarray, chosen: float) -> ProbeResult:
+    """Score answers after folding, with and without the rows that are pauses."""
+    folded, labels = fold(said, task.folding), fold_labels(task.score.labels, task.folding)
+    scores = score_classes(folded, labels, task.score.speakers, counts)
+    spoken = ~np.isin(labels, sorted(task.silence))
+    everyone = len(np.unique(task.score.speakers[spoken])) == counts.shape[1]
+    if spoken.all() or not everyone or len(np.unique(labels[spoken])) < 2:
+        return ProbeResult(scores, chosen)
+    kept = Answers(folded.probabilities[spoken], folded.classes)
+    quiet = score_classes(kept, labels[spoken], task.score.speakers[spoken], counts)
+    return ProbeResult(scores, chosen, no_silence=quiet)

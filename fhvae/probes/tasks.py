@@ -1,4 +1,10 @@
-"""Questions put to probes, and who is fitted, chosen and scored on."""
+"""Tasks of probes: rows to fit, to choose and to score on, and labels without meaning.
+
+Labels without meaning tell how much of an accuracy is the probe's own memory. Frames are sorted
+into clusters, and every cluster gets a phone drawn at random. A probe can learn such labels only
+by heart (Hewitt and Liang, 2019). Its accuracy on the phones minus that on these labels is its
+*selectivity*.
+"""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -7,15 +13,18 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fhvae.errors import TrialError
-from fhvae.probes.rows import LabelledRows, Rows, label, take
+from fhvae.probes.rows import LabeledRows, Rows, label, take
 
 FIT_SHARE = 0.6  # of a test speaker's utterances; the rest is halved to choose and to score
 MIN_UTTERANCES = 3  # of a test speaker: one to fit, one to choose, one to score
+MIN_ROWS = 16  # per cluster, on average; a small corpus gets fewer clusters
+MOST_ROWS = 20_000  # to find the clusters on
+ITERATIONS = 25  # of k-means; the labels need clusters, not the best ones
 
 
 @dataclass(frozen=True)
 class ControlLabels:
-    """Labels that depend on the frame alone and mean nothing (Hewitt and Liang, 2019).
+    """Labels that depend on the frame alone and mean nothing.
 
     Attributes:
         fit, score: `[row]`, in place of the labels of a task.
@@ -40,9 +49,9 @@ class Task:
     """
 
     name: str
-    fit: LabelledRows
-    choose: LabelledRows
-    score: LabelledRows
+    fit: LabeledRows
+    choose: LabeledRows
+    score: LabeledRows
     folding: Mapping[str, str] = field(default_factory=dict)
     silence: frozenset[str] = frozenset()
     control: ControlLabels | None = None
@@ -88,6 +97,18 @@ def fold_labels(labels: np.ndarray, folding: Mapping[str, str]) -> np.ndarray:
     if not folding:
         return labels
     return np.array([folding.get(name, name) for name in labels.tolist()], dtype=str)
+
+
+def chance(task: Task) -> float:
+    """Compute what an answer without a look at the code reaches.
+
+    The accuracy of always saying the class most frequent in the fitting rows; R2 of 0.
+    """
+    if task.is_regression:
+        return 0.0
+    classes, counts = np.unique(fold_labels(task.fit.labels, task.folding), return_counts=True)
+    labels = fold_labels(task.score.labels, task.folding)
+    return float((labels == classes[np.argmax(counts)]).mean())
 
 
 def split_speakers(rows: Rows, random: np.random.Generator) -> SpeakerSplit:
@@ -167,3 +188,40 @@ def deal_speakers(
         for place in random.permutation(len(own)):
             dealt[own[place]] = parts[len(dealt) % len(parts)]
     return dealt
+
+
+def cluster_count(rows: int, most: int) -> int:
+    """Give the number of clusters for that many frames, at least 2."""
+    return max(2, min(most, rows // MIN_ROWS))
+
+
+def control_labels(
+    train_frames: np.ndarray,
+    phones: np.ndarray,
+    parts: tuple[np.ndarray, ...],
+    clusters: int,
+    random: np.random.Generator,
+) -> tuple[np.ndarray, ...]:
+    """Label frames by their cluster, each cluster by a phone drawn at random.
+
+    Args:
+        train_frames: `[frame, mel]`, to find the clusters.
+        phones: `[row]`, labels of fitting rows; a cluster's phone is drawn as often as it
+            occurs here.
+        parts: frames `[row, mel]` to label.
+        clusters: how many.
+        random: of the sample, the first centers and the phones.
+
+    Returns:
+        Labels `[row]` for each of `parts`.
+    """
+    from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits
+
+    sample = train_frames[np.sort(random.permutation(len(train_frames))[:MOST_ROWS])]
+    seed = int(random.integers(2**31))
+    names = random.choice(phones, size=clusters)
+    model = KMeans(clusters, n_init=1, max_iter=ITERATIONS, random_state=seed)
+    with threadpool_limits(1):  # sums in another order would change the last digits
+        model.fit(np.asarray(sample, np.float64))
+        return tuple(names[model.predict(np.asarray(part, np.float64))] for part in parts)

@@ -8,25 +8,30 @@ tried on g. A probe fitted without f and g serves both the choice for f and that
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from fhvae.artifacts import Packed
-from fhvae.controls.pca import Pca
 from fhvae.corpus.manifest import Recording
 from fhvae.errors import TrialError
 from fhvae.features.fbank import log_mel
 from fhvae.features.normalize import Normalizer
-from fhvae.inference import infer_latents
-from fhvae.intervals import Interval, percentile_interval, resample_ratio
-from fhvae.model.weights import TrainedModel
-from fhvae.probes.accuracy import ProbeSetting, draws_of, score_task
-from fhvae.probes.factors import Material, ask_phone
-from fhvae.probes.folds import Nested, nested_answers
-from fhvae.probes.rows import Controls, Rows, segment_rows
-from fhvae.probes.scores import Answers, fold, speaker_sums
-from fhvae.probes.summary import result_metrics
+from fhvae.parallel import map_in_order
+from fhvae.params.fbank import FbankParams
+from fhvae.params.probes import ProbesParams
+from fhvae.probes.classifiers import Examples, linear_classifiers
+from fhvae.probes.questions import Material, ask_phone
+from fhvae.probes.rows import Coders, LabeledRows, Rows, encode_rows
+from fhvae.probes.scores import (
+    Answers,
+    draws_of,
+    right_rows,
+    row_interval,
+    score_task,
+    surprise_bits,
+)
 from fhvae.probes.tasks import Task, deal_speakers, fold_labels
 from fhvae.seeds import generator
 
@@ -36,40 +41,65 @@ INPUTS = ("fbank", "pca", "untrained", "z1", "z2")
 
 
 @dataclass(frozen=True)
-class Encoders:
-    """What was made on another corpus, and is now applied to this one.
+class FoldFit:
+    """A probe to fit without some folds, and to try on them.
 
     Attributes:
-        trained: the model.
-        normalizer: of its train frames.
-        untrained: the same network before training, or None.
-        pca: fitted on its train segments, or None.
+        rows, labels: all rows of one input.
+        folds: `[row]`, fold of each row's speaker.
+        without: folds kept out of the fit.
+        penalties: to try.
     """
 
-    trained: TrainedModel
-    normalizer: Normalizer
-    untrained: TrainedModel | None = None
-    pca: Pca | None = None
+    rows: np.ndarray
+    labels: np.ndarray
+    folds: np.ndarray
+    without: tuple[str, ...]
+    penalties: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class FoldAnswers:
+    """What a probe says about the folds it did not see: bits by fold and penalty, and answers."""
+
+    bits: Mapping[str, Mapping[float, float]]
+    last: Answers
+
+
+@dataclass(frozen=True)
+class Nested:
+    """Answers about all rows, each from a probe that never saw its speaker.
+
+    Attributes:
+        answers: `[row]`.
+        penalties: chosen, by fold.
+    """
+
+    answers: Answers
+    penalties: Mapping[str, float]
 
 
 def leave_speakers_out(
     recordings: Sequence[Recording],
-    encoders: Encoders,
-    setting: ProbeSetting,
+    coders: Coders,
+    normalizer: Normalizer,
+    params: ProbesParams,
+    seed: int,
     folds: int = FOLDS,
     shift: int = SHIFT,
-    keep_common: bool = False,
 ) -> dict[str, Any]:
     """Measure how well linear probes tell phones of speakers they were not fitted on.
 
+    Sentences that every speaker reads are left out: the probe would know their words.
+
     Args:
         recordings: with phones; their splits do not matter.
-        encoders: model, normalizer, PCA.
-        setting: penalties, draws and seed.
+        coders: made on another corpus.
+        normalizer: of the train frames of that corpus.
+        params: penalties and draws.
+        seed: of the run.
         folds: that the speakers are dealt to, balanced by sex; at least 3.
         shift: frames between two segments.
-        keep_common: whether to keep sentences that every speaker reads; their words would be
-            known to the probe.
 
     Returns:
         Metrics by input, as of the stage probe; what z1 has more than each other input, on the
@@ -80,19 +110,24 @@ def leave_speakers_out(
     """
     if folds < 3:
         raise ValueError(f"nested folds need at least 3, got {folds}")
-    kept = list(recordings) if keep_common else without_common(recordings)
+    kept = without_common(recordings)
     genders = {one.utterance.speaker: one.utterance.gender for one in kept}
     if len(genders) < folds:
         raise TrialError(f"{folds} folds need as many speakers, found {len(genders)}")
     names = [f"fold{place}" for place in range(folds)]
-    part = deal_speakers(genders, names, generator(setting.seed, "transfer", "folds"))
-    task = phone_rows(kept, encoders, shift, setting.seed)
+    part = deal_speakers(genders, names, generator(seed, "transfer", "folds"))
+    task = phone_rows(kept, coders, normalizer, shift, seed)
+    counts = draws_of(task, params.bootstrap, seed)
     of_row = np.array([part[speaker] for speaker in task.score.speakers.tolist()])
-    said = {name: nested_answers(task.score, name, of_row, setting) for name in task.score.inputs}
-    metrics = {name: _metrics(task, answers, setting) for name, answers in said.items()}
+    said = {
+        name: nested_answers(task.score, name, of_row, params.penalties)
+        for name in task.score.inputs
+    }
+    metrics = {name: _metrics(task, one, counts) for name, one in said.items()}
+    right = {name: right_rows(one.answers, task).astype(float) for name, one in said.items()}
     gains = {
-        name: _gain(task, said["z1"].answers, answers.answers, setting)
-        for name, answers in said.items()
+        name: row_interval(right["z1"] - own, task.score.speakers, counts)
+        for name, own in right.items()
         if name != "z1"
     }
     return {
@@ -120,14 +155,16 @@ def without_common(recordings: Sequence[Recording]) -> list[Recording]:
     ]
 
 
-def phone_rows(recordings: Sequence[Recording], encoders: Encoders, shift: int, seed: int) -> Task:
+def phone_rows(
+    recordings: Sequence[Recording], coders: Coders, normalizer: Normalizer, shift: int, seed: int
+) -> Task:
     """Encode recordings; give the phone task with all rows in each of its parts.
 
     Raises:
         TrialError: a recording is shorter than a segment, or there are no phones.
     """
-    trained = encoders.trained
-    frames = pack_frames(recordings, encoders)
+    trained = coders.trained
+    frames = pack_frames(recordings, trained.fbank, normalizer)
     short = [
         name
         for name, length in zip(frames.utterance_ids, frames.lengths, strict=True)
@@ -137,12 +174,7 @@ def phone_rows(recordings: Sequence[Recording], encoders: Encoders, shift: int, 
         raise TrialError(
             f"utterance {short[0]} must have {trained.segments.frames} frames; leave it out"
         )
-    latents = infer_latents(trained, frames, shift)
-    untrained = None
-    if encoders.untrained is not None:
-        untrained = infer_latents(encoders.untrained, frames, shift)
-    utterances = [one.utterance for one in recordings]
-    rows = segment_rows(latents, frames, utterances, Controls(untrained, encoders.pca))
+    rows = encode_rows(frames, coders, shift, [one.utterance for one in recordings])
     wanted = {name: values for name, values in rows.inputs.items() if name in INPUTS}
     every = {split: replace(rows, inputs=wanted) for split in ("train", "dev", "test")}
     return ask_phone(_material(recordings, every, trained.fbank.hop_ms, seed)).task
@@ -162,11 +194,12 @@ def _material(
     )
 
 
-def pack_frames(recordings: Sequence[Recording], encoders: Encoders) -> Packed:
+def pack_frames(
+    recordings: Sequence[Recording], fbank: FbankParams, normalizer: Normalizer
+) -> Packed:
     """Compute normalized frames of all recordings, sorted by utterance id."""
     ordered = sorted(recordings, key=lambda one: one.utterance.utterance_id)
-    fbank = encoders.trained.fbank
-    parts = [encoders.normalizer.apply(log_mel(one.samples, fbank)) for one in ordered]
+    parts = [normalizer.apply(log_mel(one.samples, fbank)) for one in ordered]
     lengths = np.array([len(part) for part in parts], np.int64)
     return Packed(
         rows=np.concatenate(parts),
@@ -176,18 +209,66 @@ def pack_frames(recordings: Sequence[Recording], encoders: Encoders) -> Packed:
     )
 
 
-def _metrics(task: Task, nested: Nested, setting: ProbeSetting) -> dict[str, Any]:
-    result = score_task(task, nested.answers, draws_of(task, setting), 0.0)
-    found = result_metrics(result, "penalty")
+def _metrics(task: Task, nested: Nested, counts: np.ndarray) -> dict[str, Any]:
+    found = score_task(task, nested.answers, counts, 0.0).metrics("penalty")
     return {**found, "penalty": dict(nested.penalties)}
 
 
-def _gain(task: Task, ours: Answers, theirs: Answers, setting: ProbeSetting) -> Interval:
-    """Compute how much more often ours is right, on the same drawn speakers."""
-    labels = fold_labels(task.score.labels, task.folding)
-    right, other = (fold(one, task.folding).labels == labels for one in (ours, theirs))
-    difference = right.astype(float) - other
-    speakers = task.score.speakers
-    sums, rows = (speaker_sums(one, speakers) for one in (difference, np.ones(len(labels))))
-    resampled = resample_ratio(sums, rows, draws_of(task, setting))
-    return percentile_interval(float(difference.mean()), resampled)
+def nested_answers(
+    rows: LabeledRows, name: str, folds: np.ndarray, penalties: Sequence[float]
+) -> Nested:
+    """Choose a penalty for each fold on the others, and let the others answer for it.
+
+    Args:
+        rows: all of them.
+        name: of the input.
+        folds: `[row]`.
+        penalties: to choose from.
+    """
+    names = sorted(set(folds.tolist()))
+    inputs, labels = rows.inputs[name], rows.labels
+    pairs = [
+        FoldFit(inputs, labels, folds, pair, tuple(penalties)) for pair in combinations(names, 2)
+    ]
+    tried = list(map_in_order(try_folds, pairs, f"{name}: penalties", unit="fit"))
+    chosen = {own: _choose(own, pairs, tried, penalties) for own in names}
+    finals = [FoldFit(inputs, labels, folds, (own,), (chosen[own],)) for own in names]
+    classes = np.unique(labels)
+    probabilities = np.zeros((len(labels), len(classes)))
+    found = map_in_order(try_folds, finals, f"{name}: folds", unit="fit")
+    for final, result in zip(finals, found, strict=True):
+        own = np.flatnonzero(folds == final.without[0])
+        columns = np.searchsorted(classes, result.last.classes)
+        probabilities[own[:, None], columns] = result.last.probabilities
+    return Nested(Answers(probabilities, classes), chosen)
+
+
+def _choose(
+    own: str,
+    pairs: Sequence[FoldFit],
+    tried: Sequence[FoldAnswers],
+    penalties: Sequence[float],
+) -> float:
+    """Pick the penalty whose probes, fitted without `own`, tell the other folds best."""
+    totals = dict.fromkeys(sorted(penalties, reverse=True), 0.0)
+    for pair, result in zip(pairs, tried, strict=True):
+        if own in pair.without:
+            (other,) = (name for name in pair.without if name != own)
+            for penalty in totals:
+                totals[penalty] += result.bits[other][penalty]
+    return min(totals, key=lambda penalty: totals[penalty])
+
+
+def try_folds(fit: FoldFit) -> FoldAnswers:
+    """Fit on the rows of all other folds; sum the bits on each fold left out."""
+    out = np.isin(fit.folds, fit.without)
+    bits: dict[str, dict[float, float]] = {name: {} for name in fit.without}
+    last = None
+    seen = Examples(fit.rows[~out], fit.labels[~out])
+    for model in linear_classifiers(seen, fit.penalties):
+        for name in fit.without:
+            own = fit.folds == name
+            last = model.answers(fit.rows[own])
+            bits[name][model.probe.chosen] = float(surprise_bits(last, fit.labels[own]).sum())
+    assert last is not None
+    return FoldAnswers(bits, last)

@@ -1,1 +1,1 @@
-"""Phone recognition: one recogniser for every input, in matched and mismatched conditions."""
+"""Phone recognition: one recognizer for every input, in matched and mismatched conditions."""

@@ -1,21 +1,61 @@
-"""Who teaches the recogniser and on what it is tested: the two sides of the mismatch matrix."""
+"""Who teaches the recognizer and on what it is tested: the two sides of the mismatch matrix."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from fhvae.corpus.manifest import Utterance
+from fhvae.artifacts import read_packed
+from fhvae.corpus.manifest import SPLITS, Utterance
+from fhvae.corpus.store import Corpus
 from fhvae.domains.aurora import MULTI, TESTS
-from fhvae.recognition.inputs import CLEAN
+from fhvae.domains.order import by_noise
+from fhvae.errors import ArtifactError
+from fhvae.params.recognition import RecognizerParams
+from fhvae.recognition.labels import Labels, make_labels, row_count, rows_needed
 from fhvae.seeds import generator
 
+CLEAN = "clean"  # the corpus as it is; every other domain is a copy of it
 GENDERS = {"male": "M", "female": "F"}
 MIN_SPEAKERS = 2  # of a share of the speakers, and of a test condition: one has no interval
 
 
 @dataclass(frozen=True)
+class FramePaths:
+    """Packed frames, or packed rows, of every domain and split.
+
+    Attributes:
+        clean: folder of `<split>`.
+        train_domains: folder of `<domain>/train` and `<domain>/dev`.
+        test_domains: folder of `<domain>/test`.
+    """
+
+    clean: Path
+    train_domains: Path
+    test_domains: Path
+
+    def stem(self, domain: str, split: str) -> Path:
+        """Find the packed file of a domain and split."""
+        if domain == CLEAN:
+            return self.clean / split
+        return (self.test_domains if split == "test" else self.train_domains) / domain / split
+
+    def domains(self, split: str) -> list[str]:
+        """Name the domains that exist beside clean, from little noise to much.
+
+        Raises:
+            ArtifactError: there is no folder of domains.
+        """
+        folder = self.test_domains if split == "test" else self.train_domains
+        if not folder.is_dir():
+            raise ArtifactError(f"{folder} must exist; rerun the stage domains")
+        names = [path.parent.name for path in folder.glob(f"*/{split}.csv")]
+        return sorted(names, key=by_noise)
+
+
+@dataclass(frozen=True)
 class TrainCondition:
-    """What one recogniser learns from.
+    """What one recognizer learns from.
 
     Attributes:
         name: as in the metrics.
@@ -77,7 +117,7 @@ def choose_speakers(speakers: Iterable[str], share: float, seed: int) -> list[st
 
 
 def make_matrix(
-    labelled: Mapping[str, Sequence[Utterance]],
+    labeled: Mapping[str, Sequence[Utterance]],
     domains: Domains,
     shares: Sequence[float],
     seed: int,
@@ -85,19 +125,19 @@ def make_matrix(
     """Lay out the conditions of the mismatch matrix.
 
     Args:
-        labelled: by split (train, dev, test), utterances with frames and a transcript.
+        labeled: by split (train, dev, test), utterances with frames and a transcript.
         domains: what the stage domains has made.
         shares: of the train speakers, for the label budget.
         seed: of the run.
     """
-    ids = {split: _ids(items) for split, items in labelled.items()}
+    ids = {split: _ids(items) for split, items in labeled.items()}
     train = [TrainCondition(CLEAN, CLEAN, ids["train"], ids["dev"])]
-    test = [_target(CLEAN, CLEAN, labelled["test"])]
+    test = [_target(CLEAN, CLEAN, labeled["test"])]
     absent = {}
     for name, gender in GENDERS.items():
         own = {
             split: [item for item in items if item.gender == gender]
-            for split, items in labelled.items()
+            for split, items in labeled.items()
         }
         if reason := _why_not(own, gender):
             absent[name] = reason
@@ -106,11 +146,11 @@ def make_matrix(
         train.append(TrainCondition(name, CLEAN, found["train"], found["dev"]))
         test.append(_target(name, CLEAN, own["test"]))
     for share in shares:
-        chosen = set(choose_speakers((u.speaker for u in labelled["train"]), share, seed))
-        few = _ids([u for u in labelled["train"] if u.speaker in chosen])
+        chosen = set(choose_speakers((u.speaker for u in labeled["train"]), share, seed))
+        few = _ids([u for u in labeled["train"] if u.speaker in chosen])
         train.append(TrainCondition(few_name(share), CLEAN, few, ids["dev"]))
     train += [TrainCondition(name, name, ids["train"], ids["dev"], True) for name in domains.train]
-    test += [_target(name, name, labelled["test"]) for name in domains.test]
+    test += [_target(name, name, labeled["test"]) for name in domains.test]
     return Matrix(tuple(train), tuple(test), absent)
 
 
@@ -152,7 +192,7 @@ def directions(matrix: Matrix) -> list[Direction]:
     wanted = [Direction("male", "female", "female"), Direction("female", "male", "male")]
     toplines = [one.name for one in matrix.train if one.topline]
     wanted += [Direction(CLEAN, name, name) for name in toplines]
-    if MULTI in toplines:  # one recogniser of the mixture is the topline of every Aurora test
+    if MULTI in toplines:  # one recognizer of the mixture is the topline of every Aurora test
         wanted += [Direction(CLEAN, name, MULTI) for name in TESTS]
     wanted += [Direction(name, CLEAN, CLEAN) for name in trained_on_few(matrix)]
     return [one for one in wanted if {one.source, one.topline} <= trained and one.target in tested]
@@ -161,3 +201,91 @@ def directions(matrix: Matrix) -> list[Direction]:
 def trained_on_few(matrix: Matrix) -> list[str]:
     """Name the conditions that learn from a share of the speakers."""
     return [one.name for one in matrix.train if one.name.startswith("few")]
+
+
+@dataclass(frozen=True)
+class Materials:
+    """Labels and conditions of a corpus.
+
+    Attributes:
+        labels: of all utterances with a transcript.
+        matrix: training and test conditions.
+        speakers: by utterance id.
+        left_out: by split, utterances with frames but `without_transcript`, or with an
+            `empty_reference` after folding.
+        test_phones: scored phones of the clean test utterances.
+        unknown_phones: those of them that no train utterance has: errors whatever is said.
+        too_fast: train utterances with more phones than CTC can say in their rows.
+    """
+
+    labels: Labels
+    matrix: Matrix
+    speakers: Mapping[str, str]
+    left_out: Mapping[str, Mapping[str, int]]
+    test_phones: int
+    unknown_phones: int
+    too_fast: int
+
+
+def gather_materials(
+    corpus: Corpus, frames: FramePaths, params: RecognizerParams, seed: int
+) -> Materials:
+    """Lay out labels and conditions; no condition, and the reason, where a split has no labels."""
+    present = {split: _with_frames(corpus, frames, split) for split in SPLITS}
+    labels = make_labels(corpus.transcripts, [item.utterance_id for item in present["train"]])
+    usable = {
+        split: [item for item in items if item.utterance_id in labels.references]
+        for split, items in present.items()
+    }
+    references = [labels.references[item.utterance_id] for item in usable["test"]]
+    known = {name for item in usable["train"] for name in labels.references[item.utterance_id]}
+    return Materials(
+        labels=labels,
+        matrix=_matrix(usable, frames, params, seed),
+        speakers=corpus.speaker_of,
+        left_out={
+            split: _left_out(items, corpus.transcripts, labels) for split, items in present.items()
+        },
+        test_phones=sum(len(phones) for phones in references),
+        unknown_phones=sum(name not in known for phones in references for name in phones),
+        too_fast=_too_fast(frames, labels, params.shift),
+    )
+
+
+def _matrix(
+    usable: Mapping[str, Sequence[Utterance]],
+    frames: FramePaths,
+    params: RecognizerParams,
+    seed: int,
+) -> Matrix:
+    empty = [split for split, items in usable.items() if not items]
+    if empty:
+        reason = f"no utterance of {', '.join(empty)} has a transcript in phones"
+        return Matrix((), (), {"per": reason, "gap": reason})
+    domains = Domains(tuple(frames.domains("train")), tuple(frames.domains("test")))
+    return make_matrix(usable, domains, params.speaker_shares, seed)
+
+
+def _with_frames(corpus: Corpus, frames: FramePaths, split: str) -> list[Utterance]:
+    """Take the utterances of a split that the stage fbank has kept."""
+    kept = set(read_packed(frames.stem(CLEAN, split)).utterance_ids)
+    return [item for item in corpus.split(split) if item.utterance_id in kept]
+
+
+def _left_out(
+    items: list[Utterance], transcripts: Mapping[str, tuple[str, ...]], labels: Labels
+) -> dict[str, int]:
+    names = [item.utterance_id for item in items]
+    return {
+        "without_transcript": sum(name not in transcripts for name in names),
+        "empty_reference": sum(name in labels.empty for name in names),
+    }
+
+
+def _too_fast(frames: FramePaths, labels: Labels, shift: int) -> int:
+    """Count train utterances whose labels do not fit into their rows; their CTC loss is 0."""
+    train = read_packed(frames.stem(CLEAN, "train"))
+    return sum(
+        rows_needed(taught) > row_count(int(train.lengths[train.position(name)]), shift)
+        for name, taught in labels.taught.items()
+    )

@@ -1,57 +1,78 @@
-"""Where the frames of a condition lie, and how an input turns them into rows."""
+"""What the recognizer sees: one row per step, on the same grid of center frames for every input.
 
-from collections.abc import Iterable
+Row k of an utterance sits at frame k * shift, for all k that fall into the utterance, so every
+input has the same number of rows: ceil(frames / shift). A window of a segment's length lies
+around its center; beyond both ends of the utterance the first and the last frame are repeated.
+Labels are those of the whole utterance, so no window can leak one.
+"""
+
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
 from fhvae.artifacts import Packed, read_packed
-from fhvae.controls.pca import Pca
-from fhvae.domains.order import by_noise
+from fhvae.controls.pca import Pca, apply_pca
 from fhvae.errors import ArtifactError
-from fhvae.recognition.rows import MakeRows, pca_rows, stacked_rows
+from fhvae.features.normalize import Normalizer
+from fhvae.recognition.conditions import CLEAN, FramePaths
+from fhvae.recognition.labels import row_count
 
-CLEAN = "clean"  # the corpus as it is; every other domain is a copy of it
+MakeRows = Callable[[np.ndarray], np.ndarray]  # [frame, ...] of one utterance -> [row, dimension]
 
 
-@dataclass(frozen=True)
-class FramePaths:
-    """Packed frames, or packed rows, of every domain and split.
+def extend(frames: np.ndarray, window: int, shift: int) -> np.ndarray:
+    """Repeat the edge frames so that windows at 0, shift, 2 shift, ... are centered on the rows.
 
-    Attributes:
-        clean: folder of `<split>`.
-        train_domains: folder of `<domain>/train` and `<domain>/dev`.
-        test_domains: folder of `<domain>/test`.
+    Args:
+        frames: `[frame, mel]`.
+        window: frames in a window; the center of an even one is the earlier middle frame.
+        shift: frames between two rows.
+
+    Returns:
+        `[(rows - 1) * shift + window, mel]`: exactly `rows` windows.
     """
+    before = (window - 1) // 2
+    length = (row_count(len(frames), shift) - 1) * shift + window
+    positions = np.clip(np.arange(length) - before, 0, len(frames) - 1)
+    return np.asarray(frames[positions], np.float32)
 
-    clean: Path
-    train_domains: Path
-    test_domains: Path
 
-    def stem(self, domain: str, split: str) -> Path:
-        """Find the packed file of a domain and split."""
-        if domain == CLEAN:
-            return self.clean / split
-        return (self.test_domains if split == "test" else self.train_domains) / domain / split
+def windows(frames: np.ndarray, window: int, shift: int) -> np.ndarray:
+    """Cut the windows around all rows of an utterance, `[row, frame, mel]`."""
+    extended = extend(frames, window, shift)
+    cut = np.lib.stride_tricks.sliding_window_view(extended, window, axis=0)[::shift]
+    return cut.transpose(0, 2, 1)
 
-    def domains(self, split: str) -> list[str]:
-        """Name the domains that exist beside clean, from little noise to much.
 
-        Raises:
-            ArtifactError: there is no folder of domains.
-        """
-        folder = self.test_domains if split == "test" else self.train_domains
-        if not folder.is_dir():
-            raise ArtifactError(f"{folder} must exist; rerun the stage domains")
-        names = [path.parent.name for path in folder.glob(f"*/{split}.csv")]
-        return sorted(names, key=by_noise)
+def stacked_rows(frames: np.ndarray, window: int, shift: int) -> np.ndarray:
+    """Flatten the frames around each row, `[row, frame * mel]`.
+
+    With `window` = `shift` this is the plain FBANK input: each frame once, none left out.
+    """
+    cut = windows(frames, window, shift)
+    return np.asarray(cut.reshape(len(cut), -1), np.float32)
+
+
+def pca_rows(frames: np.ndarray, pca: Pca, window: int, shift: int) -> np.ndarray:
+    """Project the segment around each row on principal directions, `[row, direction]`."""
+    return apply_pca(pca, windows(frames, window, shift))
+
+
+def first_dimensions(rows: np.ndarray, count: int) -> np.ndarray:
+    """Take the first `count` dimensions of stored rows."""
+    return np.asarray(rows[:, :count], np.float32)
+
+
+def all_dimensions(rows: np.ndarray) -> np.ndarray:
+    """Take stored rows as they are."""
+    return np.asarray(rows, np.float32)
 
 
 @dataclass(frozen=True)
 class Input:
-    """One kind of input of the recogniser.
+    """One kind of input of the recognizer.
 
     Attributes:
         name: as in the metrics.
@@ -75,15 +96,10 @@ class RowReader:
     def __init__(self, packed: Packed, make_rows: MakeRows) -> None:
         self._packed = packed
         self._make_rows = make_rows
-        self._positions = {name: place for place, name in enumerate(packed.utterance_ids)}
-
-    def __contains__(self, utterance_id: str) -> bool:
-        """Tell whether an utterance is there."""
-        return utterance_id in self._positions
 
     def length(self, utterance_id: str) -> int:
         """Tell how long an utterance is, in what the file holds; longer ones have more rows."""
-        return int(self._packed.lengths[self._positions[utterance_id]])
+        return int(self._packed.lengths[self._packed.position(utterance_id)])
 
     def rows(self, utterance_id: str) -> np.ndarray:
         """Read the rows of one utterance, `[row, dimension]` float32.
@@ -91,35 +107,22 @@ class RowReader:
         Raises:
             ArtifactError: it is not there, or a value is NaN or infinite.
         """
-        if utterance_id not in self._positions:
+        if utterance_id not in self._packed:
             raise ArtifactError(
                 f"utterance {utterance_id} must be in every domain and is missing in one; "
                 "rerun the stages domains and recognize"
             )
-        rows = self._make_rows(np.asarray(self._packed[self._positions[utterance_id]]))
+        rows = self._make_rows(np.asarray(self._packed.of(utterance_id)))
         if not np.isfinite(rows).all():
             raise ArtifactError(f"rows of utterance {utterance_id} must be finite; rerun fbank")
         return rows
 
 
-@dataclass(frozen=True)
-class Scale:
-    """Mean and standard deviation per dimension of an input, of the source condition's train rows.
+def measure_normalizer(reader: RowReader, utterance_ids: Iterable[str]) -> Normalizer:
+    """Measure mean and standard deviation over utterances, one at a time, float32.
 
-    Attributes:
-        mean, std: `[dimension]` float32; a constant dimension has `std` 1.
+    A constant dimension gets a standard deviation of 1.
     """
-
-    mean: np.ndarray
-    std: np.ndarray
-
-    def apply(self, rows: np.ndarray) -> np.ndarray:
-        """Standardize rows, `[row, dimension]`."""
-        return np.asarray((rows - self.mean) / self.std, np.float32)
-
-
-def measure_scale(reader: RowReader, utterance_ids: Iterable[str]) -> Scale:
-    """Measure mean and standard deviation over utterances, one at a time."""
     count, total, squares = 0, np.zeros(1), np.zeros(1)
     for utterance_id in utterance_ids:
         rows = reader.rows(utterance_id)
@@ -129,7 +132,7 @@ def measure_scale(reader: RowReader, utterance_ids: Iterable[str]) -> Scale:
     mean = total / count
     variance = squares / count - mean**2
     std = np.sqrt(np.where(variance > 1e-10, variance, 1.0))
-    return Scale(mean.astype(np.float32), std.astype(np.float32))
+    return Normalizer(mean.astype(np.float32), std.astype(np.float32))
 
 
 def frame_inputs(paths: FramePaths, pca: Pca, window: int, shift: int) -> list[Input]:

@@ -1,4 +1,4 @@
-"""Latents as inputs of the recogniser: z1, and z1 with mu2 beside it, written once per domain."""
+"""Latents as inputs of the recognizer: z1, and z1 with mu2 beside it, written once per domain."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,9 +15,14 @@ from fhvae.model.weights import TrainedModel, read_model
 from fhvae.parallel import map_in_order
 from fhvae.params.recognition import RecognizerParams
 from fhvae.progress import progress_bar
-from fhvae.recognition.conditions import Matrix
-from fhvae.recognition.inputs import CLEAN, FramePaths, Input
-from fhvae.recognition.rows import MakeRows, all_dimensions, extend, first_dimensions
+from fhvae.recognition.conditions import CLEAN, FramePaths, Matrix
+from fhvae.recognition.inputs import (
+    Input,
+    MakeRows,
+    all_dimensions,
+    extend,
+    first_dimensions,
+)
 
 CHUNK_UTTERANCES = 32  # per call of a worker, which reads the model anew
 
@@ -116,7 +121,7 @@ def write_latent_rows(
 
 
 def needed_files(matrix: Matrix, with_toplines: bool) -> list[tuple[str, str]]:
-    """List the (domain, split) that recognisers read: all of test, and what they learn from."""
+    """List the (domain, split) that recognizers read: all of test, and what they learn from."""
     learned = {one.domain: None for one in matrix.train if with_toplines or not one.topline}
     tested = {one.domain: None for one in matrix.test}
     return [(domain, split) for domain in learned for split in ("train", "dev")] + [

@@ -1,4 +1,4 @@
-"""The recogniser: linear, bidirectional LSTM, linear to phones and CTC's blank.
+"""The recognizer: linear, bidirectional LSTM, linear to phones and CTC's blank.
 
 Batches are padded to their longest utterance. Padding changes no result: the forward LSTM
 meets it only after an utterance, and the backward one reads each utterance reversed within

@@ -13,15 +13,14 @@ from fhvae.params.recognition import RecognitionParams
 from fhvae.recognition.cells import (
     Cell,
     CellKey,
+    Experiment,
     Gap,
     cell_interval,
-    draw_speakers,
+    draw_test_speakers,
     fill_cells,
     recovered_gap,
 )
-from fhvae.recognition.conditions import Direction, Matrix, directions
-from fhvae.recognition.experiment import Experiment
-from fhvae.recognition.materials import Materials
+from fhvae.recognition.conditions import Direction, Materials, Matrix, directions
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +32,7 @@ NO_COST = (
 
 
 def suffix(recognizer: str) -> str:
-    """Name the metrics of a recogniser: per for blstm, per_linear for linear."""
+    """Name the metrics of a recognizer: per for blstm, per_linear for linear."""
     return "" if recognizer == "blstm" else f"_{recognizer}"
 
 
@@ -159,7 +158,7 @@ def collect(
         experiment=experiment,
         cells=fill_cells(experiment.table, matrix),
         baselines=fill_cells(baselines, matrix),
-        counts=draw_speakers(matrix, params.bootstrap, seed),
+        counts=draw_test_speakers(matrix, params.bootstrap, seed),
     )
 
 

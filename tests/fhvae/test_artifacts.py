@@ -141,6 +141,22 @@ def test_packed_arrays_come_back_equal(tmp_path_factory, lengths, row_shape, dty
         np.testing.assert_array_equal(rows, expected[1])
 
 
+def test_utterances_are_found_by_their_id(tmp_path):
+    parts = {"b": np.arange(3), "a": np.arange(5, 7), "c": np.arange(9, 13)}
+    with PackedWriter(tmp_path / "test", "int16") as writer:
+        for name, rows in parts.items():
+            writer.append(name, rows)
+    packed = read_packed(tmp_path / "test")
+    for place, (name, rows) in enumerate(parts.items()):
+        assert packed.of(name).tolist() == rows.tolist()
+        assert packed.position(name) == place
+        assert name in packed
+    assert "d" not in packed
+    for find in (packed.of, packed.position):
+        with pytest.raises(ArtifactError, match="utterance d must be among the 3 packed ones and"):
+            find("d")
+
+
 def test_packed_ids_stay_text(tmp_path):
     names = ("007", "NA", "1e5", "null", "true", "with,comma")
     with PackedWriter(tmp_path / "train", "int16") as writer:

@@ -18,8 +18,7 @@ from fhvae.latents import Latents
 from fhvae.model.network import new_network
 from fhvae.model.weights import TrainedModel
 from fhvae.probes.rows import Controls, segment_rows
-from fhvae.recognition.inputs import RowReader, measure_scale
-from fhvae.recognition.rows import all_dimensions
+from fhvae.recognition.inputs import RowReader, all_dimensions, measure_normalizer
 from fhvae.segments import gather
 from fhvae.shards import ShardedRows
 from fhvae.training.data import open_sequences
@@ -82,8 +81,8 @@ def probed(packed: Packed) -> np.ndarray:
 
 def recognized(packed: Packed) -> np.ndarray:
     reader = RowReader(packed, all_dimensions)
-    scale = measure_scale(reader, packed.utterance_ids)
-    return np.concatenate([scale.apply(reader.rows(name)) for name in packed.utterance_ids])
+    normalizer = measure_normalizer(reader, packed.utterance_ids)
+    return np.concatenate([normalizer.apply(reader.rows(name)) for name in packed.utterance_ids])
 
 
 def normalized(packed: Packed) -> np.ndarray:

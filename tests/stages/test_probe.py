@@ -65,7 +65,7 @@ def test_z1_is_read_as_phone_and_z2_as_speaker(monkeypatch, fake_run, tmp_path):
 def test_the_full_protocol_adds_stacked_frames_and_a_hidden_layer_everywhere(
     monkeypatch, fake_run, tmp_path
 ):
-    monkeypatch.setattr("fhvae.probes.extras.is_available", lambda: False)
+    monkeypatch.setattr("fhvae.probes.abx.is_available", lambda: False)
     metrics = run_probe(monkeypatch, fake_run, tmp_path / "out", protocol="full")
     assert metrics["phone"]["stacked"]["accuracy"] > 0.5
     for factor in ("phone", "speaker", "sex"):

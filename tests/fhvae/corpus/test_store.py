@@ -1,6 +1,7 @@
 """The local copy of a corpus: written whole, read back equal."""
 
 import dataclasses
+import pickle
 import tracemalloc
 
 import numpy as np
@@ -230,3 +231,14 @@ def test_a_missing_local_corpus_names_the_stage_to_run(tmp_path):
         ArtifactError, match="must hold a local corpus; run the stages download and"
     ):
         read_corpus(tmp_path / "corpus")
+
+
+def test_speakers_are_found_by_utterance_id(tmp_path, recordings):
+    write_corpus(tmp_path / "corpus", recordings)
+    corpus = read_corpus(tmp_path / "corpus")
+    assert {one.utterance_id: corpus.speaker_of[one.utterance_id] for one in corpus.utterances} == {
+        item.utterance.utterance_id: item.utterance.speaker for item in recordings
+    }
+    for speaker_of in (corpus.speaker_of, pickle.loads(pickle.dumps(corpus.speaker_of))):
+        with pytest.raises(ArtifactError, match="nobody must be one of the 8 of the corpus and is"):
+            speaker_of["nobody"]

@@ -1,7 +1,9 @@
-"""Bars of probe accuracies: the same bytes twice, other numbers other bytes, absent tasks."""
+"""Bars of probe accuracies: heights, bounds and chance of the metrics; absent tasks."""
 
-import copy
+import pytest
+from matplotlib.colors import to_hex
 
+from fhvae.plots.drawing import BLUE, GREEN, ORANGE
 from fhvae.plots.probe import draw_probes
 
 
@@ -27,31 +29,49 @@ METRICS = {
         "speakers": 24,
         "chance": 0.04,
         "z1": one_input(0.2),
-        "z2": one_input(0.9),
+        "z2": {"accuracy": 0.9},
         "fbank": one_input(0.5),
     },
 }
 
 
-def drawn(path, metrics):
-    draw_probes(path, metrics)
-    return path.read_bytes()
+@pytest.fixture
+def panels(tmp_path, figures):
+    draw_probes(tmp_path / "probe.png", METRICS)
+    return dict(zip(("phone", "speaker"), figures[-1].axes, strict=True))
 
 
-def test_bytes_follow_the_numbers(tmp_path):
-    changed = copy.deepcopy(METRICS)
-    changed["speaker"]["z1"]["accuracy_high"] = 0.4
-    first = drawn(tmp_path / "first.png", METRICS)
-    assert drawn(tmp_path / "again.png", METRICS) == first
-    assert drawn(tmp_path / "other.png", changed) != first
+@pytest.mark.parametrize("task", ["phone", "speaker"])
+def test_each_bar_is_the_accuracy_of_the_input_below_it(panels, task):
+    axes, names = panels[task], ("z1", "z2", "fbank")
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["z1", "z2", "fbank\nframe"]
+    found = [100 * METRICS[task][name]["accuracy"] for name in names]
+    assert [bar.get_height() for bar in axes.patches] == pytest.approx(found)
+    assert [bar.get_center()[0] for bar in axes.patches] == pytest.approx([0, 1, 2])
+    colors = [to_hex(bar.get_facecolor()) for bar in axes.patches]
+    assert colors == [color.lower() for color in (ORANGE, BLUE, GREEN)]
+    assert [text.get_text() for text in axes.texts] == [f"{value:.1f}" for value in found]
 
 
-def test_an_absent_task_shows_its_reason(tmp_path):
-    def without_phone(reason):
-        return {"absent": {"phone": reason}, "speaker": METRICS["speaker"]}
+def test_bounds_stand_on_their_bar_where_there_are_any(panels):
+    *bounds, chance = panels["speaker"].lines
+    found = {int(x): y for line in bounds for x, y in zip(*line.get_data(), strict=True)}
+    ends = [list(line.get_ydata()) for line in bounds]
+    assert ends == [pytest.approx([15, 23]), [], pytest.approx([45, 53])]
+    assert set(found) == {0, 2}
+    assert set(chance.get_ydata()) == {4}
 
-    reasons = ("the corpus has no phone times", "the phone probe needs at least 2 labels")
-    images = [drawn(tmp_path / "absent.png", without_phone(reason)) for reason in reasons]
-    assert images[0] != images[1]
-    nothing = {"absent": {"phone": reasons[0], "speaker": "too few"}}
-    assert drawn(tmp_path / "nothing.png", nothing)
+
+def test_a_title_counts_the_classes(panels):
+    assert panels["phone"].get_title(loc="left") == "phone, 40 classes"
+    assert panels["speaker"].get_title(loc="left") == "speaker, 24 classes"
+    assert panels["phone"].get_title(loc="right") == "- - chance 3.0"
+
+
+def test_an_absent_task_shows_its_reason(tmp_path, figures):
+    reason = "the corpus has no phone times"
+    metrics = {"absent": {"phone": reason}, "speaker": METRICS["speaker"]}
+    draw_probes(tmp_path / "absent.png", metrics)
+    phone, speaker = figures[-1].axes
+    assert [text.get_text() for text in phone.texts] == [reason]
+    assert len(speaker.patches) == 3

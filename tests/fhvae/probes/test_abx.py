@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fhvae.corpus.manifest import Phone
+from fhvae.corpus.manifest import Phone, Utterance
 from fhvae.probes.abx import (
     COLUMNS,
     AbxErrors,
@@ -26,8 +26,13 @@ def phones(*names, start=0.1, length=0.1):
     )
 
 
+def said_by(**speakers):
+    """Name utterances and who speaks them."""
+    return [Utterance(name, "", speaker, "", "", "test", 1.0) for name, speaker in speakers.items()]
+
+
 def test_triphones_last_from_the_first_phone_to_the_third():
-    items = triphones({"u1": phones("b", "ae", "t", "s")}, {"u1": "anna", "u2": "bert"})
+    items = triphones({"u1": phones("b", "ae", "t", "s")}, said_by(u1="anna", u2="bert"))
     assert list(items) == list(COLUMNS)
     assert items.to_numpy().tolist() == [
         ["u1", 0.1, 0.4, "ae", "b", "t", "anna"],
@@ -42,9 +47,9 @@ def test_pauses_and_other_splits_are_left_out():
         "u3": phones("b", "ae", "t"),
         "u4": phones("b", "ae"),
     }
-    items = triphones(spoken, {"u1": "anna", "u2": "anna", "u4": "anna"})
+    items = triphones(spoken, said_by(u1="anna", u2="anna", u4="anna"))
     assert items[["#file", "#phone"]].to_numpy().tolist() == [["u1", "ae"]]
-    assert len(triphones({}, {})) == 0
+    assert len(triphones({}, [])) == 0
 
 
 @pytest.mark.parametrize("first", [0, 9])
@@ -90,7 +95,9 @@ def test_perfect_and_random_codes():
         spoken[name], speakers[name] = phones("b", middle, "t", start=0.0), f"s{number % 4}"
         perfect[name] = np.tile(np.eye(3)[number % 3], (31, 1)) + 0.01 * random.normal(size=(31, 3))
         noise[name] = random.normal(size=(31, 3))
-    items = fit_items(triphones(spoken, speakers), Timing(10.0, 0), dict.fromkeys(spoken, 31))
+    items = fit_items(
+        triphones(spoken, said_by(**speakers)), Timing(10.0, 0), dict.fromkeys(spoken, 31)
+    )
     assert len(items) == 24
     told, guessed = (abx_errors(codes, items, 10.0, seed=0) for codes in (perfect, noise))
     assert (told.within, told.across) == (0, 0)
@@ -131,7 +138,7 @@ def test_what_fastabx_is_asked(monkeypatch):
     fake.Subsampler = lambda *sizes: sizes
     monkeypatch.setitem(sys.modules, "fastabx", fake)
     monkeypatch.setattr(FakeScore, "seen", [], raising=False)
-    items = triphones({"u1": phones("b", "ae", "t")}, {"u1": "anna"})
+    items = triphones({"u1": phones("b", "ae", "t")}, said_by(u1="anna"))
     errors = abx_errors({"u1": np.zeros((40, 3)), "u2": np.zeros((9, 3))}, items, 10.0, seed=5)
     assert (errors.within, errors.across) == (0.125, 0.25)
     within, across = FakeScore.seen

@@ -1,4 +1,4 @@
-"""Rows of probes: the frame, the phone and the speaker at the centre of each segment."""
+"""Rows of probes: the frame, the phone and the speaker at the center of each segment."""
 
 from dataclasses import replace
 
@@ -32,9 +32,9 @@ def test_each_row_holds_its_own_segment():
     place = 4 * 4 + 2  # third segment of the fifth utterance
     assert rows.utterance_ids[place] == "test01_01"
     assert rows.speakers[place] == "test01"
-    centre = 2 * SHIFT + (SEGMENT_FRAMES - 1) // 2
-    assert rows.centre_frames[place] == centre
-    np.testing.assert_array_equal(rows.inputs["fbank"][place], FRAMES[4][centre])
+    center = 2 * SHIFT + (SEGMENT_FRAMES - 1) // 2
+    assert rows.center_frames[place] == center
+    np.testing.assert_array_equal(rows.inputs["fbank"][place], FRAMES[4][center])
     np.testing.assert_array_equal(rows.inputs["z1"][place], LATENTS.z1_mean[place])
     np.testing.assert_array_equal(rows.inputs["z2"][place], LATENTS.z2_mean[place])
 
@@ -49,7 +49,7 @@ def test_frames_packed_in_another_order_are_found():
     )
 
 
-def test_the_phone_is_that_of_the_centre_frame():
+def test_the_phone_is_that_of_the_center_frame():
     rows = segment_rows(LATENTS, FRAMES, UTTERANCES)
     phones = {item.utterance_id: alignment(item, 4) for item in UTTERANCES}
     expected = [name for item in UTTERANCES for name in segment_phones(item, 4)]
@@ -68,10 +68,10 @@ def test_the_phone_is_looked_up_in_milliseconds_of_the_hop():
 def test_rows_without_a_label_are_left_out():
     rows = segment_rows(LATENTS, FRAMES, UTTERANCES)
     names = [None if place % 3 else f"p{place}" for place in range(24)]
-    labelled = label(rows, names)
-    assert labelled.labels.tolist() == [f"p{place}" for place in range(0, 24, 3)]
-    np.testing.assert_array_equal(labelled.inputs["z1"], LATENTS.z1_mean[::3])
-    assert labelled.speakers.tolist() == ["test00"] * 4 + ["test01"] * 4
+    labeled = label(rows, names)
+    assert labeled.labels.tolist() == [f"p{place}" for place in range(0, 24, 3)]
+    np.testing.assert_array_equal(labeled.inputs["z1"], LATENTS.z1_mean[::3])
+    assert labeled.speakers.tolist() == ["test00"] * 4 + ["test01"] * 4
     assert len(label(rows, [None] * 24)) == 0
 
 
@@ -92,12 +92,12 @@ def test_controls_stand_beside_the_codes_of_the_same_segment(monkeypatch):
     rows = segment_rows(LATENTS, FRAMES, UTTERANCES, controls)
     place = 4 * 4 + 2  # third segment of the fifth utterance
     frames = FRAMES[4][2 * SHIFT : 2 * SHIFT + SEGMENT_FRAMES].ravel()
-    labelled = label(rows, [None] * place + ["aa"] + [None] * (24 - place - 1))
-    np.testing.assert_array_equal(labelled.inputs["stacked"], frames[None])
+    labeled = label(rows, [None] * place + ["aa"] + [None] * (24 - place - 1))
+    np.testing.assert_array_equal(labeled.inputs["stacked"], frames[None])
     np.testing.assert_allclose(
-        labelled.inputs["pca"], ((frames - mean) @ directions)[None], rtol=1e-5
+        labeled.inputs["pca"], ((frames - mean) @ directions)[None], rtol=1e-5
     )
-    np.testing.assert_array_equal(labelled.inputs["untrained"], untrained.z1_mean[[place]])
+    np.testing.assert_array_equal(labeled.inputs["untrained"], untrained.z1_mean[[place]])
 
 
 def test_controls_of_other_segments_are_refused():
@@ -122,14 +122,14 @@ def test_a_label_of_the_utterance_goes_to_all_its_segments():
     rows = segment_rows(LATENTS, FRAMES, UTTERANCES)
     found = by_utterance(rows, {"test00_01": 5.25, "test01_02": None})
     assert found == [None] * 4 + [5.25] * 4 + [None] * 16
-    labelled = label(rows, found)
-    assert labelled.labels.dtype == np.float64
-    assert labelled.labels.tolist() == [5.25] * 4
+    labeled = label(rows, found)
+    assert labeled.labels.dtype == np.float64
+    assert labeled.labels.tolist() == [5.25] * 4
 
 
 def test_joined_rows_stand_end_to_end():
-    labelled = label(segment_rows(LATENTS, FRAMES, UTTERANCES), [str(n) for n in range(24)])
-    parts = take(labelled, np.array([3, 1])), take(labelled, labelled.labels == "7")
+    labeled = label(segment_rows(LATENTS, FRAMES, UTTERANCES), [str(n) for n in range(24)])
+    parts = take(labeled, np.array([3, 1])), take(labeled, labeled.labels == "7")
     joined = join(parts)
     assert joined.labels.tolist() == ["3", "1", "7"]
     np.testing.assert_array_equal(joined.inputs["z2"], LATENTS.z2_mean[[3, 1, 7]])

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhvae.intervals import Interval
+from fhvae.intervals import Interval, draw_counts
 from fhvae.probes.scores import (
     UNIFORM_SHARE,
     Answers,
@@ -16,7 +16,6 @@ from fhvae.probes.scores import (
     row_interval,
     score_classes,
     score_numbers,
-    speaker_draws,
     surprise_bits,
 )
 
@@ -27,8 +26,8 @@ SPEAKERS = np.array(["s", "s", "s", "s", "t", "t", "u", "u"])
 ENTROPY = 4 / 8 * 1 + 3 / 8 * np.log2(8 / 3) + 1 / 8 * 3
 
 
-def draws(speakers=SPEAKERS):
-    return speaker_draws(speakers, 40, np.random.default_rng(1))
+def draws():
+    return draw_counts(3, 40, np.random.default_rng(1))
 
 
 def one_hot(labels, classes=("a", "b", "c")):

@@ -1,4 +1,4 @@
-"""The two tasks: who goes where, and what cannot be asked."""
+"""Tasks: who goes where, what cannot be asked, chance, and labels without meaning."""
 
 from collections import Counter
 
@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from fhvae.errors import TrialError
-from fhvae.probes.rows import label, segment_rows
+from fhvae.probes.rows import LabeledRows, label, segment_rows
 from fhvae.probes.tasks import (
     Task,
+    chance,
     check_task,
+    cluster_count,
+    control_labels,
     deal_speakers,
     fold_labels,
     speaker_task,
@@ -117,3 +120,59 @@ def test_a_part_named_twice_gets_twice_as_many():
     genders = dict.fromkeys([f"s{place}" for place in range(8)], "")
     dealt = deal_speakers(genders, ("fit", "score", "fit"), np.random.default_rng(1))
     assert Counter(dealt.values()) == {"fit": 5, "score": 3}
+
+
+def labeled(values):
+    values = np.array(values)
+    return LabeledRows({}, values, np.array(["s"] * len(values)))
+
+
+def test_chance_always_says_the_label_most_frequent_in_the_fitting_rows():
+    fit, score = labeled(["a", "b", "b", "b", "a"]), labeled(["a", "a", "a", "b", "c"])
+    assert chance(Task("phone", fit, fit, score)) == 0.2
+    assert chance(Task("phone", fit, fit, score, folding={"b": "c"})) == 0.4
+    numbers = labeled([1.0, 2.0, 2.0])
+    assert chance(Task("f0", numbers, numbers, numbers)) == 0
+
+
+def clustered(seed, each=20, places=5):
+    """Frames in tight heaps far apart; heap by frame."""
+    random = np.random.default_rng(seed)
+    heap = np.repeat(np.arange(places), each)
+    return 100 * np.eye(places)[heap] + random.normal(size=(len(heap), places)), heap
+
+
+def test_frames_of_one_heap_get_one_label_in_all_parts():
+    frames, heap = clustered(1)
+    others, other_heap = clustered(2)
+    phones = np.array(["aa", "iy", "s", "t", "k", "f"])
+    fit, score = control_labels(frames, phones, (frames, others), 5, np.random.default_rng(3))
+    for place in range(5):
+        assert len({*fit[heap == place].tolist(), *score[other_heap == place].tolist()}) == 1
+    assert set(fit.tolist()) <= set(phones.tolist())
+
+
+def test_a_phone_is_drawn_as_often_as_it_occurs():
+    frames = np.arange(400.0)[:, None]
+    phones = np.array(["aa"] * 9 + ["iy"])
+    found = [
+        control_labels(frames, phones, (frames,), 40, np.random.default_rng(seed))[0]
+        for seed in range(5)
+    ]
+    assert 0.8 < np.mean([(labels == "aa").mean() for labels in found]) < 0.99
+
+
+def test_draws_are_seeded():
+    frames, _ = clustered(1)
+    phones = np.array([f"p{place}" for place in range(30)])
+    first, again, other = (
+        control_labels(frames, phones, (frames,), 5, np.random.default_rng(seed))[0].tolist()
+        for seed in (1, 1, 2)
+    )
+    assert first == again != other
+
+
+def test_few_frames_have_few_clusters():
+    assert cluster_count(8762, 500) == 500
+    assert cluster_count(960, 500) == 60
+    assert cluster_count(3, 500) == 2

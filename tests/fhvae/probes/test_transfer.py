@@ -12,20 +12,22 @@ from fhvae.corpus.manifest import Phone, Recording
 from fhvae.errors import TrialError
 from fhvae.features.normalize import Normalizer
 from fhvae.params.whole import load_params
-from fhvae.probes.accuracy import ProbeSetting
-from fhvae.probes.folds import FoldFit, nested_answers, try_folds
-from fhvae.probes.rows import LabelledRows
+from fhvae.probes.rows import Coders, LabeledRows
 from fhvae.probes.transfer import (
-    Encoders,
+    FoldFit,
     leave_speakers_out,
+    nested_answers,
+    try_folds,
     without_common,
 )
 from tests.latent_factory import MELS, SEGMENT_FRAMES, make_utterances
-from tests.probe_factory import write_network
+from tests.probe_factory import PROBES, write_network
 
 pytestmark = pytest.mark.usefixtures("few_speakers_suffice")
 
-SETTING = ProbeSetting(penalties=(1e-3, 1e-1, 10.0), draws=40, seed=0)
+PENALTIES = (1e-3, 1e-1, 10.0)
+SETTING = replace(PROBES, penalties=PENALTIES, bootstrap=40)
+NORMALIZER = Normalizer(np.full(MELS, -5.0), np.full(MELS, 3.0))
 ROOT = Path(__file__).resolve().parents[3]
 TIMIT = ROOT.parent / "shared" / "data" / "timit_sample"
 TONES = {"aa": 500.0, "iy": 2500.0, "s": 5500.0}
@@ -36,7 +38,7 @@ def rows(signal, speakers=8, each=12, seed=1):
     labels = np.tile(["a", "b", "c"], speakers * each // 3)
     values = signal * np.eye(3)[np.arange(len(labels)) % 3] + random.normal(size=(len(labels), 3))
     owner = np.repeat([f"s{place}" for place in range(speakers)], each)
-    return LabelledRows({"z1": values.astype(np.float32)}, labels, owner)
+    return LabeledRows({"z1": values.astype(np.float32)}, labels, owner)
 
 
 def folds_of(own, count=4):
@@ -48,9 +50,9 @@ def test_a_fold_is_answered_for_by_the_others_only(monkeypatch):
     monkeypatch.setenv("FHVAE_WORKERS", "1")
     own = rows(signal=1.0)
     folds = folds_of(own)
-    before = nested_answers(own, "z1", folds, SETTING)
+    before = nested_answers(own, "z1", folds, PENALTIES)
     changed = np.where(folds == "fold2", "a", own.labels)
-    after = nested_answers(replace(own, labels=changed), "z1", folds, SETTING)
+    after = nested_answers(replace(own, labels=changed), "z1", folds, PENALTIES)
     here = folds == "fold2"
     np.testing.assert_array_equal(
         after.answers.probabilities[here], before.answers.probabilities[here]
@@ -62,7 +64,7 @@ def test_a_fold_is_answered_for_by_the_others_only(monkeypatch):
 def test_a_penalty_is_chosen_by_all_the_other_folds():
     """With a code that says nothing the strongest wins; with a clear one, a weak one."""
     for signal, expected in ((0.0, 10.0), (40.0, 1e-3)):
-        found = nested_answers(rows(signal), "z1", folds_of(rows(signal)), SETTING)
+        found = nested_answers(rows(signal), "z1", folds_of(rows(signal)), PENALTIES)
         assert set(found.penalties.values()) == {expected}
         assert set(found.penalties) == {"fold0", "fold1", "fold2", "fold3"}
 
@@ -71,7 +73,7 @@ def test_answers_are_probabilities_of_all_classes_also_where_a_fold_lacks_one():
     own = rows(signal=40.0)
     folds = folds_of(own)
     labels = np.where((own.labels == "c") & (folds != "fold1"), "b", own.labels)
-    found = nested_answers(replace(own, labels=labels), "z1", folds, SETTING).answers
+    found = nested_answers(replace(own, labels=labels), "z1", folds, PENALTIES).answers
     assert found.classes.tolist() == ["a", "b", "c"]
     np.testing.assert_allclose(found.probabilities.sum(axis=1), 1)
     assert (found.probabilities[folds == "fold1", 2] == 0).all()  # nobody else says c
@@ -108,20 +110,19 @@ def tone_recordings(speakers=6, each=3, common=False):
     return made
 
 
-def encoders(folder, untrained=True):
+def coders(folder, untrained=True):
     trained = write_network(folder / "model", seed=1)
     size = SEGMENT_FRAMES * MELS
     directions = np.linalg.qr(np.random.default_rng(3).normal(size=(size, 5)))[0]
-    return Encoders(
+    return Coders(
         trained=trained,
-        normalizer=Normalizer(np.full(MELS, -5.0), np.full(MELS, 3.0)),
         untrained=write_network(folder / "untrained", seed=2) if untrained else None,
         pca=Pca(np.zeros(size, np.float32), directions.astype(np.float32)) if untrained else None,
     )
 
 
 def test_tones_of_unseen_speakers_are_told_from_their_frames(tmp_path):
-    found = leave_speakers_out(tone_recordings(), encoders(tmp_path), SETTING, folds=3)
+    found = leave_speakers_out(tone_recordings(), coders(tmp_path), NORMALIZER, SETTING, 0, folds=3)
     assert found["fbank"]["accuracy"] > 0.9
     assert found["fbank"]["accuracy_low"] <= found["fbank"]["accuracy"]
     assert found["fbank"]["information"] > 0.7
@@ -138,12 +139,18 @@ def test_tones_of_unseen_speakers_are_told_from_their_frames(tmp_path):
 
 def test_the_controls_are_optional(tmp_path):
     found = leave_speakers_out(
-        tone_recordings(), encoders(tmp_path, untrained=False), SETTING, folds=3, shift=9
+        tone_recordings(),
+        coders(tmp_path, untrained=False),
+        NORMALIZER,
+        SETTING,
+        0,
+        folds=3,
+        shift=9,
     )
     assert set(found["z1_minus"]) == {"fbank", "z2"}
 
 
-def test_sentences_that_all_speakers_read_are_left_out_unless_kept(tmp_path):
+def test_sentences_that_all_speakers_read_are_left_out(tmp_path):
     mixed = [
         replace(one, utterance=replace(one.utterance, text="the same"))
         if one.utterance.utterance_id.endswith("_01")
@@ -155,25 +162,24 @@ def test_sentences_that_all_speakers_read_are_left_out_unless_kept(tmp_path):
     untexted = [replace(one, utterance=replace(one.utterance, text="")) for one in mixed]
     assert len(without_common(untexted)) == len(untexted)
     setting = replace(SETTING, penalties=(0.1,))
-    made = encoders(tmp_path, untrained=False)
-    for keep, expected in ((False, (12, 6)), (True, (18, 0))):
-        found = leave_speakers_out(mixed, made, setting, folds=3, shift=9, keep_common=keep)
-        assert (found["utterances"], found["left_out_utterances"]) == expected
+    made = coders(tmp_path, untrained=False)
+    found = leave_speakers_out(mixed, made, NORMALIZER, setting, 0, folds=3, shift=9)
+    assert (found["utterances"], found["left_out_utterances"]) == (12, 6)
 
 
 def test_too_few_speakers_and_short_recordings_are_refused(tmp_path):
-    made = encoders(tmp_path, untrained=False)
+    made = coders(tmp_path, untrained=False)
     with pytest.raises(TrialError, match="4 folds need as many speakers, found 3"):
-        leave_speakers_out(tone_recordings(speakers=3), made, SETTING)
+        leave_speakers_out(tone_recordings(speakers=3), made, NORMALIZER, SETTING, 0)
     with pytest.raises(ValueError, match="at least 3, got 2"):
-        leave_speakers_out(tone_recordings(), made, SETTING, folds=2)
+        leave_speakers_out(tone_recordings(), made, NORMALIZER, SETTING, 0, folds=2)
     first, *others = tone_recordings()
     short = [replace(first, samples=first.samples[:400]), *others]
     with pytest.raises(TrialError, match="test00_00 must have 5 frames; leave it out"):
-        leave_speakers_out(short, made, SETTING, folds=3)
+        leave_speakers_out(short, made, NORMALIZER, SETTING, 0, folds=3)
     unlabelled = [replace(one, phones=()) for one in tone_recordings()]
     with pytest.raises(TrialError, match="no phone times"):
-        leave_speakers_out(unlabelled, made, SETTING, folds=3)
+        leave_speakers_out(unlabelled, made, NORMALIZER, SETTING, 0, folds=3)
 
 
 @pytest.mark.slow
@@ -185,8 +191,8 @@ def test_timit_speakers_are_scored_by_the_others(tmp_path):
     )
     spoken = list(read_recordings(corpus, 0))
     trained = write_network(tmp_path / "model", seed=1)
-    made = Encoders(trained, Normalizer(np.full(MELS, -5.0), np.full(MELS, 3.0)))
-    found = leave_speakers_out(spoken, made, replace(SETTING, penalties=(1e-2,)), shift=8)
+    setting = replace(SETTING, penalties=(1e-2,))
+    found = leave_speakers_out(spoken, Coders(trained), NORMALIZER, setting, 0, shift=8)
     assert (found["speakers"], found["utterances"], found["left_out_utterances"]) == (8, 64, 16)
     assert found["classes"] == 39
     assert found["fbank"]["accuracy_low"] > 0.25

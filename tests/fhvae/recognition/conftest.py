@@ -1,4 +1,4 @@
-"""A corpus for the recogniser whose truth is known: each row is the code of its phone."""
+"""A corpus for the recognizer whose truth is known: each row is the code of its phone."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -9,10 +9,9 @@ import pytest
 
 from fhvae.artifacts import PackedWriter
 from fhvae.params.recognition import RecognizerParams
-from fhvae.recognition.conditions import TrainCondition
-from fhvae.recognition.inputs import FramePaths, Input
+from fhvae.recognition.conditions import FramePaths, TrainCondition
+from fhvae.recognition.inputs import Input, stacked_rows
 from fhvae.recognition.labels import Labels, make_labels
-from fhvae.recognition.rows import stacked_rows
 
 PHONES = ("aa", "iy", "k", "s", "sil")
 ROWS_PER_PHONE = 2

@@ -1,22 +1,30 @@
 """From edits to error rates and gaps, with numbers worked out by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from fhvae.errors import ArtifactError
 from fhvae.intervals import Interval
+from fhvae.recognition import cells as cells_module
 from fhvae.recognition.cells import (
+    COLUMNS,
     Cell,
     CellKey,
-    draw_speakers,
+    draw_test_speakers,
     fill_cells,
+    plan_jobs,
     read_edits,
     recovered_gap,
+    run_job,
+    run_jobs,
     write_edits,
 )
-from fhvae.recognition.conditions import Matrix, TargetCondition
-from fhvae.recognition.experiment import COLUMNS
+from fhvae.recognition.conditions import Materials, Matrix, TargetCondition, TrainCondition
+from fhvae.recognition.inputs import RowReader
+from fhvae.recognition.train import Learned
 
 pytestmark = pytest.mark.usefixtures("few_speakers_suffice")
 
@@ -63,7 +71,7 @@ def test_edits_are_summed_by_speaker_in_each_test_condition():
     assert cells[CellKey("blstm", "fbank", "clean", "room")].rate == pytest.approx(27 / 60)
 
 
-def test_recogniser_seeds_are_pooled_and_their_spread_is_kept():
+def test_recognizer_seeds_are_pooled_and_their_spread_is_kept():
     again = [row("clean", name, phones, (0, 0, 0), repeat=1) for name, phones in
              (("a1", 10), ("a2", 30), ("b1", 20))]  # fmt: skip
     rooms = [row("room", name, 10, (1, 0, 0), repeat) for name in ("a1", "a2", "b1")
@@ -74,7 +82,7 @@ def test_recogniser_seeds_are_pooled_and_their_spread_is_kept():
     assert clean.repeat_rates == pytest.approx([9 / 60, 0])
 
 
-def test_an_utterance_that_was_not_recognised_is_named():
+def test_an_utterance_that_was_not_recognized_is_named():
     with pytest.raises(ArtifactError, match="all utterances of clean, a2 is missing"):
         fill_cells(table([ROWS[0], *ROWS[2:]]), MATRIX)
 
@@ -95,14 +103,14 @@ def test_missing_edits_name_the_stage_to_run(tmp_path):
 
 
 def test_draws_are_of_the_speakers_of_each_condition_and_repeat():
-    counts = draw_speakers(MATRIX, draws=9, seed=0)
+    counts = draw_test_speakers(MATRIX, draws=9, seed=0)
     assert {name: drawn.shape for name, drawn in counts.items()} == {
         "clean": (9, 2),
         "male": (0, 1),  # one speaker alone: no draw
         "room": (9, 2),
     }
     assert all((drawn.sum(axis=1) == drawn.shape[1]).all() for drawn in counts.values())
-    assert np.array_equal(draw_speakers(MATRIX, 9, 0)["room"], counts["room"])
+    assert np.array_equal(draw_test_speakers(MATRIX, 9, 0)["room"], counts["room"])
 
 
 def cell(*errors, phones=100):
@@ -141,6 +149,21 @@ def test_draws_are_shared_so_that_hard_speakers_do_not_widen_the_interval():
     assert gap.recovered.high == pytest.approx(0.5)
 
 
+def test_what_is_recovered_is_the_gain_by_the_cost():
+    """Speakers differ by far, each recovers exactly a quarter: not what is left, three quarters."""
+    gap = recovered_gap(cell(30, 90, 50, 70), cell(25, 70, 40, 55), cell(10, 10, 10, 10), COUNTS)
+    assert gap.recovered is not None
+    found = (gap.recovered.value, gap.recovered.low, gap.recovered.high)
+    assert found == pytest.approx((0.25, 0.25, 0.25))
+
+
+def test_cost_and_gain_have_intervals_of_their_own():
+    """Every speaker costs 20 points and gains 5, whatever the speaker's own level."""
+    gap = recovered_gap(cell(30, 90, 50, 70), cell(25, 85, 45, 65), cell(10, 70, 30, 50), COUNTS)
+    assert (gap.cost.low, gap.cost.high) == pytest.approx((0.2, 0.2))
+    assert (gap.gain.low, gap.gain.high) == pytest.approx((0.05, 0.05))
+
+
 def test_without_a_cost_there_is_no_gap_to_recover():
     gap = recovered_gap(cell(10, 30, 20, 5), cell(9, 9, 9, 9), cell(12, 26, 19, 8), COUNTS)
     assert gap.cost.low < 0 < gap.cost.high
@@ -163,3 +186,75 @@ def test_a_mismatch_that_helps_has_no_gap_either():
 def test_cells_of_other_speakers_are_the_callers_slip():
     with pytest.raises(ValueError, match="same test speakers"):
         recovered_gap(cell(1, 2), cell(1, 2, 3), cell(1, 2), COUNTS)
+
+
+def materials(lesson, *train, test=()):
+    matrix = Matrix((lesson.condition, *train), test, {})
+    speakers = dict.fromkeys(lesson.condition.dev_ids, "anna")
+    return Materials(lesson.labels, matrix, speakers, {}, 0, 0, 0)
+
+
+def test_toplines_are_trained_on_their_inputs_only(phone_codes, budget):
+    topline = TrainCondition("room", "room", ("t00",), ("d00",), topline=True)
+    params = replace(budget, recognizers=("blstm", "linear"), topline_inputs=("fbank",))
+    inputs = [phone_codes.source, replace(phone_codes.source, name="z1")]
+    jobs = plan_jobs(inputs, materials(phone_codes, topline), params, seed=0)
+    assert [(one.recognizer, one.source.name, one.condition.name) for one in jobs] == [
+        ("blstm", "fbank", "clean"), ("blstm", "fbank", "room"), ("blstm", "z1", "clean"),
+        ("linear", "fbank", "clean"), ("linear", "fbank", "room"), ("linear", "z1", "clean"),
+    ]  # fmt: skip
+
+
+def test_one_recognizer_is_tested_once_per_domain(phone_codes, budget):
+    tests = (
+        TargetCondition("clean", "clean", ("d00", "d01"), 2),
+        TargetCondition("male", "clean", ("d01",), 1),  # its utterances are among those of clean
+    )
+    (job,) = plan_jobs([phone_codes.source], materials(phone_codes, test=tests), budget, seed=0)
+    assert [one.name for one in job.tests] == ["clean"]
+
+
+@pytest.mark.parametrize(("recognizer", "layers"), [("blstm", 2), ("linear", 0)])
+def test_the_learning_rate_is_the_best_on_dev_and_the_seeds_are_averaged(
+    phone_codes, budget, monkeypatch, recognizer, layers
+):
+    errors = {(0.01, 0): 0.5, (0.03, 0): 0.2, (0.1, 0): 0.3, (0.03, 1): 0.6}
+    labels, names = phone_codes.labels, phone_codes.condition.dev_ids[:2]
+
+    def learn(source, condition, labels, params, attempt, seed):
+        assert attempt.layers == layers
+        error = errors[attempt.learning_rate, attempt.repeat]
+        return Learned(attempt, None, error, step=10 * (1 + attempt.repeat))
+
+    def recognize(network, reader, normalizer, utterance_ids, labels):
+        """The second seed deletes the first phone of every utterance."""
+        return {name: labels.references[name][network.repeat :] for name in utterance_ids}
+
+    monkeypatch.setattr(cells_module, "learn", learn)
+    monkeypatch.setattr(cells_module, "recognize", recognize)
+    monkeypatch.setattr("fhvae.recognition.inputs.Input.open", lambda *_: RowReader(None, None))
+    params = replace(
+        budget,
+        recognizers=(recognizer,),
+        layers=2,
+        learning_rates=(0.01, 0.03, 0.1),
+        repeats=2,
+    )
+    target = TargetCondition("clean", "clean", names, 1)
+    jobs = plan_jobs([phone_codes.source], materials(phone_codes, test=(target,)), params, seed=0)
+    found = run_job(jobs[0])
+    assert (found.learning_rate, found.dev_per, found.steps) == (0.03, pytest.approx(0.4), 15)
+    columns = ["repeat", "utterance_id", "speaker", "phones", "deletions", "substitutions"]
+    assert found.table[columns].to_numpy().tolist() == [
+        [repeat, name, "anna", len(labels.references[name]), repeat, 0]
+        for repeat in (0, 1)
+        for name in names
+    ]
+    monkeypatch.setenv("FHVAE_WORKERS", "1")
+    experiment = run_jobs(jobs)
+    assert experiment.table.equals(found.table)
+    assert experiment.training[recognizer]["fbank"]["clean"]["learning_rate"] == 0.03
+
+
+def test_without_a_job_there_is_an_empty_table():
+    assert list(run_jobs([]).table) == list(COLUMNS)

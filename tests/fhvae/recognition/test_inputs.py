@@ -1,13 +1,75 @@
-"""Where frames of a condition lie; standardization; what is missing or broken."""
+"""Inputs: rows at the same frames for all of them, standardized; what is missing or broken."""
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fhvae.artifacts import PackedWriter
 from fhvae.controls.pca import Pca
 from fhvae.errors import ArtifactError
-from fhvae.recognition.inputs import FramePaths, Input, frame_inputs, measure_scale
-from fhvae.recognition.rows import all_dimensions
+from fhvae.recognition.conditions import FramePaths
+from fhvae.recognition.inputs import (
+    Input,
+    all_dimensions,
+    extend,
+    first_dimensions,
+    frame_inputs,
+    measure_normalizer,
+    pca_rows,
+    stacked_rows,
+    windows,
+)
+from fhvae.recognition.labels import row_count
+
+
+def numbered(frames: int, mels: int = 3) -> np.ndarray:
+    """Frames that hold their own number in every band."""
+    return np.repeat(np.arange(frames, dtype=np.float32)[:, None], mels, axis=1)
+
+
+@given(st.integers(1, 60), st.integers(1, 9), st.integers(1, 25))
+def test_row_k_is_centered_on_frame_k_times_shift(frames, shift, window):
+    cut = windows(numbered(frames), window, shift)
+    assert cut.shape == (row_count(frames, shift), window, 3)
+    center = (window - 1) // 2
+    assert cut[:, center, 0].tolist() == list(range(0, frames, shift))
+
+
+@given(st.integers(1, 60), st.integers(1, 9))
+def test_fbank_rows_hold_every_frame_and_invent_none(frames, shift):
+    rows = stacked_rows(numbered(frames, mels=1), window=shift, shift=shift)
+    center = (shift - 1) // 2
+    wanted = np.arange(rows.size) - center
+    assert rows.flatten().tolist() == np.clip(wanted, 0, frames - 1).tolist()
+
+
+def test_edge_frames_are_repeated_beyond_both_ends():
+    cut = windows(numbered(5), window=4, shift=2)[:, :, 0]
+    assert cut.tolist() == [[0, 0, 1, 2], [1, 2, 3, 4], [3, 4, 4, 4]]
+    assert extend(numbered(5), 4, 2)[:, 0].tolist() == [0, 0, 1, 2, 3, 4, 4, 4]
+
+
+def test_all_frames_of_the_window_are_stacked_in_time_order():
+    frames = np.arange(12, dtype=np.float32).reshape(4, 3)
+    rows = stacked_rows(frames, window=3, shift=3)
+    assert rows.tolist() == [[0, 1, 2, 0, 1, 2, 3, 4, 5], [6, 7, 8, 9, 10, 11, 9, 10, 11]]
+
+
+def test_pca_rows_are_projections_of_the_windows():
+    frames = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32)
+    random = np.random.default_rng(1)
+    pca = Pca(random.normal(size=12).astype(np.float32), random.normal(size=(12, 2)))
+    rows = pca_rows(frames, pca, window=4, shift=2)
+    by_hand = (frames[1:5].flatten() - pca.mean) @ pca.directions  # row 1: frames 1 to 4
+    assert rows.shape == (4, 2)
+    assert rows[1] == pytest.approx(by_hand, abs=1e-5)
+
+
+def test_stored_rows_are_cut_to_their_first_dimensions():
+    rows = np.arange(10).reshape(2, 5)
+    assert first_dimensions(rows, 2).tolist() == [[0, 1], [5, 6]]
+    assert all_dimensions(rows).tolist() == rows.tolist()
 
 
 def write(stem, values):
@@ -45,16 +107,16 @@ def test_a_missing_folder_of_domains_names_the_stage_to_run(tmp_path):
 
 def test_train_rows_have_mean_0_and_deviation_1_after_scaling(paths):
     reader = Input("fbank", paths, all_dimensions).open("clean", "train")
-    scale = measure_scale(reader, ["a", "b"])
-    scaled = scale.apply(np.concatenate([reader.rows("a"), reader.rows("b")]))
+    normalizer = measure_normalizer(reader, ["a", "b"])
+    scaled = normalizer.apply(np.concatenate([reader.rows("a"), reader.rows("b")]))
     assert scaled.mean(axis=0) == pytest.approx(np.zeros(4), abs=1e-5)
     assert scaled.std(axis=0) == pytest.approx(np.ones(4), abs=1e-5)
     assert reader.length("b") == 9
 
 
-def test_a_constant_dimension_is_centred_and_not_blown_up(paths):
+def test_a_constant_dimension_is_centered_and_not_blown_up(paths):
     reader = Input("fbank", paths, all_dimensions).open("room", "test")
-    assert measure_scale(reader, ["c"]).apply(reader.rows("c")).tolist() == [[0.0] * 4] * 3
+    assert measure_normalizer(reader, ["c"]).apply(reader.rows("c")).tolist() == [[0.0] * 4] * 3
 
 
 def test_an_utterance_that_is_missing_is_named(paths):

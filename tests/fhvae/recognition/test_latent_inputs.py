@@ -12,8 +12,7 @@ from fhvae.params.fbank import FbankParams
 from fhvae.params.model import ModelParams
 from fhvae.params.segments import SegmentsParams
 from fhvae.recognition import latent_inputs
-from fhvae.recognition.conditions import Domains, make_matrix
-from fhvae.recognition.inputs import FramePaths
+from fhvae.recognition.conditions import Domains, FramePaths, make_matrix
 from fhvae.recognition.latent_inputs import (
     Models,
     infer_file,
@@ -46,14 +45,14 @@ def frames(count, seed=0):
 
 
 @pytest.mark.parametrize("shift", [1, 2, 3])
-def test_a_row_holds_z1_of_the_segment_centred_on_it(models, shift):
+def test_a_row_holds_z1_of_the_segment_centered_on_it(models, shift):
     trained, own = read_model(models.trained, torch.device("cpu")), frames(11)
     (rows,) = latent_rows(trained, [own], shift)
     assert rows.shape == (-(-11 // shift), Z1 + Z2)
-    centre = 6 if shift != 1 else 5
-    around = torch.from_numpy(own[centre - 2 : centre + 3])[:, None]
+    center = 6 if shift != 1 else 5
+    around = torch.from_numpy(own[center - 2 : center + 3])[:, None]
     found = posteriors(trained.network, around)
-    assert rows[centre // shift, :Z1] == pytest.approx(found.z1.mean[0].numpy(), abs=1e-5)
+    assert rows[center // shift, :Z1] == pytest.approx(found.z1.mean[0].numpy(), abs=1e-5)
 
 
 def test_mu2_is_the_shrunken_mean_of_z2_in_every_row(models):
@@ -85,7 +84,7 @@ def matrix():
     return make_matrix(labelled, Domains(("noise10",), ("room",)), [], seed=0)
 
 
-def test_only_what_a_recogniser_reads_is_inferred():
+def test_only_what_a_recognizer_reads_is_inferred():
     clean = [("clean", "train"), ("clean", "dev")]
     tested = [("clean", "test"), ("room", "test")]
     noisy = [("noise10", "train"), ("noise10", "dev")]

@@ -1,4 +1,4 @@
-"""The recogniser: padding changes nothing, and every weight learns."""
+"""The recognizer: padding changes nothing, and every weight learns."""
 
 import pytest
 import torch

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from fhvae.artifacts import Packed
-from fhvae.corpus.manifest import SAMPLE_RATE_HZ
+from fhvae.features.fbank import SAMPLE_RATE_HZ
 from fhvae.parallel import map_in_order
 
 FRAME = 1024  # samples, 64 ms: four periods of the lowest F0
@@ -66,16 +66,14 @@ def _autocorrelation(frames: np.ndarray) -> np.ndarray:
     return np.fft.irfft(np.square(np.abs(spectrum)), axis=1)[:, :FRAME]
 
 
-def measure_pitch(samples: Packed) -> Mapping[str, float | None]:
+def measure_f0(samples: Packed) -> Mapping[str, float | None]:
     """Measure the mean log F0 of all utterances, by id."""
     places = range(0, len(samples), CHUNK)
     chunks = [
         [np.array(samples[place]) for place in range(start, min(start + CHUNK, len(samples)))]
         for start in places
     ]
-    found = [
-        one for part in map_in_order(_measure_all, chunks, "pitch", unit="part") for one in part
-    ]
+    found = [one for part in map_in_order(_measure_all, chunks, "F0", unit="part") for one in part]
     return dict(zip(samples.utterance_ids, found, strict=True))
 
 

@@ -1,11 +1,12 @@
-"""The questions that a corpus allows: phone, speaker, sex, sentence, F0 and noise.
+"""The questions that a corpus allows: phone, speaker, sex, noise, F0 and sentence.
 
 Every question is put to codes of one segment. mu2 is that of the whole utterance, so it has
 seen more than the others.
 """
 
+import logging
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,13 +15,15 @@ import numpy as np
 from fhvae.corpus.manifest import SPLITS, Phone, Utterance
 from fhvae.corpus.phone_classes import fold39, folding_for, is_silence, uses_timit
 from fhvae.errors import TrialError
-from fhvae.probes.accuracy import chance
-from fhvae.probes.control import cluster_count, control_labels
+from fhvae.intervals import INTERVALS, why_no_interval
 from fhvae.probes.rows import Rows, by_utterance, join, label, phones_of, take
 from fhvae.probes.tasks import (
     ControlLabels,
     Task,
+    chance,
     check_task,
+    cluster_count,
+    control_labels,
     deal_speakers,
     fold_labels,
     speaker_task,
@@ -28,8 +31,10 @@ from fhvae.probes.tasks import (
 )
 from fhvae.seeds import generator
 
+log = logging.getLogger(__name__)
+
 CODES = ("fbank", "pca", "untrained", "z1", "z2", "mu2")  # rows of the matrix
-NO_PHONES = "the corpus has no phone times (phones.csv is empty)"
+NO_PHONES = "the corpus has no phone times"
 NOISE_PARTS = ("fit", "score", "fit", "choose")  # of the test speakers
 
 
@@ -92,7 +97,7 @@ def ask_phone(material: Material) -> Question:
     TIMIT's 61 symbols are fitted as 48 classes and scored as 39.
     """
     if not material.phones:
-        raise TrialError(NO_PHONES)
+        raise TrialError(f"{NO_PHONES} (phones.csv is empty)")
     names = {phone.phone for phones in material.phones.values() for phone in phones}
     to_fit = folding_for(names, classes=48)
     random = generator(material.seed, "probes", "phone-segments")
@@ -228,3 +233,54 @@ def ask_snr(material: Material) -> Question:
         fit = take(fit, np.sort(random.permutation(len(fit))[: material.max_segments]))
     task = Task("snr", fit, choose, score)
     return _question(task, levels_db=sorted(int(snr_db) for snr_db in material.noisy))
+
+
+FACTORS: Mapping[str, Callable[[Material], Question]] = {
+    "phone": ask_phone,
+    "speaker": ask_speaker,
+    "sex": ask_sex,
+    "snr": ask_snr,
+    "f0": ask_f0,
+    "sentence": ask_sentence,
+}
+HEADLINE_MLP = {"phone": ("z1", "fbank", "pca")}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The questions that a corpus allows.
+
+    Attributes:
+        tasks: the questions.
+        counts: by name of a task, what it rests on, as written to metrics.
+        absent: by name of a task that is not possible, or of its intervals, the reason.
+    """
+
+    tasks: Sequence[Task]
+    counts: Mapping[str, Mapping[str, Any]]
+    absent: Mapping[str, str]
+
+    def inputs_with_mlp(self, everything: bool) -> dict[str, tuple[str, ...]]:
+        """Say which inputs of which task also get a hidden-layer probe."""
+        if not everything:
+            return dict(HEADLINE_MLP)
+        return {task.name: tuple(task.fit.inputs) for task in self.tasks}
+
+
+def plan_tasks(material: Material) -> Plan:
+    """Build every question, or say why one is not possible."""
+    tasks, counts, absent = [], {}, {}
+    for name, ask in FACTORS.items():
+        try:
+            question = ask(material)
+        except TrialError as error:
+            log.warning("the %s probe is absent: %s", name, error)
+            absent[name] = str(error)
+            continue
+        tasks.append(question.task)
+        counts[name] = question.counts
+        few = why_no_interval(len(np.unique(question.task.score.speakers)))
+        if few:
+            log.warning("the %s probe has no intervals: %s", name, few)
+            absent[f"{name}.{INTERVALS}"] = few
+    return Plan(tasks, counts, absent)

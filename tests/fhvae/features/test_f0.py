@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fhvae.artifacts import Packed
-from fhvae.probes.pitch import mean_log_f0, measure_pitch
+from fhvae.features.f0 import mean_log_f0, measure_f0
 
 RATE = 16_000
 
@@ -45,13 +45,13 @@ def test_noise_and_silence_do_not_count():
 
 
 def test_utterances_keep_their_names_with_any_number_of_workers(monkeypatch):
-    monkeypatch.setattr("fhvae.probes.pitch.CHUNK", 2)
+    monkeypatch.setattr("fhvae.features.f0.CHUNK", 2)
     parts = [voice(90), np.zeros(3000, np.int16), voice(200, seconds=0.3)]
     lengths = np.array([len(part) for part in parts])
     packed = Packed(np.concatenate(parts), ("a", "b", "c"), np.cumsum(lengths) - lengths, lengths)
     for workers in ("1", "2"):
         monkeypatch.setenv("FHVAE_WORKERS", workers)
-        found = measure_pitch(packed)
+        found = measure_f0(packed)
         assert found["a"] == pytest.approx(np.log(90), abs=0.01)
         assert found["b"] is None
         assert found["c"] == pytest.approx(np.log(200), abs=0.01)

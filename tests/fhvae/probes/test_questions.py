@@ -8,11 +8,20 @@ import pytest
 from fhvae.corpus.manifest import Phone
 from fhvae.errors import TrialError
 from fhvae.plots.matrix import matrix_cells
-from fhvae.probes.accuracy import LINEAR, ProbeSetting, run_probes
-from fhvae.probes.factors import ask_f0, ask_phone, ask_sentence, ask_sex, ask_snr, ask_speaker
-from fhvae.probes.summary import plan_tasks, purities, summarize
+from fhvae.probes.classifiers import LINEAR
+from fhvae.probes.questions import (
+    ask_f0,
+    ask_phone,
+    ask_sentence,
+    ask_sex,
+    ask_snr,
+    ask_speaker,
+    plan_tasks,
+)
+from fhvae.probes.run import purities, run_probes, summarize
 from tests.latent_factory import make_latents, make_utterances, segment_phones
 from tests.probe_factory import (
+    PROBES,
     SEGMENTS_EACH,
     SPEAKERS,
     make_material,
@@ -24,7 +33,7 @@ from tests.probe_factory import (
 
 pytestmark = pytest.mark.usefixtures("few_speakers_suffice")
 
-SETTING = ProbeSetting(penalties=(1e-4, 1e-2, 1.0), draws=60, seed=0)
+SETTING = replace(PROBES, penalties=(1e-4, 1e-2, 1.0), bootstrap=60)
 UTTERANCES = split_utterances()
 LATENTS = split_latents(UTTERANCES, noise=0.1)
 MATERIAL = make_material(LATENTS, UTTERANCES)
@@ -32,7 +41,7 @@ MATERIAL = make_material(LATENTS, UTTERANCES)
 
 def metrics_of(latents, utterances=UTTERANCES, **more):
     plan = plan_tasks(make_material(latents, utterances, **more))
-    return summarize(plan, run_probes(plan.tasks, SETTING))
+    return summarize(plan, run_probes(plan.tasks, SETTING, 0))
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +203,7 @@ def test_f0_is_that_of_the_utterance_and_is_read_where_it_is():
     question = ask_f0(replace(MATERIAL, log_f0=values))
     assert question.counts["unvoiced_utterances"] == 1
     assert question.counts["segments"] == {"fit": 138, "choose": 48, "score": 96}
-    found = run_probes([question.task], SETTING)["f0"]
+    found = run_probes([question.task], SETTING, 0)["f0"]
     assert found["mu2"][LINEAR].scores.value > 0.99
     assert found["z1"][LINEAR].scores.value < 0.1
 
@@ -213,7 +222,7 @@ def test_snr_is_asked_of_speakers_never_fitted_on():
     assert question.counts["segments"] == {"fit": 96, "choose": 48, "score": 48}
     parts = [set(part.speakers.tolist()) for part in (task.fit, task.choose, task.score)]
     assert len(set.union(*parts)) == sum(map(len, parts)) == 4
-    assert run_probes([task], SETTING)["snr"]["z1"][LINEAR].scores.value > 0.9
+    assert run_probes([task], SETTING, 0)["snr"]["z1"][LINEAR].scores.value > 0.9
     few = [item for own in UTTERANCES.values() for item in own if item.speaker != "test03"]
     with pytest.raises(TrialError, match="snr probe needs 4 test speakers, found 3"):
         ask_snr(replace(MATERIAL, noisy=noisy, utterances=few))

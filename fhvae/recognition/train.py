@@ -1,4 +1,4 @@
-"""Train a recogniser by CTC for a fixed number of steps, and let it recognise."""
+"""Train a recognizer by CTC for a fixed number of steps, and let it recognize."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
@@ -9,13 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from fhvae.device import choose_device
+from fhvae.features.normalize import Normalizer
 from fhvae.params.recognition import RecognizerParams
-from fhvae.recognition.batches import endless_order, group_by_length, load_batch
 from fhvae.recognition.conditions import TrainCondition
-from fhvae.recognition.inputs import Input, RowReader, Scale, measure_scale
-from fhvae.recognition.labels import Labels
+from fhvae.recognition.inputs import Input, RowReader, measure_normalizer
+from fhvae.recognition.labels import Labels, count_edits, error_rate
 from fhvae.recognition.network import BLANK, Recognizer
-from fhvae.recognition.scoring import count_edits, error_rate
 from fhvae.seeds import generator, stream_seed
 
 WARM_UP = 0.1  # share of the steps in which the learning rate rises, linearly
@@ -25,25 +24,68 @@ DECODE_UTTERANCES = 32
 
 
 @dataclass(frozen=True)
-class Learned:
-    """A trained recogniser, as it stood at its best look at dev.
+class Batch:
+    """Rows of a few utterances, time first, zeros after the end of the shorter ones.
 
     Attributes:
-        network: ready to recognise.
-        scale: standardizes its rows.
+        rows: `[row, utterance, dimension]` float32.
+        lengths: `[utterance]` int64, in rows.
+    """
+
+    rows: Tensor
+    lengths: Tensor
+
+
+def pad_utterances(utterances: Sequence[np.ndarray]) -> Batch:
+    """Put utterances, each `[row, dimension]`, side by side."""
+    lengths = [len(rows) for rows in utterances]
+    padded = np.zeros((max(lengths), len(utterances), utterances[0].shape[1]), np.float32)
+    for place, rows in enumerate(utterances):
+        padded[: len(rows), place] = rows
+    return Batch(torch.from_numpy(padded), torch.tensor(lengths))
+
+
+def load_batch(reader: RowReader, normalizer: Normalizer, utterance_ids: Sequence[str]) -> Batch:
+    """Read, standardize and pad the rows of a few utterances."""
+    return pad_utterances(
+        [normalizer.apply(reader.rows(utterance_id)) for utterance_id in utterance_ids]
+    )
+
+
+def group_by_length(
+    lengths: Mapping[str, int], utterance_ids: Sequence[str], size: int
+) -> list[list[str]]:
+    """Cut utterances, sorted by length and id, into groups of `size`; the last may be smaller."""
+    ordered = sorted(utterance_ids, key=lambda name: (lengths[name], name))
+    return [ordered[first : first + size] for first in range(0, len(ordered), size)]
+
+
+def endless_order(groups: int, random: np.random.Generator) -> Iterator[int]:
+    """Give positions of groups for ever: each pass takes every group once, in a new order."""
+    while True:
+        yield from (int(place) for place in random.permutation(groups))
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A trained recognizer, as it stood at its best look at dev.
+
+    Attributes:
+        network: ready to recognize.
+        normalizer: standardizes its rows.
         dev_per: phone error rate on dev at that look.
         step: after how many steps that was.
     """
 
     network: Recognizer
-    scale: Scale
+    normalizer: Normalizer
     dev_per: float
     step: int
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One training run: which layers, which learning rate, which recogniser seed."""
+    """One training run: which layers, which learning rate, which recognizer seed."""
 
     layers: int
     learning_rate: float
@@ -52,10 +94,10 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Lessons:
-    """What a recogniser learns from: rows, and the labels of utterances by id."""
+    """What a recognizer learns from: rows, and the labels of utterances by id."""
 
     reader: RowReader
-    scale: Scale
+    normalizer: Normalizer
     taught: Mapping[str, Sequence[int]]
 
     def groups(self, size: int) -> list[list[str]]:
@@ -111,7 +153,7 @@ def learn(
     attempt: Attempt,
     seed: int,
 ) -> Learned:
-    """Train one recogniser; the state kept is that of the lowest error rate on dev.
+    """Train one recognizer; the state kept is that of the lowest error rate on dev.
 
     Args:
         source: the input.
@@ -124,21 +166,25 @@ def learn(
     reader, dev = (source.open(condition.domain, split) for split in ("train", "dev"))
     lessons = Lessons(
         reader=reader,
-        scale=measure_scale(reader, condition.train_ids),
+        normalizer=measure_normalizer(reader, condition.train_ids),
         taught={name: labels.taught[name] for name in condition.train_ids},
     )
     weights_seed = stream_seed(seed, "recognition", "weights", attempt.repeat)
     network = new_recognizer(
-        len(lessons.scale.mean), len(labels.classes) + 1, attempt.layers, params.cells, weights_seed
+        len(lessons.normalizer.mean),
+        len(labels.classes) + 1,
+        attempt.layers,
+        params.cells,
+        weights_seed,
     ).to(choose_device())
     random = generator(seed, "recognition", "batches", condition.name, attempt.repeat)
     looks, best = look_steps(params.steps, params.looks), None
     for step in take_steps(network, lessons, params, attempt.learning_rate, random):
         if step in looks:
-            found = recognize(network, dev, lessons.scale, condition.dev_ids, labels)
+            found = recognize(network, dev, lessons.normalizer, condition.dev_ids, labels)
             dev_per = per_of(found, labels)
             if best is None or dev_per < best.dev_per:
-                best = Learned(deepcopy(network), lessons.scale, dev_per, step)
+                best = Learned(deepcopy(network), lessons.normalizer, dev_per, step)
     if best is None:
         raise ValueError("training must have at least one step and one look at dev")
     return best
@@ -160,7 +206,7 @@ def take_steps(
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * rate_share(step, params.steps)
         names = groups[next(order)]
-        batch = load_batch(lessons.reader, lessons.scale, names)
+        batch = load_batch(lessons.reader, lessons.normalizer, names)
         scores = network(batch.rows.to(device), batch.lengths.to(device))
         loss = ctc_loss(scores, batch.lengths, [lessons.taught[name] for name in names])
         optimizer.zero_grad()
@@ -180,16 +226,16 @@ def best_path(labels: np.ndarray) -> list[int]:
 def recognize(
     network: Recognizer,
     reader: RowReader,
-    scale: Scale,
+    normalizer: Normalizer,
     utterance_ids: Sequence[str],
     labels: Labels,
 ) -> dict[str, tuple[str, ...]]:
-    """Recognise utterances greedily, without language model: scored classes by utterance id."""
+    """Recognize utterances greedily, without language model: scored classes by utterance id."""
     device = next(network.parameters()).device
     lengths = {name: reader.length(name) for name in utterance_ids}
     found = {}
     for names in group_by_length(lengths, utterance_ids, DECODE_UTTERANCES):
-        batch = load_batch(reader, scale, names)
+        batch = load_batch(reader, normalizer, names)
         scores = network(batch.rows.to(device), batch.lengths.to(device))
         best = scores.argmax(dim=2).cpu().numpy()
         for place, (name, length) in enumerate(zip(names, batch.lengths.tolist(), strict=True)):
@@ -198,6 +244,6 @@ def recognize(
 
 
 def per_of(found: Mapping[str, Sequence[str]], labels: Labels) -> float:
-    """Compute the phone error rate of recognised utterances."""
+    """Compute the phone error rate of recognized utterances."""
     references = [labels.references[name] for name in found]
     return error_rate(references, count_edits(references, list(found.values())))

@@ -1,20 +1,24 @@
 """CTC training on codes whose truth is known."""
 
 import math
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from fhvae.recognition.batches import endless_order, group_by_length, pad
-from fhvae.recognition.training import (
+from fhvae.recognition import train
+from fhvae.recognition.train import (
     Attempt,
     best_path,
     ctc_loss,
+    endless_order,
+    group_by_length,
     learn,
     look_steps,
     new_recognizer,
+    pad_utterances,
     per_of,
     rate_share,
     recognize,
@@ -27,11 +31,11 @@ def learned_from(lesson, params, attempt=ONE_LAYER, seed=0):
     return learn(lesson.source, lesson.condition, lesson.labels, params, attempt, seed)
 
 
-def test_codes_that_are_phones_are_recognised(phone_codes, budget):
+def test_codes_that_are_phones_are_recognized(phone_codes, budget):
     assert learned_from(phone_codes, budget).dev_per < 0.05
 
 
-def test_a_linear_recogniser_reads_them_too(phone_codes, budget):
+def test_a_linear_recognizer_reads_them_too(phone_codes, budget):
     linear = Attempt(layers=0, learning_rate=0.1, repeat=0)
     assert learned_from(phone_codes, budget, linear).dev_per < 0.05
 
@@ -44,9 +48,30 @@ def test_the_kept_state_is_the_one_whose_error_is_reported(phone_codes, budget):
     found = learned_from(phone_codes, replace(budget, steps=30, looks=3))
     dev = phone_codes.source.open("clean", "dev")
     names, labels = phone_codes.condition.dev_ids, phone_codes.labels
-    again = recognize(found.network, dev, found.scale, names, labels)
+    again = recognize(found.network, dev, found.normalizer, names, labels)
     assert found.dev_per == per_of(again, labels)
     assert found.step in {10, 20, 30}
+
+
+@pytest.mark.parametrize(
+    ("rates", "best"), [((0.5, 0.2, 0.3), 1), ((0.5, 0.3, 0.2), 2), ((0.2, 0.2, 0.4), 0)]
+)
+def test_the_kept_state_is_that_of_the_first_of_the_best_looks(
+    phone_codes, budget, monkeypatch, rates, best
+):
+    seen, coming = [], iter(rates)
+
+    def look(network, *_):
+        seen.append(deepcopy(network.state_dict()))
+        return {}
+
+    monkeypatch.setattr(train, "recognize", look)
+    monkeypatch.setattr(train, "per_of", lambda *_: next(coming))
+    found = learned_from(phone_codes, replace(budget, steps=9, looks=3))
+    assert (found.dev_per, found.step) == (rates[best], 3 * (best + 1))
+    kept = found.network.state_dict()
+    equal = [all(torch.equal(kept[name], one[name]) for name in kept) for one in seen]
+    assert equal == [place == best for place in range(3)]
 
 
 def test_equal_seeds_equal_weights_other_seeds_other_weights(phone_codes, budget):
@@ -121,7 +146,7 @@ def test_each_pass_takes_every_batch_once():
 
 
 def test_padding_is_zero_beyond_each_utterance():
-    batch = pad([np.ones((2, 3)), np.full((4, 3), 2.0)])
+    batch = pad_utterances([np.ones((2, 3)), np.full((4, 3), 2.0)])
     assert batch.lengths.tolist() == [2, 4]
     assert batch.rows[:, 0, 0].tolist() == [1, 1, 0, 0]
     assert batch.rows[:, 1, 2].tolist() == [2, 2, 2, 2]
