@@ -12,6 +12,7 @@ import numpy as np
 
 from fhvae.artifacts import Packed
 from fhvae.corpus.manifest import Utterance
+from fhvae.corpus.text import normalize_text
 from fhvae.errors import TrialError
 from fhvae.intervals import Interval, draw_counts, ratio_interval
 
@@ -39,8 +40,8 @@ class ClosedSet:
 def sentence_halves(utterances: Sequence[Utterance]) -> np.ndarray:
     """Deal each speaker's sentences out to two halves in turn, `[utterance]` of 0, 1 or -1.
 
-    Utterances of one text go to one half; without a text each is a sentence of its own. A speaker
-    of a single sentence gets -1.
+    Utterances of one sentence go to one half; without a text each is a sentence of its own. A
+    speaker of a single sentence gets -1.
     """
     sentences: dict[str, set[str]] = defaultdict(set)
     for item in utterances:
@@ -54,7 +55,7 @@ def sentence_halves(utterances: Sequence[Utterance]) -> np.ndarray:
 
 
 def _sentence(utterance: Utterance) -> str:
-    return utterance.text or utterance.utterance_id
+    return normalize_text(utterance.text) or utterance.utterance_id
 
 
 def utterance_statistics(codes: Packed) -> np.ndarray:

@@ -8,13 +8,13 @@ cross_session    targets of different sessions, non-targets of one sex
 multi3           enrolled with the mean of three utterances, tested with one; other sentences
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from fhvae.corpus.manifest import Utterance
+from fhvae.corpus.text import normalize_text
 from fhvae.errors import ArtifactError, TrialError
 from fhvae.trials.cosine import Vectors
 from fhvae.trials.error_rates import check_both_kinds
@@ -87,14 +87,9 @@ def labels_of(utterance_ids: Sequence[str], utterances: Sequence[Utterance]) -> 
         utterance_ids=tuple(utterance_ids),
         speakers=tuple(utterance.speaker for utterance in own),
         sexes=tuple(utterance.gender for utterance in own),
-        texts=tuple(plain_text(utterance.text) for utterance in own),
+        texts=tuple(normalize_text(utterance.text) for utterance in own),
         sessions=tuple(utterance.session for utterance in own),
     )
-
-
-def plain_text(text: str) -> str:
-    """Keep the words of a sentence, so that case and punctuation do not tell two apart."""
-    return " ".join(re.findall(r"[\w']+", text.casefold()))
 
 
 def all_pairs_list(labels: Labels, most: int, random: np.random.Generator) -> TrialList:

@@ -13,7 +13,6 @@ from fhvae.verification.conditions import (
     cross_session,
     labels_of,
     make_conditions,
-    plain_text,
     same_sex,
     several_enrolled,
     triples,
@@ -103,11 +102,6 @@ def test_an_unknown_sex_or_text_is_never_called_equal():
     trials = conditions.lists["different_text"].trials
     pairs = set(zip(trials.enrol.tolist(), trials.test.tolist(), strict=True))
     assert pairs == {(0, 1), (0, 5), (1, 4), (1, 5), (4, 5)}
-
-
-def test_case_and_punctuation_do_not_tell_sentences_apart():
-    assert plain_text("Don't ask, me!") == plain_text("don't  ASK me") == "don't ask me"
-    assert plain_text("") == ""
 
 
 def test_sessions_by_hand():
