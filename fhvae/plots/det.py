@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fhvae.plots.drawing import COLOUR_OF, PINK, new_figure
-from fhvae.trials.det_axis import deviates
-from fhvae.trials.error_rates import ErrorCurve
+from fhvae.trials import ErrorCurve, deviates
 
 GREY = "#777777"
 COLOURS = {**COLOUR_OF, "ivector": PINK, "untrained": GREY}

@@ -15,6 +15,7 @@ from fhvae.corpus.manifest import Utterance
 from fhvae.corpus.text import normalize_text
 from fhvae.errors import TrialError
 from fhvae.intervals import Interval, draw_counts, ratio_interval
+from fhvae.verification.vectors import row_statistics
 
 MIN_STD = 1e-6  # over the utterances; below, a statistic says nothing but rounding
 HALVES = 2
@@ -58,25 +59,13 @@ def _sentence(utterance: Utterance) -> str:
     return normalize_text(utterance.text) or utterance.utterance_id
 
 
-def utterance_statistics(codes: Packed) -> np.ndarray:
-    """Compute mean and standard deviation of codes over each utterance, `[utterance, 2 dim]`."""
-    return np.array(
-        [
-            np.concatenate(
-                [rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64)]
-            )
-            for _, rows in codes.items()
-        ]
-    )
-
-
 def closed_set(
     codes: Packed, utterances: Sequence[Utterance], draws: int, random: np.random.Generator
 ) -> ClosedSet:
     """Name the speaker of every test utterance by a classifier fitted on the other half.
 
     Args:
-        codes: of the test split.
+        codes: of the test split, utterances sorted by id.
         utterances: the same, in the same order.
         draws: of speakers, for the interval.
         random: of these draws.
@@ -93,7 +82,7 @@ def closed_set(
             f"closed-set identification needs at least 2 test speakers with {HALVES} sentences "
             f"each, found {len(names)} among {len(set(speakers))}"
         )
-    named = name_speakers(utterance_statistics(codes)[usable], labels, halves[usable])
+    named = name_speakers(row_statistics(codes).values[usable], labels, halves[usable])
     spoken = np.bincount(labels).astype(np.float64)
     hits = np.bincount(labels, weights=named == labels, minlength=len(names))
     counts = draw_counts(len(names), draws, random)

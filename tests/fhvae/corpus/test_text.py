@@ -11,11 +11,11 @@ from fhvae.corpus.manifest import Recording
 from fhvae.corpus.text import normalize_text
 from fhvae.probes.factors import ask_sentence
 from fhvae.probes.transfer import without_common
-from fhvae.trials.pairs import pairs_of
 from fhvae.verification.closed_set import sentence_halves
-from fhvae.verification.conditions import different_text, labels_of
+from fhvae.verification.trial_lists import different_text
 from tests.latent_factory import make_utterances
 from tests.probe_factory import make_material, split_latents, split_utterances
+from tests.score_lists import every_pair
 
 ALIKE = ("Hello there.", "hello  THERE", "Hello, there!", "«hello» there…")
 OTHER = "Hello here."
@@ -50,9 +50,9 @@ def test_normalizing_twice_changes_nothing(text):
 @twins
 def test_a_list_of_trials_leaves_out_pairs_of_one_sentence(text):
     own = saying(make_utterances("test", 2, 2), [ALIKE[0], OTHER, text, "..."])
-    known = labels_of([one.utterance_id for one in own], own)
-    trials = different_text(pairs_of(known.utterance_ids, known.speakers), known)
-    pairs = list(zip(trials.enrol.tolist(), trials.test.tolist(), strict=True))
+    trials = every_pair(own)
+    kept = trials.take(different_text(trials, own))
+    pairs = list(zip(kept.enrol.tolist(), kept.test.tolist(), strict=True))
     assert pairs == [(0, 1), (1, 2)]  # no pair of 0 and 2, none with a text that is unknown
 
 

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import norm
 
 from fhvae.plots.det import draw_det
-from fhvae.trials.error_rates import ErrorCurve
+from fhvae.trials import ErrorCurve
 
 NO_BANDS = pd.DataFrame(columns=["system", "fpr", "fnr_low", "fnr_high"])
 METRICS = {
