@@ -43,10 +43,7 @@ from fhvae.params.whole import Params
 from fhvae.training.checkpoint import course_of_run
 from fhvae.training.data import open_sequences
 from fhvae.training.loop import Setting, TrainedRun
-from fhvae.trials.cosine import Vectors, cosine_scores
-from fhvae.trials.error_rates import eer
-from fhvae.trials.monitor import cosine_eer
-from fhvae.trials.pairs import pairs_of
+from fhvae.trials import Vectors, cosine_eer, cosine_scores, eer, pairs_of
 from fhvae.verification.backends import fit_lda, project
 
 ROOT = Path(__file__).parent.parent

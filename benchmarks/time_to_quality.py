@@ -35,7 +35,7 @@ from fhvae.params.reading import from_mapping
 from fhvae.params.whole import Params
 from fhvae.training.data import open_sequences
 from fhvae.training.loop import Setting
-from fhvae.trials.monitor import cosine_eer
+from fhvae.trials import cosine_eer
 
 PLAN = Path(__file__).with_suffix(".yaml")
 RESULTS = Path(__file__).parent / "results" / "time_to_quality"

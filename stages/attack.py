@@ -16,18 +16,18 @@ from fhvae.params.asked import read_params
 from fhvae.params.attack import AttackParams
 from fhvae.params.run import Evaluated
 from fhvae.seeds import generator
-from fhvae.trials.pairs import Trials, pairs_of
+from fhvae.trials import Trials, pairs_of
 from fhvae.verification.attack import (
     CHANCE,
     AttackData,
-    Labelled,
+    LabelledCodes,
     Outcome,
     attack_all,
+    code_sequences,
     open_set_eer,
 )
 from fhvae.verification.closed_set import ClosedSet, closed_set
-from fhvae.verification.code_sequences import code_sequences
-from fhvae.verification.intervals import SpeakerDraws, draw_speakers
+from fhvae.verification.resampling import SpeakerDraws, resample_speakers
 
 log = logging.getLogger(__name__)
 NO_DEV = "dev must have two utterances of one speaker and two speakers to choose the attacker"
@@ -87,13 +87,13 @@ def main() -> None:
     }
     speakers = {split: tuple(item.speaker for item in utterances[split]) for split in SPLITS}
     trials = pairs_of(codes["test"]["z1"].utterance_ids, speakers["test"])
-    draws = draw_speakers(trials, asked.bootstrap, generator(seed, "attack", "speakers"))
+    draws = resample_speakers(trials, asked.bootstrap, generator(seed, "attack", "speakers"))
     metrics: dict[str, Any] = {"attack": {}, "closed_set": {}, "absent": {}}
 
     data = {
         name: AttackData(
-            Labelled(codes["train"][name], speakers["train"]),
-            Labelled(codes["dev"][name], speakers["dev"]),
+            LabelledCodes(codes["train"][name], speakers["train"]),
+            LabelledCodes(codes["dev"][name], speakers["dev"]),
             test,
         )
         for name, test in codes["test"].items()

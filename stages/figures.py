@@ -22,8 +22,8 @@ from fhvae.plots.learning_curve import draw_learning_curve
 from fhvae.plots.matrix import draw_matrix, matrix_cells
 from fhvae.plots.mismatch import draw_mismatch
 from fhvae.plots.probe import draw_probes
-from fhvae.trials.error_rates import ErrorCurve, det_points
-from fhvae.verification.trials import read_scores
+from fhvae.trials import ErrorCurve, det_points
+from fhvae.verification.scores import read_scores
 
 
 @dataclass(frozen=True, kw_only=True)

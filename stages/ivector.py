@@ -23,7 +23,7 @@ from fhvae.ivector.total_variability import Trained, ivectors
 from fhvae.params.asked import read_params
 from fhvae.params.ivector import IvectorParams
 from fhvae.params.run import Seeded
-from fhvae.trials.monitor import cosine_eer
+from fhvae.trials import cosine_eer
 
 log = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ from fhvae.training.data import open_sequences
 from fhvae.training.loop import Setting, TrainedRun, Trainer
 from fhvae.training.precision import set_precision
 from fhvae.training.world import World, joined_world
-from fhvae.trials.monitor import cosine_eer
+from fhvae.trials import cosine_eer
 
 
 @dataclass(frozen=True, kw_only=True)

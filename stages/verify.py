@@ -11,12 +11,21 @@ from fhvae.parallel import map_in_order
 from fhvae.params.asked import read_params
 from fhvae.params.run import Evaluated
 from fhvae.params.verification import VerificationParams
-from fhvae.verification.comparison import evaluate_vector
-from fhvae.verification.conditions import labels_of
-from fhvae.verification.det import band_table, det_table
-from fhvae.verification.plan import make_plan, write_lists
-from fhvae.verification.sources import Sources, read_vectors
-from fhvae.verification.summary import calibration_table, named_curves, summarize
+from fhvae.verification.evaluate import (
+    VectorTask,
+    evaluate_vector,
+    make_evaluation,
+    write_lists,
+)
+from fhvae.verification.summary import (
+    band_table,
+    calibration_table,
+    det_table,
+    named_curves,
+    summarize,
+)
+from fhvae.verification.trial_lists import find_utterances
+from fhvae.verification.vectors import Sources, read_vectors
 
 INPUTS = ("corpus", "fbank", "latents", "ivectors", "controls")
 
@@ -37,23 +46,25 @@ def main() -> None:
     corpus = read_corpus(corpus_path)
     sources = Sources(fbank, latents, ivectors, controls)
     vectors = {split: read_vectors(sources, split, params.seed) for split in SPLITS}
-    labels = {
-        split: labels_of(own["mu2"].utterance_ids, corpus.split(split))
+    utterances = {
+        split: find_utterances(own["mu2"].utterance_ids, corpus.split(split))
         for split, own in vectors.items()
     }
-    plan = make_plan(vectors, labels, params.verification, params.protocol, params.seed)
+    evaluation = make_evaluation(utterances, params.verification, params.protocol, params.seed)
+    tasks = [
+        VectorTask(name, *(vectors[split][name] for split in SPLITS)) for name in vectors["test"]
+    ]
 
     with new_folder(scores) as folder:
-        hashes = write_lists(folder, plan.setting)
-        evaluate = partial(evaluate_vector, setting=plan.setting, scores=folder)
-        results = list(map_in_order(evaluate, plan.tasks, "compare vectors", unit="vector"))
+        hashes = write_lists(folder, evaluation)
+        evaluate = partial(evaluate_vector, evaluation=evaluation, scores=folder)
+        results = list(map_in_order(evaluate, tasks, "compare vectors", unit="vector"))
         write_csv(folder / "calibration.csv", calibration_table(results))
 
     curves = named_curves(results)
     write_csv(plots / "det.csv", det_table(curves))
     write_csv(plots / "det_bands.csv", band_table(curves))
-    metrics = summarize(results, plan.setting, hashes, labels["train"].speakers, plan.absent)
-    write_metrics(metrics_path, metrics)
+    write_metrics(metrics_path, summarize(results, evaluation, hashes))
 
 
 if __name__ == "__main__":

@@ -102,7 +102,7 @@ EDITS = {
     "table-of-mu2": comment("fhvae/training/table.py", "train"),
     "grid": edit("fhvae/inference.py", "", "factor_grid = None\n", *RUN_THE_MODEL),
     "eer": edit(
-        "fhvae/trials/error_rates.py",
+        "fhvae/trials.py",
         "return float(equal_error_rate",
         "return 1 - float(equal_error_rate",
         *("train", "ivector", "verify", "attack", "figures"),
@@ -110,7 +110,7 @@ EDITS = {
     "controls": comment("fhvae/controls/inputs.py", "controls"),
     "ubm": comment("fhvae/ivector/ubm.py", "ivector"),
     "plda": comment("fhvae/verification/plda.py", "verify"),
-    "attacker": comment("fhvae/verification/attack_network.py", "attack"),
+    "attacker": comment("fhvae/verification/attack.py", "attack"),
     "newton": comment("fhvae/probes/newton.py", "probe"),
     "f0": comment("fhvae/features/f0.py", "probe"),
     "recognizer": comment("fhvae/recognition/network.py", *RECOGNITION),

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fhvae.plots.drawing import COLOR_OF, PINK, new_figure
-from fhvae.trials.det_axis import deviates
-from fhvae.trials.error_rates import ErrorCurve
+from fhvae.trials import ErrorCurve, deviates
 
 GRAY = "#777777"
 COLORS = {**COLOR_OF, "ivector": PINK, "untrained": GRAY}

@@ -14,6 +14,7 @@ import numpy as np
 
 from fhvae.corpus.manifest import SPLITS, Phone, Utterance
 from fhvae.corpus.phone_classes import fold39, folding_for, is_silence, uses_timit
+from fhvae.corpus.text import normalize_text
 from fhvae.errors import TrialError
 from fhvae.intervals import INTERVALS, why_no_interval
 from fhvae.probes.rows import Rows, by_utterance, join, label, phones_of, take
@@ -168,21 +169,16 @@ def ask_sentence(material: Material) -> Question:
     """Ask which of the sentences that speakers of all splits have in common is spoken."""
     splits: dict[str, set[str]] = defaultdict(set)
     for one in material.utterances:
-        splits[_plain(one.text)].add(one.split)
+        splits[normalize_text(one.text)].add(one.split)
     common = {text for text, found in splits.items() if text and found >= set(SPLITS)}
     if len(common) < 2:
         raise TrialError(
             "the sentence probe needs 2 sentences spoken in each of train, dev and test, "
             f"found {len(common)}"
         )
-    texts = {one.utterance_id: _plain(one.text) for one in material.utterances}
+    texts = {one.utterance_id: normalize_text(one.text) for one in material.utterances}
     spoken = {name: text if text in common else None for name, text in texts.items()}
     return _ask_utterances(material, "sentence", spoken)
-
-
-def _plain(text: str) -> str:
-    """Drop case and punctuation."""
-    return " ".join("".join(c for c in text.lower() if c.isalnum() or c in " '").split())
 
 
 def ask_f0(material: Material) -> Question:

@@ -15,6 +15,7 @@ import numpy as np
 
 from fhvae.artifacts import Packed
 from fhvae.corpus.manifest import Recording
+from fhvae.corpus.text import normalize_text
 from fhvae.errors import TrialError
 from fhvae.features.fbank import log_mel
 from fhvae.features.normalize import Normalizer
@@ -147,11 +148,11 @@ def without_common(recordings: Sequence[Recording]) -> list[Recording]:
     everyone = {one.utterance.speaker for one in recordings}
     readers: dict[str, set[str]] = {}
     for one in recordings:
-        readers.setdefault(one.utterance.text, set()).add(one.utterance.speaker)
+        readers.setdefault(normalize_text(one.utterance.text), set()).add(one.utterance.speaker)
     return [
         one
         for one in recordings
-        if not one.utterance.text or readers[one.utterance.text] != everyone
+        if not (text := normalize_text(one.utterance.text)) or readers[text] != everyone
     ]
 
 

@@ -1,15 +1,203 @@
-"""What the train speakers teach about vectors before they are scored: LDA."""
+"""The back-ends by name: fitted on train, chosen on dev, never shown test.
+
+cos       cosine, not centered
+cos_c     cosine after the mean of the train vectors is taken off
+lda<k>    LDA to k dimensions, cosine
+lda       the one of those, or all dimensions there are, that has the lowest EER on dev
+plda      PLDA of what LDA keeps; how many dimensions, dev says again
+*_asn     with AS-norm against the mean vectors of the train speakers
+
+Rows of `SUPERVISED` have seen which train utterances share a speaker.
+"""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
 
 import numpy as np
 
 from fhvae.errors import TrialError
-from fhvae.trials.cosine import Vectors
+from fhvae.trials import Trials, Vectors, cosines, eer
+from fhvae.verification.plda import fit_plda, likelihood_ratios
 
-MIN_UTTERANCES = 2  # of a train speaker: one alone says nothing about his own spread
+SUPERVISED = ("lda", "plda", "cos_asn", "plda_asn")  # from which the best on dev is chosen
+ROWS_AT_A_TIME = 2000  # of the matrix of all scores
+MIN_UTTERANCES = 2  # of a train speaker: one alone says nothing about how the speaker varies
+MOST_IMPOSTORS = 100
+LEAST_SPREAD = 1e-8  # of the cohort's scores; a smaller one is rounding and divides nothing
+SMALLEST_COHORT = 4  # half of it are two scores, the least that spread
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A way to score two vectors.
+
+    Attributes:
+        embed: what becomes of a vector first.
+        compare: two sets of such to scores `[left, right]`.
+        dimensions: of what `embed` gives.
+        cohort: vectors to normalize scores by, already embedded; None for none.
+    """
+
+    embed: Callable[[Vectors], Vectors]
+    compare: Callable[[Vectors, Vectors], np.ndarray]
+    dimensions: int
+    cohort: Vectors | None = None
+
+
+@dataclass(frozen=True)
+class TrainVectors:
+    """What back-ends are fitted on.
+
+    Attributes:
+        vectors: one per train utterance.
+        speakers: theirs, in the same order.
+    """
+
+    vectors: Vectors
+    speakers: Sequence[str]
+
+
+@dataclass(frozen=True)
+class DevVectors:
+    """What choices are made on: vectors of the dev utterances, and all their pairs."""
+
+    vectors: Vectors
+    trials: Trials
+
+
+@dataclass(frozen=True)
+class Backends:
+    """Fitted back-ends by name, and why one is missing."""
+
+    fitted: Mapping[str, Backend]
+    absent: Mapping[str, str]
+
+
+def score_trials(backend: Backend, vectors: Vectors, trials: Trials) -> np.ndarray:
+    """Score trials, `[trial]`.
+
+    Args:
+        backend: fitted.
+        vectors: of the utterances (and models) of the trials.
+        trials: the pairs.
+
+    Raises:
+        TrialError: a vector has no direction; the message names the utterance.
+    """
+    if vectors.utterance_ids != trials.utterance_ids:
+        raise ValueError("vectors and trials must be of the same utterances, sorted")
+    embedded = backend.embed(vectors)
+    scores = np.empty(len(trials))
+    for start in range(0, len(vectors.utterance_ids), ROWS_AT_A_TIME):
+        chosen = (trials.enrol >= start) & (trials.enrol < start + ROWS_AT_A_TIME)
+        rows = embedded.take(slice(start, start + ROWS_AT_A_TIME))
+        found = backend.compare(rows, embedded)
+        scores[chosen] = found[trials.enrol[chosen] - start, trials.test[chosen]]
+    if backend.cohort is None:
+        return scores
+    return normalize_scores(scores, backend.compare(embedded, backend.cohort), trials)
+
+
+def normalize_scores(scores: np.ndarray, against_cohort: np.ndarray, trials: Trials) -> np.ndarray:
+    """Average the two z-scores of a trial: by the cohort of its enrolment and of its test.
+
+    This is AS-norm, a score seen from the scores that both sides reach against strangers. Each
+    side is normalized by mean and standard deviation of its highest cohort scores, half of the
+    cohort and at most 100.
+
+    Args:
+        scores: `[trial]`.
+        against_cohort: `[utterance, cohort]`.
+        trials: whose they are.
+
+    Source:
+        Cumani et al., Interspeech 2011 (adaptive selection of the cohort).
+    """
+    top = min(MOST_IMPOSTORS, against_cohort.shape[1] // 2)
+    highest = np.sort(against_cohort, axis=1)[:, -top:]
+    mean, spread = highest.mean(axis=1), highest.std(axis=1)
+    spread = np.where(spread < LEAST_SPREAD, 1.0, spread)
+    by_enrol = (scores - mean[trials.enrol]) / spread[trials.enrol]
+    by_test = (scores - mean[trials.test]) / spread[trials.test]
+    return np.asarray((by_enrol + by_test) / 2)
+
+
+def fit_backends(
+    train: TrainVectors, dev: DevVectors | None, dimensions: Sequence[int]
+) -> Backends:
+    """Fit every back-end to one kind of vector.
+
+    Args:
+        train: vectors and speakers of the train split.
+        dev: where the dimension of `lda` is chosen; None where dev has no trials.
+        dimensions: those of the rows `lda<k>`.
+    """
+    fitted: dict[str, Backend] = {}
+    absent: dict[str, str] = {}
+    for name, make in _makers(train, dev, dimensions).items():
+        try:
+            fitted[name] = make()
+        except TrialError as error:
+            absent[name] = str(error)
+    return Backends(fitted, absent)
+
+
+def _makers(
+    train: TrainVectors, dev: DevVectors | None, dimensions: Sequence[int]
+) -> dict[str, Callable[[], Backend]]:
+    """Name what fits each back-end; one may raise TrialError without harm to the others."""
+    size = train.vectors.values.shape[1]
+    mean = train.vectors.values.mean(axis=0)
+    cosine = Backend(lambda vectors: vectors, cosines, size)
+
+    @cache
+    def whole() -> Lda:
+        return fit_lda(train.vectors, train.speakers, size)
+
+    @cache
+    def cuts() -> list[Lda]:
+        most = whole().directions.shape[1]
+        counts = (*dimensions, size)
+        return [cut(whole(), count) for count in sorted({min(most, one) for one in counts})]
+
+    @cache
+    def plda() -> Backend:
+        return best_on_dev([plda_backend(lda, train) for lda in cuts()], dev)
+
+    makers: dict[str, Callable[[], Backend]] = {
+        "cos": lambda: cosine,
+        "cos_c": lambda: replace(cosine, embed=lambda vectors: _less(vectors, mean)),
+        "cos_asn": lambda: with_cohort(cosine, train),
+        "lda": lambda: best_on_dev([lda_backend(lda) for lda in cuts()], dev),
+        "plda": plda,
+        "plda_asn": lambda: with_cohort(plda(), train),
+    }
+    for count in dimensions:
+        makers[f"lda{count}"] = partial(lambda kept: lda_backend(cut(whole(), kept)), count)
+    return makers
+
+
+def _less(vectors: Vectors, mean: np.ndarray) -> Vectors:
+    return Vectors(vectors.utterance_ids, vectors.values - mean)
+
+
+def best_on_dev(backends: Sequence[Backend], dev: DevVectors | None) -> Backend:
+    """Choose the back-end with the lowest EER on dev; of equals, the first.
+
+    Args:
+        backends: fitted, the smallest first.
+        dev: vectors and trials; None where there are no trials.
+
+    Raises:
+        TrialError: there is no dev to choose on.
+    """
+    if dev is None:
+        raise TrialError("dev has no trials on which the number of dimensions could be chosen")
+    is_target = dev.trials.is_target
+    scores = [score_trials(backend, dev.vectors, dev.trials) for backend in backends]
+    return backends[int(np.argmin([eer(one, is_target) for one in scores]))]
 
 
 @dataclass(frozen=True)
@@ -26,7 +214,7 @@ class Lda:
 
 
 def fit_lda(vectors: Vectors, speakers: Sequence[str], dimensions: int) -> Lda:
-    """Find the directions in which train speakers differ most for their own spread.
+    """Find the directions in which train speakers differ most, measured by how each varies.
 
     Args:
         vectors: of the train utterances.
@@ -62,6 +250,11 @@ def lda_speakers(speakers: Iterable[str]) -> set[str]:
     return {speaker for speaker, count in counts.items() if count >= MIN_UTTERANCES}
 
 
+def cut(lda: Lda, dimensions: int) -> Lda:
+    """Keep the most telling directions, as many as there are at most."""
+    return Lda(lda.mean, lda.directions[:, :dimensions])
+
+
 def project(lda: Lda, vectors: Vectors) -> Vectors:
     """Keep of every vector what LDA keeps, seen from the mean of the train vectors.
 
@@ -69,3 +262,47 @@ def project(lda: Lda, vectors: Vectors) -> Vectors:
     is large, as in standard deviations of frames; the solver "svd" takes it out, as we do.
     """
     return Vectors(vectors.utterance_ids, (vectors.values - lda.mean) @ lda.directions)
+
+
+def lda_backend(lda: Lda) -> Backend:
+    """Compare by cosine what LDA keeps."""
+    return Backend(partial(project, lda), cosines, lda.directions.shape[1])
+
+
+def plda_backend(lda: Lda, train: TrainVectors) -> Backend:
+    """Fit PLDA to what LDA keeps of the train vectors.
+
+    With some tens of train speakers, covariances of the whole vectors are not known; LDA
+    leaves directions that differ between speakers, at most one fewer than there are speakers.
+    Only speakers with two utterances count, as for LDA. Lengths are not normalized: mu2 is
+    Gaussian by its model, and the model here weighs lengths by itself.
+    """
+    usable = np.isin(np.array(train.speakers), sorted(lda_speakers(train.speakers)))
+    vectors = project(lda, train.vectors)
+    ids = tuple(np.array(vectors.utterance_ids)[usable].tolist())
+    speakers = np.array(train.speakers)[usable].tolist()
+    plda = fit_plda(Vectors(ids, vectors.values[usable]), speakers)
+    return replace(lda_backend(lda), compare=partial(likelihood_ratios, plda))
+
+
+def with_cohort(backend: Backend, train: TrainVectors) -> Backend:
+    """Normalize the scores of a back-end by those against the train speakers' mean vectors.
+
+    Raises:
+        TrialError: the train speakers are too few to normalize by.
+    """
+    means = speaker_means(train.vectors, train.speakers)
+    if len(means.utterance_ids) < SMALLEST_COHORT:
+        raise TrialError(
+            f"AS-norm needs at least {SMALLEST_COHORT} train speakers, found "
+            f"{len(means.utterance_ids)}"
+        )
+    return replace(backend, cohort=backend.embed(means))
+
+
+def speaker_means(vectors: Vectors, speakers: Sequence[str]) -> Vectors:
+    """Average the vectors of each speaker: the cohort; names of speakers in place of ids."""
+    names, owner, counts = np.unique(np.array(speakers), return_inverse=True, return_counts=True)
+    means = np.zeros((len(names), vectors.values.shape[1]))
+    np.add.at(means, owner, vectors.values)
+    return Vectors(tuple(str(name) for name in names), means / counts[:, None])

@@ -12,8 +12,10 @@ import numpy as np
 
 from fhvae.artifacts import Packed
 from fhvae.corpus.manifest import Utterance
+from fhvae.corpus.text import normalize_text
 from fhvae.errors import TrialError
 from fhvae.intervals import Interval, draw_counts, ratio_interval
+from fhvae.verification.vectors import row_statistics
 
 MIN_STD = 1e-6  # over the utterances; below, a statistic says nothing but rounding
 HALVES = 2
@@ -39,8 +41,8 @@ class ClosedSet:
 def sentence_halves(utterances: Sequence[Utterance]) -> np.ndarray:
     """Deal each speaker's sentences out to two halves in turn, `[utterance]` of 0, 1 or -1.
 
-    Utterances of one text go to one half; without a text each is a sentence of its own. A speaker
-    of a single sentence gets -1.
+    Utterances of one sentence go to one half; without a text each is a sentence of its own. A
+    speaker of a single sentence gets -1.
     """
     sentences: dict[str, set[str]] = defaultdict(set)
     for item in utterances:
@@ -54,19 +56,7 @@ def sentence_halves(utterances: Sequence[Utterance]) -> np.ndarray:
 
 
 def _sentence(utterance: Utterance) -> str:
-    return utterance.text or utterance.utterance_id
-
-
-def utterance_statistics(codes: Packed) -> np.ndarray:
-    """Compute mean and standard deviation of codes over each utterance, `[utterance, 2 dim]`."""
-    return np.array(
-        [
-            np.concatenate(
-                [rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64)]
-            )
-            for _, rows in codes.items()
-        ]
-    )
+    return normalize_text(utterance.text) or utterance.utterance_id
 
 
 def closed_set(
@@ -75,7 +65,7 @@ def closed_set(
     """Name the speaker of every test utterance by a classifier fitted on the other half.
 
     Args:
-        codes: of the test split.
+        codes: of the test split, utterances sorted by id.
         utterances: the same, in the same order.
         draws: of speakers, for the interval.
         random: of these draws.
@@ -92,7 +82,7 @@ def closed_set(
             f"closed-set identification needs at least 2 test speakers with {HALVES} sentences "
             f"each, found {len(names)} among {len(set(speakers))}"
         )
-    named = name_speakers(utterance_statistics(codes)[usable], labels, halves[usable])
+    named = name_speakers(row_statistics(codes).values[usable], labels, halves[usable])
     spoken = np.bincount(labels).astype(np.float64)
     hits = np.bincount(labels, weights=named == labels, minlength=len(names))
     counts = draw_counts(len(names), draws, random)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fhvae.trials.cosine import Vectors
+from fhvae.trials import Vectors
 
 ITERATIONS = 10
 FLOOR = 1e-6  # of the mean variance of the vectors: no direction of `within` is narrower

@@ -1,60 +1,56 @@
-"""All vectors side by side: the metrics of the stage verify, and which vector is better."""
+"""All vectors side by side: metrics and tables of the stage verify, and which vector is better."""
 
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from fhvae.intervals import percentile_interval
-from fhvae.trials.pairs import Trials
+from fhvae.trials import ErrorCurve, Trials, deviates
 from fhvae.verification.backends import lda_speakers
-from fhvae.verification.comparison import BEST, VectorResult
-from fhvae.verification.conditions import ALL_PAIRS
-from fhvae.verification.systems import Curve, Setting
+from fhvae.verification.evaluate import BEST, Curve, Evaluation, VectorResult
+from fhvae.verification.trial_lists import ALL_PAIRS
 
 log = logging.getLogger(__name__)
 
 # What mu2 is held against, by cosine and by the best supervised back-end of each.
 AGAINST_MU2 = ("ivector", "fbank", "pca", "z2", "mu1", "untrained", "mean_removed", "level")
 NEITHER = "neither"
+POINTS = 200  # of a DET curve, after thinning
 
 
 def summarize(
-    results: Sequence[VectorResult],
-    setting: Setting,
-    hashes: Mapping[str, str],
-    train_speakers: Sequence[str],
-    absent: Mapping[str, str],
+    results: Sequence[VectorResult], evaluation: Evaluation, hashes: Mapping[str, str]
 ) -> dict[str, Any]:
     """Lay out the metrics of the stage, nested by vector and back-end.
 
     Args:
         results: of every vector.
-        setting: trials and draws.
+        evaluation: trials and draws.
         hashes: sha256 of each list of trials.
-        train_speakers: of the train utterances.
-        absent: lists of trials that are not there, and why.
     """
-    usable = len(lda_speakers(train_speakers))
-    reasons = dict(absent)
-    conditions: dict[str, Any] = {}
-    for name, listed in setting.lists.items():
+    train_speakers = set(evaluation.train_speakers)
+    usable = len(lda_speakers(evaluation.train_speakers))
+    reasons = dict(evaluation.absent)
+    by_list: dict[str, Any] = {}
+    for name, listed in evaluation.lists.items():
         if name != ALL_PAIRS:
-            conditions[name] = {"trials": count_trials(listed.trials, hashes[name])}
-            conditions[name]["redrawn"] = setting.draws[name].redrawn
+            by_list[name] = {"trials": count_trials(listed.trials, hashes[name])}
+            by_list[name]["redrawn"] = evaluation.draws[name].redrawn
     metrics: dict[str, Any] = {
-        "trials": count_trials(setting.trials, hashes[ALL_PAIRS]),
-        "speakers": len(setting.trials.speaker_names),
-        "redrawn": setting.draws[ALL_PAIRS].redrawn,
-        "lda_train": {"speakers": usable, "left_out": len(set(train_speakers)) - usable},
-        "conditions": conditions,
+        "trials": count_trials(evaluation.trials, hashes[ALL_PAIRS]),
+        "speakers": len(evaluation.trials.speaker_names),
+        "redrawn": evaluation.draws[ALL_PAIRS].redrawn,
+        "lda_train": {"speakers": usable, "left_out": len(train_speakers) - usable},
+        "conditions": by_list,
     }
     for result in results:
         metrics[result.name] = result.metrics
         reasons |= result.absent
-        for name, rows in result.conditions.items():
-            conditions[name][result.name] = rows
+        for name, rows in result.by_list.items():
+            by_list[name][result.name] = rows
         log_main(result)
     metrics["difference"] = differences(results)
     for name, reason in reasons.items():
@@ -125,3 +121,35 @@ def named_curves(results: Sequence[VectorResult]) -> dict[str, Curve]:
             backend = result.metrics[key].get("backend", key)
             curves[f"{result.name}.{backend}"] = curve
     return curves
+
+
+def det_table(curves: Mapping[str, Curve]) -> pd.DataFrame:
+    """Lay out the DET curves as columns system, fpr, fnr, thinned to `POINTS` rows each."""
+    tables = [pd.DataFrame(columns=["system", "fpr", "fnr"])]
+    for system, curve in curves.items():
+        kept = thin(curve.points)
+        rates = {"fpr": curve.points.fpr[kept].round(6), "fnr": curve.points.fnr[kept].round(6)}
+        tables.append(pd.DataFrame({"system": system, **rates}))
+    return pd.concat(tables[1:] or tables, ignore_index=True)
+
+
+def band_table(curves: Mapping[str, Curve]) -> pd.DataFrame:
+    """Lay out what bands the DET curves have as columns system, fpr, fnr_low, fnr_high."""
+    tables = [pd.DataFrame(columns=["system", "fpr", "fnr_low", "fnr_high"])]
+    for system, band in ((system, curve.band) for system, curve in curves.items()):
+        if band is not None:
+            rates = {"fnr_low": band.low.round(6), "fnr_high": band.high.round(6)}
+            tables.append(pd.DataFrame({"system": system, "fpr": band.fpr, **rates}))
+    return pd.concat(tables[1:] or tables, ignore_index=True)
+
+
+def thin(points: ErrorCurve) -> np.ndarray:
+    """Choose thresholds evenly spread along the drawn curve, both ends kept, `[kept]`."""
+    if len(points.fpr) <= POINTS:
+        return np.arange(len(points.fpr))
+    x, y = deviates(points.fpr), deviates(points.fnr)
+    steps = np.abs(np.diff(x)) + np.abs(np.diff(y))
+    travelled = np.concatenate([[0], np.cumsum(steps)])
+    wanted = np.linspace(0, travelled[-1], POINTS)
+    kept = np.searchsorted(travelled, wanted)
+    return np.unique(np.concatenate([[0], kept, [len(travelled) - 1]]))

@@ -1,13 +1,85 @@
-"""One vector per utterance: mu2, means of z1 and z2, statistics of the frames."""
+"""One vector per utterance: of the model, of its controls, of the baselines."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from fhvae.artifacts import Packed
+from fhvae.artifacts import Packed, read_packed
+from fhvae.controls.pca import Pca, apply_pca, read_pca, segment_rows
 from fhvae.errors import ArtifactError
-from fhvae.latents import Latents
-from fhvae.trials.cosine import Vectors
+from fhvae.latents import Latents, read_latents
+from fhvae.seeds import generator
+from fhvae.trials import Vectors
+
+# Vectors that are mu2 of other latents, and the folder of `controls` that holds those.
+MU2_OF = {"untrained": "untrained_latents", "mean_removed": "mean_removed", "level": "level"}
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Folders of the stages that vectors are made from."""
+
+    fbank: Path
+    latents: Path
+    ivectors: Path
+    controls: Path
+
+
+def read_vectors(sources: Sources, split: str, seed: int) -> dict[str, Vectors]:
+    """Read or compute every vector of one split, by name.
+
+    Returns:
+        Those of `latent_vectors`, and
+        ivector: of the i-vector baseline.
+        fbank: mean and standard deviation of the frames.
+        pca: mean of the PCA codes of the segments.
+        random: N(0, 1), of the size of z2.
+        untrained: mu2 of networks with the same seed and no training.
+        mean_removed, level: mu2 of frames without their mean spectrum, without their level.
+
+    Raises:
+        ArtifactError: a file is missing, or two hold different utterances.
+    """
+    latents = read_latents(sources.latents / f"{split}.safetensors")
+    frames = read_packed(sources.fbank / split)
+    ids = latents.utterance_ids
+    check_same_utterances(ids, frames.utterance_ids)
+    ivectors = packed_vectors(read_packed(sources.ivectors / split))
+    check_same_utterances(ivectors.utterance_ids, ids, ("ivector", "latents"))
+    random = generator(seed, "verification", "random vectors", split)
+    pca = read_pca(sources.controls / "pca.safetensors")
+    controls = {
+        name: _mu2_of(sources.controls / folder / f"{split}.safetensors", ids)
+        for name, folder in MU2_OF.items()
+    }
+    return {
+        **latent_vectors(latents),
+        "ivector": ivectors,
+        "fbank": row_statistics(frames),
+        "pca": pca_means(pca, latents, frames),
+        "random": random_vectors(ids, latents.mu2.shape[1], random),
+        **controls,
+    }
+
+
+def check_same_utterances(
+    first: Iterable[str], second: Iterable[str], names: tuple[str, str] = ("latents", "fbank")
+) -> None:
+    """Raise ArtifactError, naming one utterance, unless both have the same ones.
+
+    Args:
+        first, second: utterance ids.
+        names: of the stages that wrote them; the first is the one to rerun.
+    """
+    in_first, in_second = set(first), set(second)
+    for name in sorted(in_first ^ in_second):
+        place, other = names if name in in_first else names[::-1]
+        raise ArtifactError(
+            f"{names[0]} and {names[1]} must hold the same utterances, {name} is in {place} and "
+            f"not in {other} ({len(in_first)} and {len(in_second)} utterances); rerun {names[0]}"
+        )
 
 
 def latent_vectors(latents: Latents) -> dict[str, Vectors]:
@@ -20,11 +92,13 @@ def latent_vectors(latents: Latents) -> dict[str, Vectors]:
         z1_stats: mean and standard deviation of z1 over the segments.
     """
     ids = latents.utterance_ids
+    z1 = segment_means(latents, latents.z1_mean)
+    away = latents.z1_mean - z1[latents.segment_utterance]
     return {
         "mu2": Vectors(ids, latents.mu2.astype(np.float64)),
         "z2": Vectors(ids, segment_means(latents, latents.z2_mean)),
         "mu1": Vectors(ids, latents.mu1.astype(np.float64)),
-        "z1_stats": segment_statistics(latents, latents.z1_mean),
+        "z1_stats": Vectors(ids, np.hstack([z1, np.sqrt(segment_means(latents, away**2))])),
     }
 
 
@@ -34,37 +108,34 @@ def segment_means(latents: Latents, values: np.ndarray) -> np.ndarray:
     return np.asarray(sums / latents.lengths[:, None])
 
 
-def segment_statistics(latents: Latents, values: np.ndarray) -> Vectors:
-    """Compute mean and standard deviation of values over the segments of each utterance.
-
-    Args:
-        latents: they say which segment is whose.
-        values: `[segment, dimension]`.
+def row_statistics(packed: Packed) -> Vectors:
+    """Compute mean and standard deviation of each utterance's rows, frames or codes.
 
     Returns:
-        `[utterance, 2 dimension]`: means first, then standard deviations.
-    """
-    means = segment_means(latents, values)
-    away = values - means[latents.segment_utterance]
-    spreads = np.sqrt(segment_means(latents, away**2))
-    return Vectors(latents.utterance_ids, np.hstack([means, spreads]))
-
-
-def frame_statistics(frames: Packed) -> Vectors:
-    """Compute mean and standard deviation of each utterance's normalized frames.
-
-    Args:
-        frames: rows `[frame, mel]`.
-
-    Returns:
-        `[utterance, 2 mel]`, utterances sorted: means first, then standard deviations.
+        `[utterance, 2 dimension]`, utterances sorted: means first, then standard deviations.
     """
     statistics = {}
-    for utterance_id, rows in frames.items():
+    for utterance_id, rows in packed.items():
         wide = rows.astype(np.float64)
         statistics[utterance_id] = np.concatenate([wide.mean(axis=0), wide.std(axis=0)])
     ids = tuple(sorted(statistics))
     return Vectors(ids, np.array([statistics[utterance_id] for utterance_id in ids]))
+
+
+def pca_means(pca: Pca, latents: Latents, frames: Packed) -> Vectors:
+    """Average the PCA codes of each utterance's segments, those that the latents are of.
+
+    Args:
+        pca: directions of whole segments.
+        latents: they say where the segments start.
+        frames: rows `[frame, mel]`, of the same utterances.
+    """
+    offset_of = dict(zip(frames.utterance_ids, frames.offsets, strict=True))
+    codes = []
+    for utterance_id, segments in latents.slices():
+        starts = offset_of[utterance_id] + latents.starts[segments]
+        codes.append(apply_pca(pca, segment_rows(frames, starts, latents.segment_frames)))
+    return Vectors(latents.utterance_ids, segment_means(latents, np.concatenate(codes)))
 
 
 def packed_vectors(packed: Packed) -> Vectors:
@@ -90,19 +161,7 @@ def random_vectors(
     return Vectors(tuple(utterance_ids), random.normal(size=(len(utterance_ids), dimension)))
 
 
-def check_same_utterances(
-    first: Iterable[str], second: Iterable[str], names: tuple[str, str] = ("latents", "fbank")
-) -> None:
-    """Raise ArtifactError, naming one utterance, unless both have the same ones.
-
-    Args:
-        first, second: utterance ids.
-        names: of the stages that wrote them; the first is the one to rerun.
-    """
-    in_first, in_second = set(first), set(second)
-    for name in sorted(in_first ^ in_second):
-        place, other = names if name in in_first else names[::-1]
-        raise ArtifactError(
-            f"{names[0]} and {names[1]} must hold the same utterances, {name} is in {place} and "
-            f"not in {other} ({len(in_first)} and {len(in_second)} utterances); rerun {names[0]}"
-        )
+def _mu2_of(path: Path, utterance_ids: tuple[str, ...]) -> Vectors:
+    latents = read_latents(path)
+    check_same_utterances(latents.utterance_ids, utterance_ids, ("controls", "latents"))
+    return Vectors(latents.utterance_ids, latents.mu2.astype(np.float64))

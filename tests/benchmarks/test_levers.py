@@ -18,7 +18,7 @@ from fhvae.params.segments import SegmentsParams
 from fhvae.params.whole import load_params
 from fhvae.training.data import open_sequences
 from fhvae.training.loop import Setting
-from fhvae.trials.monitor import cosine_eer
+from fhvae.trials import cosine_eer
 
 
 def test_the_page_is_that_of_the_committed_runs():

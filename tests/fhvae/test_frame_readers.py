@@ -22,8 +22,8 @@ from fhvae.recognition.inputs import RowReader, all_dimensions, measure_normaliz
 from fhvae.segments import gather
 from fhvae.shards import ShardedRows
 from fhvae.training.data import open_sequences
-from fhvae.verification.code_sequences import segment_frame_means
-from fhvae.verification.vectors import frame_statistics
+from fhvae.verification.attack import segment_frame_means
+from fhvae.verification.vectors import row_statistics
 from tests.latent_factory import (
     MELS,
     SEGMENT_FRAMES,
@@ -99,7 +99,7 @@ READERS = {
     "mean-removed": lambda packed: change_input(packed, NORMALIZER, "mean_removed").rows,
     "level": lambda packed: change_input(packed, NORMALIZER, "level").rows,
     "pca": lambda packed: fit_pca(packed, SEGMENT_FRAMES, 2, 3, np.random.default_rng(0)).mean,
-    "verification": lambda packed: frame_statistics(packed).values,
+    "verification": lambda packed: row_statistics(packed).values,
     "attack": lambda packed: segment_frame_means(LATENTS, packed),
 }
 

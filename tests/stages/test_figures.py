@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from fhvae.trials.pairs import pairs_of
-from fhvae.verification.trials import write_scores
+from fhvae.trials import pairs_of
+from fhvae.verification.scores import write_scores
 from stages.figures import main
 from tests.latent_factory import write_fake_run
 from tests.probe_factory import EACH, SPEAKERS, write_network

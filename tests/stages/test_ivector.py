@@ -12,7 +12,7 @@ from fhvae.artifacts import PackedWriter, read_packed
 from fhvae.corpus.manifest import Recording
 from fhvae.corpus.store import write_corpus
 from fhvae.errors import ArtifactError
-from fhvae.trials.monitor import cosine_eer
+from fhvae.trials import cosine_eer
 from stages.ivector import main
 from tests.latent_factory import make_utterances
 from tests.stages.stage_runner import PARAMS, written

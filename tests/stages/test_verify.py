@@ -8,8 +8,8 @@ import pytest
 from fhvae.artifacts import read_json
 from fhvae.errors import ArtifactError, TrialError
 from fhvae.latents import write_latents
-from fhvae.trials.error_rates import eer
-from fhvae.verification.trials import read_scores
+from fhvae.trials import eer
+from fhvae.verification.scores import read_scores
 from stages.verify import main
 from tests.latent_factory import (
     CONTROL_NOISE,

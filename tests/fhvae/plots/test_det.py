@@ -8,8 +8,7 @@ from scipy.stats import norm
 
 from fhvae.plots.det import draw_det
 from fhvae.plots.drawing import BLUE, PINK
-from fhvae.trials.det_axis import deviates
-from fhvae.trials.error_rates import ErrorCurve
+from fhvae.trials import ErrorCurve, deviates
 
 NO_BANDS = pd.DataFrame(columns=["system", "fpr", "fnr_low", "fnr_high"])
 METRICS = {

@@ -1,4 +1,4 @@
-"""The speaker attack on codes that hold the speaker, and on codes that do not."""
+"""The speaker attack: what it reads, on codes that hold the speaker and codes that do not."""
 
 import dataclasses
 from itertools import product
@@ -8,21 +8,27 @@ import pytest
 import torch
 
 from fhvae.artifacts import Packed
+from fhvae.errors import ArtifactError
 from fhvae.params.attack import AttackParams
 from fhvae.seeds import generator
-from fhvae.trials.pairs import pairs_of
+from fhvae.trials import pairs_of
 from fhvae.verification.attack import (
     AttackData,
     Attacker,
-    Labelled,
+    AttackNetwork,
+    LabelledCodes,
     Outcome,
     attack_all,
     best_outcome,
+    code_sequences,
     open_set_eer,
+    pad_codes,
+    segment_frame_means,
+    standardize,
     train_attacker,
 )
-from fhvae.verification.attack_network import AttackNetwork, Scale, pad
-from fhvae.verification.intervals import draw_speakers
+from fhvae.verification.resampling import resample_speakers
+from tests.latent_factory import SEGMENT_FRAMES, SHIFT, make_frames, make_latents, make_utterances
 
 DIMENSION = 6
 PARAMS = AttackParams(
@@ -39,6 +45,60 @@ SPEAKERS = {"train": 30, "dev": 6, "test": 8}
 EACH = 5
 
 
+@pytest.fixture
+def latents():
+    return make_latents(make_utterances("test", 2, 3), segments=4)
+
+
+def test_frames_are_averaged_over_each_segment_by_a_loop(latents):
+    frames = make_frames(latents)
+    found = segment_frame_means(latents, frames)
+    for place, (_, segments) in enumerate(latents.slices()):
+        for number in range(4):
+            start = number * SHIFT
+            expected = frames[place][start : start + SEGMENT_FRAMES].mean(axis=0)
+            np.testing.assert_allclose(found[segments][number], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_codes_are_named_and_on_one_grid(latents):
+    untrained = make_latents(make_utterances("test", 2, 3), segments=4, seed=7)
+    found = code_sequences(latents, untrained, make_frames(latents))
+    assert list(found) == ["z1", "z1_without_mu1", "untrained", "fbank"]
+    for codes in found.values():
+        assert codes.utterance_ids == latents.utterance_ids
+        np.testing.assert_array_equal(codes.lengths, 4)
+    np.testing.assert_array_equal(found["z1"].rows, latents.z1_mean)
+    np.testing.assert_array_equal(found["untrained"].rows, untrained.z1_mean)
+    for _, rows in found["z1_without_mu1"].items():
+        np.testing.assert_allclose(rows.mean(axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(
+        np.diff(found["z1_without_mu1"][0], axis=0), np.diff(found["z1"][0], axis=0), atol=1e-6
+    )
+
+
+def test_frames_in_another_order_are_found_by_name(latents):
+    frames = make_frames(latents)
+    turned = dataclasses.replace(
+        frames,
+        utterance_ids=frames.utterance_ids[::-1],
+        offsets=frames.offsets[::-1],
+        lengths=frames.lengths[::-1],
+    )
+    np.testing.assert_array_equal(
+        segment_frame_means(latents, turned), segment_frame_means(latents, frames)
+    )
+
+
+def test_other_utterances_or_another_grid_are_refused(latents):
+    frames = make_frames(latents)
+    fewer = make_latents(make_utterances("test", 2, 2), segments=4)
+    with pytest.raises(ArtifactError, match="test00_02 is in latents and not in controls"):
+        code_sequences(latents, fewer, frames)
+    finer = make_latents(make_utterances("test", 2, 3), segments=5)
+    with pytest.raises(ArtifactError, match="24 and 30 segments; rerun controls"):
+        code_sequences(latents, finer, frames)
+
+
 def pack(rows, prefix):
     lengths = np.array([len(one) for one in rows])
     ids = tuple(f"{prefix}{place:03d}" for place in range(len(rows)))
@@ -47,7 +107,7 @@ def pack(rows, prefix):
 
 
 def make(split, voice, seed=0):
-    """Draw codes of N(0, 1); `voice` times a corner of the cube, the speaker's, is added to his."""
+    """Draw codes of N(0, 1); `voice` times a corner of the cube, the speaker's, is added."""
     random = np.random.default_rng([seed, len(split)])
     corners = np.random.default_rng(seed).permutation(list(product([-1, 1], repeat=DIMENSION)))
     taken = {"train": 0, "dev": 30, "test": 36}[split]  # nobody shares a corner
@@ -58,7 +118,7 @@ def make(split, voice, seed=0):
             segments = random.integers(3, 9)
             rows.append(random.normal(size=(segments, DIMENSION)) + voice * place)
             speakers.append(f"{split}{speaker}")
-    return Labelled(pack(rows, split), tuple(speakers))
+    return LabelledCodes(pack(rows, split), tuple(speakers))
 
 
 def make_data(voice, seed=0):
@@ -70,7 +130,7 @@ def attack(voice, seed=0):
     data, speakers = make_data(voice, seed)
     outcome = attack_all({"code": data}, PARAMS, 1, seed)["code"]
     trials = pairs_of(data.test.utterance_ids, speakers)
-    draws = draw_speakers(trials, PARAMS.bootstrap, generator(0, "draws"))
+    draws = resample_speakers(trials, PARAMS.bootstrap, generator(0, "draws"))
     return open_set_eer(outcome, trials, draws)
 
 
@@ -79,7 +139,7 @@ def one_worker(monkeypatch):
     monkeypatch.setenv("FHVAE_WORKERS", "1")
 
 
-def test_codes_that_hold_the_speaker_give_him_away():
+def test_codes_that_hold_the_speaker_tell_who_speaks():
     found = [attack(voice=10.0, seed=seed) for seed in range(3)]
     assert np.mean([one.value for one in found]) < 0.03
     assert max(one.high for one in found) < 0.15
@@ -104,7 +164,7 @@ def test_a_speaker_in_the_order_of_codes_is_found():
                 noise = 0.05 * random.normal(size=(12, DIMENSION))
                 rows.append(signs[:, None] + noise)
                 speakers.append(f"{split}{speaker % 2}")
-        return Labelled(pack(rows, split), tuple(speakers))
+        return LabelledCodes(pack(rows, split), tuple(speakers))
 
     train, dev, test = (alternate(split) for split in SPEAKERS)
     data = AttackData(train, dev, test.codes)
@@ -154,7 +214,7 @@ def test_each_kind_of_code_gets_its_own_attacker():
 def test_a_dev_split_without_target_trials_has_no_outcome():
     data, _ = make_data(voice=1.0)
     strangers = tuple(f"d{place}" for place in range(len(data.dev.speakers)))
-    alone = dataclasses.replace(data, dev=Labelled(data.dev.codes, strangers))
+    alone = dataclasses.replace(data, dev=LabelledCodes(data.dev.codes, strangers))
     assert attack_all({"code": alone}, PARAMS, 1, 0) == {"code": None}
 
 
@@ -167,27 +227,6 @@ def test_the_lowest_dev_error_counts_and_of_equals_the_first():
     assert best_outcome([None, None]) is None
 
 
-def test_padding_changes_no_embedding():
-    torch.manual_seed(0)
-    network = AttackNetwork(DIMENSION, 7, 6, 3)
-    random = np.random.default_rng(0)
-    codes = pack([random.normal(size=(length, DIMENSION)) for length in (4, 9, 1)], "u")
-    scale = Scale.of(codes)
-    together = pad(codes, [0, 1, 2], scale)
-    assert together.codes.shape == (3, DIMENSION, 9)
-    whole = network.embed(together.codes, together.present)
-    for place in range(3):
-        single = pad(codes, [place], scale)
-        alone = network.embed(single.codes, single.present)[0]
-        torch.testing.assert_close(whole[place], alone)
-
-
-def test_codes_are_scaled_by_train_and_a_constant_dimension_stays_finite():
-    codes = pack([np.array([[1.0, 4.0], [3.0, 4.0]])], "u")
-    padded = pad(codes, [0], Scale.of(codes))
-    torch.testing.assert_close(padded.codes[0], torch.tensor([[-1.0, 1.0], [0.0, 0.0]]))
-
-
 def test_every_weight_learns():
     network = AttackNetwork(DIMENSION, 7, 6, 3)
     logits = network(torch.randn(4, DIMENSION, 5), torch.ones(4, 5))
@@ -195,3 +234,27 @@ def test_every_weight_learns():
     torch.nn.functional.cross_entropy(logits, torch.tensor([0, 1, 2, 0])).backward()
     silent = [name for name, one in network.named_parameters() if not one.grad.any()]
     assert silent == []
+
+
+def test_padding_changes_no_embedding():
+    torch.manual_seed(0)
+    network = AttackNetwork(DIMENSION, 7, 6, 3)
+    random = np.random.default_rng(0)
+    codes = pack([random.normal(size=(length, DIMENSION)) for length in (4, 9, 1)], "u")
+    together = pad_codes(codes, [0, 1, 2])
+    assert together.codes.shape == (3, DIMENSION, 9)
+    whole = network.embed(together.codes, together.present)
+    for place in range(3):
+        single = pad_codes(codes, [place])
+        alone = network.embed(single.codes, single.present)[0]
+        torch.testing.assert_close(whole[place], alone)
+
+
+def test_codes_are_scaled_by_train_and_a_constant_dimension_stays_finite():
+    train = LabelledCodes(pack([np.array([[1.0, 4.0], [3.0, 4.0]])], "u"), ("a",))
+    other = pack([np.array([[2.0, 4.0], [5.0, 4.0]])], "v")
+    scaled = standardize(AttackData(train, LabelledCodes(other, ("b",)), other))
+    np.testing.assert_array_equal(scaled.train.codes.rows, [[-1, 0], [1, 0]])
+    for codes in (scaled.dev.codes, scaled.test):
+        np.testing.assert_array_equal(codes.rows, [[0, 0], [3, 0]])
+        assert codes.rows.dtype == np.float32

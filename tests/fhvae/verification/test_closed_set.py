@@ -11,7 +11,6 @@ from fhvae.verification.closed_set import (
     closed_set,
     name_speakers,
     sentence_halves,
-    utterance_statistics,
 )
 from tests.latent_factory import make_utterances
 
@@ -62,14 +61,6 @@ def test_codes_that_say_nothing_at_all_name_nobody():
     codes, utterances = make(voice=1.0)
     blank = dataclasses.replace(codes, rows=np.zeros_like(codes.rows))
     assert ask(blank, utterances).accuracy.value == 0
-
-
-def test_statistics_are_mean_and_standard_deviation():
-    codes, _ = make(voice=1.0)
-    found = utterance_statistics(codes)
-    assert found.shape == (SPEAKERS * EACH, 2 * DIMENSION)
-    np.testing.assert_allclose(found[3, :DIMENSION], codes[3].mean(axis=0))
-    np.testing.assert_allclose(found[3, DIMENSION:], codes[3].std(axis=0))
 
 
 def test_no_utterance_is_named_by_itself():

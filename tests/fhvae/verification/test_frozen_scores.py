@@ -8,19 +8,27 @@ fractions, logarithms in 50 digits, by a program that shares no line with this l
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from fhvae.trials.error_rates import det_points, eer, rank_trials
-from fhvae.trials.pairs import pairs_of
-from fhvae.verification.calibration import actual_detection_cost, cllr, fit_calibration
-from fhvae.verification.crossing import resample_eer
-from fhvae.verification.detection_cost import eer_legacy, min_dcf
-from fhvae.verification.hull import hull_equal_error_rate, minimum_cllr
-from fhvae.verification.trials import read_scores
+from fhvae.trials import det_points, eer, equal_error_rate, pairs_of, rank_trials
+from fhvae.verification.error_rates import (
+    actual_detection_cost,
+    cllr,
+    fit_calibration,
+    legacy_equal_error_rate,
+    lower_hull,
+    minimum_cllr,
+    minimum_detection_cost,
+)
+from fhvae.verification.resampling import resample_eer
+from fhvae.verification.scores import read_scores
 
-FROZEN = read_scores(Path(__file__).with_name("frozen_scores.tsv"))
+FILE = Path(__file__).with_name("frozen_scores.tsv")
+FROZEN = read_scores(FILE)
 SCORES, LABELS = FROZEN.scores, FROZEN.is_target
 CURVE = det_points(SCORES, LABELS)
+HULL = lower_hull(CURVE)
 CALIBRATION = fit_calibration(SCORES, LABELS)
 
 
@@ -33,14 +41,14 @@ def test_the_list_is_whole():
     ("found", "expected"),
     [
         pytest.param(eer(SCORES, LABELS), 19 / 105, id="eer"),
-        pytest.param(eer_legacy(SCORES, LABELS), 1 / 5, id="eer_legacy"),
-        pytest.param(hull_equal_error_rate(CURVE), 2 / 15, id="eer_rocch"),
-        pytest.param(min_dcf(SCORES, LABELS, 0.01), 3 / 5, id="mindcf_p01"),
-        pytest.param(min_dcf(SCORES, LABELS, 0.05), 49 / 90, id="mindcf_p05"),
+        pytest.param(legacy_equal_error_rate(CURVE), 1 / 5, id="eer_legacy"),
+        pytest.param(float(equal_error_rate(HULL)), 2 / 15, id="eer_rocch"),
+        pytest.param(minimum_detection_cost(CURVE, 0.01), 3 / 5, id="mindcf_p01"),
+        pytest.param(minimum_detection_cost(CURVE, 0.05), 49 / 90, id="mindcf_p05"),
         pytest.param(actual_detection_cost(SCORES, LABELS, 0.01), 14 / 15, id="actdcf_p01"),
         pytest.param(actual_detection_cost(SCORES, LABELS, 0.05), 14 / 15, id="actdcf_p05"),
         pytest.param(cllr(SCORES, LABELS), 0.506633160740663, id="cllr"),
-        pytest.param(minimum_cllr(CURVE), 0.316194347473475, id="cllr_min"),
+        pytest.param(minimum_cllr(HULL), 0.316194347473475, id="cllr_min"),
     ],
 )
 def test_metric(found, expected):
@@ -65,8 +73,8 @@ def test_calibration():
 def test_eer_under_a_draw_of_speakers(counts, expected):
     ids = [f"u{place:02d}" for place in range(15)]
     trials = pairs_of(ids, [speaker for speaker in "abcde" for _ in range(3)])
-    written = list(zip(FROZEN.enrol, FROZEN.test, strict=True))
-    order = zip(trials.enrol, trials.test, strict=True)
-    assert written == [(ids[enrol], ids[test]) for enrol, test in order]
+    written = pd.read_csv(FILE, sep="\t")
+    assert written["enrol"].tolist() == [ids[place] for place in trials.enrol]
+    assert written["test"].tolist() == [ids[place] for place in trials.test]
     found = resample_eer(trials, rank_trials(SCORES, LABELS), np.array([counts]))
     assert found[0] == pytest.approx(expected, abs=1e-12)

@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from fhvae.trials.cosine import Vectors, cosine_scores
-from fhvae.trials.error_rates import eer
-from fhvae.trials.pairs import pairs_of
+from fhvae.trials import Vectors, cosine_scores, eer, pairs_of
 from fhvae.verification.plda import (
     Plda,
     fit_plda,

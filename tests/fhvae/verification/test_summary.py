@@ -1,24 +1,42 @@
-"""All vectors side by side: swapped codes, differences, and the layout of the metrics."""
+"""All vectors side by side: swapped codes, differences, layout of the metrics, DET tables."""
 
 import dataclasses
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from fhvae.params.verification import VerificationParams
-from fhvae.verification.comparison import VectorResult, evaluate_vector
-from fhvae.verification.conditions import labels_of
-from fhvae.verification.plan import make_plan, write_lists
-from fhvae.verification.sources import Sources, read_vectors
-from fhvae.verification.summary import calibration_table, differences, named_curves, summarize
-from fhvae.verification.vectors import latent_vectors
+from fhvae.trials import ErrorCurve, deviates
+from fhvae.verification.evaluate import (
+    Curve,
+    VectorResult,
+    VectorTask,
+    evaluate_vector,
+    make_evaluation,
+    write_lists,
+)
+from fhvae.verification.resampling import Band
+from fhvae.verification.summary import (
+    POINTS,
+    band_table,
+    calibration_table,
+    det_table,
+    differences,
+    named_curves,
+    summarize,
+    thin,
+)
+from fhvae.verification.vectors import Sources, latent_vectors, read_vectors
 from tests.latent_factory import make_latents, make_utterances, write_fake_run
 
 pytestmark = pytest.mark.usefixtures("few_speakers_suffice")
 
+
 PARAMS = VerificationParams(lda_dimensions=(2, 3), most_trials=10**6, bootstrap=60)
 SPLITS = {"train": (8, 4), "dev": (4, 4), "test": (10, 6)}
 RUN = {"train": 6, "dev": 3, "test": 5}
+OTHERS = ("ivector", "fbank", "pca", "z2", "mu1", "untrained", "mean_removed", "level")
 
 
 @pytest.fixture(scope="module")
@@ -28,15 +46,18 @@ def run(tmp_path_factory):
     write_fake_run(folder, RUN, each=4)
     sources = Sources(*(folder / name for name in ("fbank", "latents", "ivectors", "controls")))
     vectors = {split: read_vectors(sources, split, seed=0) for split in RUN}
-    labels = {}
-    for split, count in RUN.items():
-        utterances = make_utterances(split, count, 4)
-        labels[split] = labels_of(vectors[split]["mu2"].utterance_ids, utterances)
-    plan = make_plan(vectors, labels, PARAMS, "headline", seed=0)
-    results = [evaluate_vector(task, plan.setting, folder / "scores") for task in plan.tasks]
-    hashes = write_lists(folder / "scores", plan.setting)
-    speakers = labels["train"].speakers
-    return results, summarize(results, plan.setting, hashes, speakers, plan.absent), hashes
+    utterances = {split: make_utterances(split, count, 4) for split, count in RUN.items()}
+    evaluation = make_evaluation(utterances, PARAMS, "headline", seed=0)
+    results = [
+        evaluate_vector(
+            VectorTask(name, **{split: own[name] for split, own in vectors.items()}),
+            evaluation,
+            folder / "scores",
+        )
+        for name in vectors["test"]
+    ]
+    hashes = write_lists(folder / "scores", evaluation)
+    return results, summarize(results, evaluation, hashes), hashes
 
 
 def test_the_layout_that_others_rely_on(run):
@@ -94,16 +115,22 @@ def swapped(latents):
     return dataclasses.replace(latents, z1_mean=z2, z2_mean=z1, mu2=mean.astype(np.float32))
 
 
-def results_of(change):
+def results_of(change, folder):
     """Evaluate mu2 and mu1 of perfect latents, after a change of the latents."""
-    vectors, labels = {}, {}
+    vectors, utterances = {}, {}
     for place, (split, (speakers, each)) in enumerate(SPLITS.items()):
-        utterances = make_utterances(split, speakers, each)
-        latents = make_latents(utterances, noise=0.05, segments=8, seed=place)
-        known = latent_vectors(change(latents))
-        vectors[split] = {"mu2": known["mu2"], "mu1": known["mu1"]}
-        labels[split] = labels_of(latents.utterance_ids, utterances)
-    return make_plan(vectors, labels, PARAMS, "headline", seed=0)
+        utterances[split] = make_utterances(split, speakers, each)
+        latents = make_latents(utterances[split], noise=0.05, segments=8, seed=place)
+        vectors[split] = latent_vectors(change(latents))
+    evaluation = make_evaluation(utterances, PARAMS, "headline", seed=0)
+    return {
+        name: evaluate_vector(
+            VectorTask(name, **{split: own[name] for split, own in vectors.items()}),
+            evaluation,
+            folder,
+        )
+        for name in ("mu2", "mu1")
+    }
 
 
 @pytest.mark.parametrize(
@@ -114,8 +141,7 @@ def results_of(change):
     ],
 )
 def test_swapping_z1_and_mu2_turns_every_answer_around(tmp_path, change, knows, ignores):
-    plan = results_of(change)
-    results = {task.name: evaluate_vector(task, plan.setting, tmp_path) for task in plan.tasks}
+    results = results_of(change, tmp_path)
     known, ignored = results[knows], results[ignores]
     for key in ("cos", "best"):
         assert known.metrics[key]["eer"] == 0.0
@@ -138,8 +164,7 @@ def result(name, values, eer=None):
 def test_differences_are_taken_draw_by_draw():
     # 0, .001, ..., 1 and the same plus 0.3: far apart only when paired.
     spread = np.linspace(0, 1, 1001)
-    others = ("ivector", "fbank", "pca", "z2", "mu1", "untrained", "mean_removed", "level")
-    results = [result("mu2", spread), *(result(name, spread + 0.3) for name in others)]
+    results = [result("mu2", spread), *(result(name, spread + 0.3) for name in OTHERS)]
     found = differences(results)["cos"]["mu2-ivector"]
     assert found["better"] == "mu2"
     assert [found[key] for key in ("eer", "eer_low", "eer_high")] == pytest.approx([-0.3] * 3)
@@ -152,6 +177,57 @@ def test_better_is_the_one_with_the_lower_eer_where_the_interval_excludes_zero(s
     noise = 0.1 * np.sin(np.arange(400))
     flat = np.full(400, 0.4)
     results = [result("mu2", flat)]
-    names = ("ivector", "fbank", "pca", "z2", "mu1", "untrained", "mean_removed", "level")
-    results += [result(name, flat + noise + shift) for name in names]
+    results += [result(name, flat + noise + shift) for name in OTHERS]
     assert differences(results)["cos"]["mu2-ivector"]["better"] == better
+
+
+BAND = Band(
+    np.array([0.01, 0.1, 0.5]), np.array([0.2, 0.0512345678, 0.0]), np.array([0.4, 0.1, 0.03])
+)
+
+
+def gaussian_curve(distance: float, count: int = 5000) -> Curve:
+    """Scores of both kinds are normal, `distance` apart: a straight line in deviates."""
+    thresholds = np.linspace(-8, 8 + distance, count)
+    points = ErrorCurve(thresholds, norm.cdf(thresholds - distance), norm.sf(thresholds))
+    return Curve(points, BAND)
+
+
+def test_a_long_curve_is_thinned_evenly_and_keeps_its_ends():
+    points = gaussian_curve(2.0).points
+    kept = thin(points)
+    assert len(kept) <= POINTS + 1
+    assert (kept[0], kept[-1]) == (0, 4999)
+    x, y = deviates(points.fpr[kept]), deviates(points.fnr[kept])
+    assert (np.abs(np.diff(x)) + np.abs(np.diff(y))).max() < 0.25  # of about 17 from end to end
+
+
+def test_a_short_curve_is_kept_whole():
+    fpr, fnr = np.array([1.0, 0.5, 0.25, 0.0]), np.array([0.0, 0.0, 0.5, 1.0])
+    table = det_table({"mu2.cos": Curve(ErrorCurve(np.arange(4.0), fnr, fpr), BAND)})
+    assert table.columns.tolist() == ["system", "fpr", "fnr"]
+    assert table["fpr"].tolist() == [1.0, 0.5, 0.25, 0.0]
+    assert table["fnr"].tolist() == [0.0, 0.0, 0.5, 1.0]
+
+
+def test_every_point_of_the_table_is_a_point_of_its_curve():
+    curves = {"mu2.cos": gaussian_curve(3.0), "mu1.cos": gaussian_curve(0.1)}
+    table = det_table(curves)
+    for system, curve in curves.items():
+        points = set(zip(curve.points.fpr.round(6), curve.points.fnr.round(6), strict=True))
+        own = table[table["system"] == system]
+        assert set(zip(own["fpr"], own["fnr"], strict=True)) <= points
+        assert len(own) > 50
+
+
+def test_bands_are_laid_out_by_system():
+    table = band_table({"mu2.cos": gaussian_curve(3.0), "mu2.lda": gaussian_curve(3.5)})
+    assert table.columns.tolist() == ["system", "fpr", "fnr_low", "fnr_high"]
+    assert table["system"].tolist() == ["mu2.cos"] * 3 + ["mu2.lda"] * 3
+    assert table["fnr_low"].tolist()[:3] == [0.2, 0.051235, 0.0]
+    assert table["fnr_high"].tolist()[:3] == [0.4, 0.1, 0.03]
+
+
+def test_no_system_gives_empty_tables():
+    assert det_table({}).columns.tolist() == ["system", "fpr", "fnr"]
+    assert band_table({}).columns.tolist() == ["system", "fpr", "fnr_low", "fnr_high"]

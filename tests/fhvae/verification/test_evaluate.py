@@ -1,19 +1,27 @@
-"""One vector with all back-ends: perfect and random codes, conditions, files, what is absent."""
+"""Lists and draws of a run, and one vector with all back-ends: perfect and random codes, files."""
+
+import hashlib
 
 import numpy as np
 import pytest
 
+from fhvae.errors import ParamsError, TrialError
 from fhvae.params.verification import VerificationParams
-from fhvae.trials.cosine import Vectors
-from fhvae.trials.error_rates import eer
-from fhvae.verification.comparison import VectorResult, evaluate_vector
-from fhvae.verification.conditions import labels_of
-from fhvae.verification.detection_cost import min_dcf
-from fhvae.verification.plan import Plan, make_plan
-from fhvae.verification.trials import read_scores
+from fhvae.params.whole import load_params
+from fhvae.trials import Vectors, det_points, eer, equal_error_rate
+from fhvae.verification.error_rates import minimum_detection_cost
+from fhvae.verification.evaluate import (
+    Evaluation,
+    VectorTask,
+    evaluate_vector,
+    make_evaluation,
+    write_lists,
+)
+from fhvae.verification.scores import read_scores
 from tests.latent_factory import make_utterances
 
 pytestmark = pytest.mark.usefixtures("few_speakers_suffice")
+
 
 SIZES = {"train": (8, 4), "dev": (6, 4), "test": (7, 5)}
 PARAMS = VerificationParams(lda_dimensions=(2, 3), most_trials=10**6, bootstrap=40)
@@ -25,34 +33,73 @@ METRICS = {
 }
 
 
-def codes(kind, sizes=SIZES):
+def utterances_of(sizes):
+    return {split: make_utterances(split, *size) for split, size in sizes.items()}
+
+
+def evaluation_of(protocol="headline", sizes=SIZES, params=PARAMS, seed=0) -> Evaluation:
+    return make_evaluation(utterances_of(sizes), params, protocol, seed)
+
+
+def codes(kind, sizes=SIZES) -> VectorTask:
     """Vectors of all splits: `perfect` ones are the speaker's, others are noise, or both."""
     noise = {"perfect": 0.01, "noisy": 0.8, "random": 1.0}[kind]
-    vectors, labels = {}, {}
+    vectors = {}
     for place, (split, (speakers, each)) in enumerate(sizes.items()):
         random = np.random.default_rng([len(kind), place])
-        utterances = make_utterances(split, speakers, each)
         owner = np.repeat(np.arange(speakers), each)
         values = noise * random.normal(size=(len(owner), 5))
         if kind != "random":
             values += 2 * random.normal(size=(speakers, 5))[owner]
-        labels[split] = labels_of([item.utterance_id for item in utterances], utterances)
-        vectors[split] = {"mu2": Vectors(labels[split].utterance_ids, values)}
-    return vectors, labels
-
-
-def plan_of(kind, protocol="headline", sizes=SIZES) -> Plan:
-    return make_plan(*codes(kind, sizes), PARAMS, protocol, seed=0)
-
-
-def evaluated(plan, folder) -> VectorResult:
-    return evaluate_vector(plan.tasks[0], plan.setting, folder)
+        ids = tuple(item.utterance_id for item in make_utterances(split, speakers, each))
+        vectors[split] = Vectors(ids, values)
+    return VectorTask("mu2", **vectors)
 
 
 @pytest.fixture(scope="module")
 def noisy(tmp_path_factory):
-    plan, folder = plan_of("noisy"), tmp_path_factory.mktemp("noisy")
-    return plan, evaluated(plan, folder), folder
+    evaluation, folder = evaluation_of(), tmp_path_factory.mktemp("noisy")
+    return evaluation, evaluate_vector(codes("noisy"), evaluation, folder), folder
+
+
+def test_each_list_has_draws_of_its_own():
+    made = evaluation_of()
+    assert set(made.lists) == set(made.draws) == {"all_pairs", "same_sex", "multi3"}
+    for name, draws in made.draws.items():
+        assert draws.counts.shape == (40, len(made.lists[name].trials.speaker_names))
+    assert (made.draws["all_pairs"].counts != made.draws["multi3"].counts).any()
+
+
+def test_the_seed_of_the_run_decides_the_draws():
+    first, again, other = (evaluation_of(seed=seed).draws["all_pairs"].counts for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+def test_a_list_beyond_the_limit_is_sampled():
+    few = VerificationParams(lda_dimensions=(2,), most_trials=100, bootstrap=30)
+    made = evaluation_of(params=few, sizes={**SIZES, "test": (4, 4)})
+    assert len(made.trials) == 100
+    assert int(made.trials.is_target.sum()) == 4 * 6
+
+
+def test_a_test_split_without_targets_is_refused():
+    with pytest.raises(TrialError, match="got 0 target and 3 non-target"):
+        evaluation_of(sizes={**SIZES, "test": (3, 1)})
+
+
+def test_lists_are_written_with_their_hashes(tmp_path):
+    made = evaluation_of()
+    hashes = write_lists(tmp_path, made)
+    assert set(hashes) == set(made.lists)
+    for name, digest in hashes.items():
+        content = (tmp_path / "trials" / f"{name}.tsv").read_bytes()
+        assert hashlib.sha256(content).hexdigest() == digest
+        assert content.count(b"\n") == len(made.lists[name].trials) + 1
+    assert (
+        "test00_00+test00_01+test00_02\ttest00_03\ttarget"
+        in (tmp_path / "trials" / "multi3.tsv").read_text()
+    )
 
 
 def test_every_back_end_has_every_metric(noisy):
@@ -86,7 +133,7 @@ def test_best_is_the_supervised_back_end_best_on_dev(noisy):
 
 def test_perfect_codes_have_no_error(tmp_path):
     """AS-norm apart: z-scores by a cohort of eight move a speaker's scores as they like."""
-    result = evaluated(plan_of("perfect"), tmp_path)
+    result = evaluate_vector(codes("perfect"), evaluation_of(), tmp_path)
     for name in ("cos", "cos_c", "lda2", "lda3", "lda", "plda", "best"):
         row = result.metrics[name]
         assert (row["eer"], row["eer_low"], row["eer_high"]) == (0, 0, 0), name
@@ -97,7 +144,7 @@ def test_perfect_codes_have_no_error(tmp_path):
 
 def test_random_codes_are_at_chance(tmp_path):
     sizes = {"train": (20, 6), "dev": (10, 6), "test": (20, 8)}
-    result = evaluated(plan_of("random", sizes=sizes), tmp_path)
+    result = evaluate_vector(codes("random", sizes), evaluation_of(sizes=sizes), tmp_path)
     for name in ("cos", "lda", "plda", "best"):
         row = result.metrics[name]
         assert row["eer_low"] - 0.02 <= 0.5 <= row["eer_high"] + 0.02, name
@@ -108,7 +155,7 @@ def test_random_codes_are_at_chance(tmp_path):
 
 
 def test_score_files_give_the_metrics_back(noisy):
-    plan, result, folder = noisy
+    evaluation, result, folder = noisy
     best = result.metrics["best"]["backend"]
     names = {path.name for path in folder.glob("*.tsv")}
     assert names == {path.name for path in (folder / "dev").glob("*.tsv")}
@@ -117,39 +164,41 @@ def test_score_files_give_the_metrics_back(noisy):
         row = result.metrics[backend]
         read = read_scores(folder / f"mu2.{backend}.tsv")
         assert eer(read.scores, read.is_target) == row["eer"]
-        assert min_dcf(read.scores, read.is_target, 0.05) == row["mindcf_p05"]
+        curve = det_points(read.scores, read.is_target)
+        assert minimum_detection_cost(curve, 0.05) == row["mindcf_p05"]
         dev = read_scores(folder / "dev" / f"mu2.{backend}.tsv")
         assert eer(dev.scores, dev.is_target) == row["dev_eer"]
-        assert len(dev.scores) == len(plan.tasks[0].dev.trials)
+        assert len(dev.scores) == len(evaluation.dev)
 
 
-def test_headline_scores_conditions_with_two_rows_and_full_with_all(noisy, tmp_path):
-    plan, result, _ = noisy
-    assert set(plan.setting.lists) == {"all_pairs", "same_sex", "multi3"}
-    assert set(result.conditions) == {"same_sex", "multi3"}
-    for rows in result.conditions.values():
+def test_headline_scores_other_lists_with_two_rows_and_full_with_all(noisy, tmp_path):
+    evaluation, result, _ = noisy
+    assert set(evaluation.lists) == {"all_pairs", "same_sex", "multi3"}
+    assert set(result.by_list) == {"same_sex", "multi3"}
+    for rows in result.by_list.values():
         assert set(rows) == {"cos", "best"}
-    full = evaluated(plan_of("noisy", protocol="full"), tmp_path)
+    full = evaluate_vector(codes("noisy"), evaluation_of(protocol="full"), tmp_path)
     assert full.metrics == result.metrics
-    for name, rows in full.conditions.items():
+    for name, rows in full.by_list.items():
         assert set(rows) == BACKENDS | {"best"}
-        assert {key: rows[key] for key in ("cos", "best")} == result.conditions[name]
+        assert {key: rows[key] for key in ("cos", "best")} == result.by_list[name]
     assert len(list(tmp_path.glob("*.tsv"))) == len(BACKENDS)
 
 
 def test_several_enrolled_utterances_lower_the_eer_and_one_sex_raises_it(tmp_path):
     sizes = {"train": (20, 6), "dev": (10, 6), "test": (24, 8)}
-    result = evaluated(plan_of("noisy", sizes=sizes), tmp_path)
+    result = evaluate_vector(codes("noisy", sizes), evaluation_of(sizes=sizes), tmp_path)
     # The sex of these voices is only a name, so same_sex is as hard as all pairs.
     alone = result.metrics["cos"]["eer"]
-    assert result.conditions["multi3"]["cos"]["eer"] < alone
-    assert result.conditions["same_sex"]["cos"]["eer"] == pytest.approx(alone, abs=0.02)
+    assert result.by_list["multi3"]["cos"]["eer"] < alone
+    assert result.by_list["same_sex"]["cos"]["eer"] == pytest.approx(alone, abs=0.02)
 
 
 def test_dev_without_trials_leaves_what_needs_no_choice(tmp_path):
-    plan = plan_of("noisy", sizes={**SIZES, "dev": (4, 1)})
-    result = evaluated(plan, tmp_path)
-    assert "got 0 target and 6 non-target" in plan.absent["dev"]
+    sizes = {**SIZES, "dev": (4, 1)}
+    evaluation = evaluation_of(sizes=sizes)
+    result = evaluate_vector(codes("noisy", sizes), evaluation, tmp_path)
+    assert "got 0 target and 6 non-target" in evaluation.absent["dev"]
     assert set(result.metrics) == {"cos", "cos_c", "cos_asn", "lda2", "lda3"}
     assert set(result.absent) == {"mu2.lda", "mu2.plda", "mu2.plda_asn", "mu2.best"}
     for row in result.metrics.values():
@@ -158,9 +207,9 @@ def test_dev_without_trials_leaves_what_needs_no_choice(tmp_path):
 
 
 def test_a_zero_vector_makes_its_rows_absent_and_names_the_utterance(tmp_path):
-    plan = plan_of("noisy")
-    plan.tasks[0].test.values[3] = 0
-    result = evaluated(plan, tmp_path)
+    task = codes("noisy")
+    task.test.values[3] = 0
+    result = evaluate_vector(task, evaluation_of(), tmp_path)
     assert {"mu2.cos", "mu2.cos_asn"} == set(result.absent)
     assert "test00_03" in result.absent["mu2.cos"]
     assert "best" in result.metrics  # seen from the train mean it has a direction
@@ -169,14 +218,27 @@ def test_a_zero_vector_makes_its_rows_absent_and_names_the_utterance(tmp_path):
 def test_curves_are_followed_for_the_vectors_of_the_plot(noisy):
     _, result, _ = noisy
     assert set(result.curves) == {"cos", "best"}
-    assert result.curves["cos"].eer == result.metrics["cos"]["eer"]
+    points = result.curves["cos"].points
+    assert float(equal_error_rate(points)) == result.metrics["cos"]["eer"]
     assert (result.curves["cos"].band.low <= result.curves["cos"].band.high).all()
 
 
-def test_few_speakers_get_a_jackknife_and_many_do_not(tmp_path):
-    assert plan_of("noisy").setting.jackknife
-    many = plan_of("noisy", sizes={**SIZES, "test": (20, 2)})
-    assert not many.setting.jackknife
-    lost = plan_of("noisy", sizes={**SIZES, "test": (2, 3)})
-    assert not lost.setting.jackknife
+def test_few_speakers_get_a_jackknife_and_many_do_not():
+    assert evaluation_of().jackknife
+    assert not evaluation_of(sizes={**SIZES, "test": (20, 2)}).jackknife
+    lost = evaluation_of(sizes={**SIZES, "test": (2, 3)})
+    assert not lost.jackknife
     assert "whoever is left out" in lost.absent["eer_jackknife"]
+
+
+@pytest.mark.parametrize("dimensions", [(), (12, 12)])
+def test_dimensions_that_cannot_be_rows_are_refused(dimensions):
+    params = VerificationParams(lda_dimensions=dimensions, most_trials=100, bootstrap=30)
+    with pytest.raises(ParamsError, match="lda_dimensions must list different"):
+        params.check()
+
+
+def test_the_shipped_params_ask_for_the_rows_of_the_protocol():
+    params = load_params().verification
+    assert params.lda_dimensions == (12, 24)
+    assert params.most_trials == 2_000_000

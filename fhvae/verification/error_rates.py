@@ -1,4 +1,10 @@
-"""Scores as log-likelihood ratios: calibration on dev, and what it costs to trust them.
+"""What a system is judged by beside its EER: other readings of the curve, calibration, Cllr.
+
+The lower convex hull of the error curve is the best that any rising map of the scores could do.
+Where scores are told apart by threshold and chance, every point between two points of the
+curve can be had; the lower hull holds the best of them. It is what pooling adjacent violators
+(PAV, isotonic regression of the labels on the scores) finds: a run of scores pooled together
+is an edge of the hull, and its slope is their likelihood ratio.
 
 A calibrated score l is read as log P(scores | same speaker) / P(scores | two speakers), in
 nats: whoever knows the prior can choose the threshold without seeing a label.
@@ -9,12 +15,80 @@ from dataclasses import dataclass
 import numpy as np
 
 from fhvae.errors import TrialError
-from fhvae.trials.error_rates import check_both_kinds
+from fhvae.trials import ErrorCurve, check_both_kinds
 
 RIDGE = 1e-9  # on the squared slope of standardized scores: separated ones stay finite by it
 STEPS = 500
 GRADIENT = 1e-12  # of the loss, in nats per standard deviation, where Newton's method may stop
 ROUNDING = 1e-14  # of the loss: a rise below it is none
+
+
+def legacy_equal_error_rate(curve: ErrorCurve) -> float:
+    """Take FNR at the score where FNR and FPR differ least, the lowest of several.
+
+    For side-by-side reading with published figures of this form only: the answer is
+    always a whole number of targets, and 0 when all scores are equal.
+    """
+    distance = np.abs(curve.fnr - curve.fpr)[:-1]  # infinity is not a score
+    return float(curve.fnr[np.argmin(distance)])
+
+
+def minimum_detection_cost(curve: ErrorCurve, prior: float) -> float:
+    """Find the least detection cost over all thresholds; it is at most 1.
+
+    Args:
+        curve: error rates.
+        prior: the probability of a target trial, in (0, 1).
+    """
+    _check_prior(prior)
+    return float(_detection_cost(curve.fnr, curve.fpr, prior).min())
+
+
+def _check_prior(prior: float) -> None:
+    if not 0 < prior < 1:
+        raise ValueError(f"prior must be in (0, 1), got {prior}")
+
+
+def _detection_cost(fnr: np.ndarray | float, fpr: np.ndarray | float, prior: float) -> np.ndarray:
+    """Weigh the rates; 1 is the better of always accepting and always rejecting."""
+    return np.asarray((prior * fnr + (1 - prior) * fpr) / min(prior, 1 - prior))
+
+
+def lower_hull(curve: ErrorCurve) -> ErrorCurve:
+    """Keep the thresholds of the curve that lie on its lower convex hull; both ends are kept.
+
+    The EER of the hull is never above that of the curve, and optimistic.
+    """
+    from sklearn.isotonic import isotonic_regression
+
+    missed, refused = np.diff(curve.fnr), -np.diff(curve.fpr)  # at each score
+    some = np.flatnonzero(missed + refused > 0)
+    weights = missed[some] + refused[some]
+    pooled = isotonic_regression(missed[some] / weights, sample_weight=weights)
+    ends = some[np.append(np.flatnonzero(np.diff(pooled)), len(some) - 1)] + 1
+    kept = np.unique(np.concatenate([[0], ends, [len(curve.thresholds) - 1]]))
+    return ErrorCurve(curve.thresholds[kept], curve.fnr[kept], curve.fpr[kept])
+
+
+def minimum_cllr(hull: ErrorCurve) -> float:
+    """Compute the least Cllr that any rising map of the scores could reach, in bits.
+
+    On an edge of the hull all scores get the likelihood ratio of the edge: its share of the
+    targets to its share of the non-targets. No constant is added to the counts, as some do to
+    keep ratios finite: an infinite one costs nothing where it is right, and only so is the
+    figure the least, which no calibration goes below.
+
+    Args:
+        hull: of `lower_hull`.
+    """
+    targets, nontargets = np.diff(hull.fnr), -np.diff(hull.fpr)
+    return float((_cost(targets, nontargets) + _cost(nontargets, targets)).sum() / 2)
+
+
+def _cost(own: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Weigh log2(1 + other / own) by `own`; no weight, no cost."""
+    ratio = np.divide(other, own, out=np.zeros_like(own), where=own > 0)
+    return np.asarray(own * np.log1p(ratio) / np.log(2))
 
 
 @dataclass(frozen=True)
@@ -57,7 +131,11 @@ def fit_calibration(scores: np.ndarray, is_target: np.ndarray) -> Calibration:
 
 
 def _newton(margins: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Minimize `sum(shares * log(1 + exp(-w @ margins)))` and the ridge over w, `[2]`."""
+    """Minimize `sum(shares * log(1 + exp(-w @ margins)))` and the ridge over w, `[2]`.
+
+    Not by scikit-learn's newton-cholesky: where scores separate it takes its Hessian for
+    singular, ends by L-BFGS, and stops at slopes that differ from the seventh digit on.
+    """
     penalty = np.array([RIDGE, 0.0])
     weights = np.zeros(2)
     loss = _loss(weights, margins, shares)
@@ -101,17 +179,16 @@ def cllr(ratios: np.ndarray, is_target: np.ndarray) -> float:
 def actual_detection_cost(ratios: np.ndarray, is_target: np.ndarray, prior: float) -> float:
     """Compute the detection cost at the threshold that calibrated ratios promise to be best.
 
-    Normalized like `error_rates.minimum_detection_cost`, which it can only exceed. Without
-    bound 1: badly calibrated scores may cost more than none.
+    It can only exceed `minimum_detection_cost`, and 1: badly calibrated scores may cost more
+    than none.
 
     Args:
         ratios: `[trial]`, in nats; a trial is accepted from log((1 - prior) / prior) on.
         is_target: `[trial]` bool.
         prior: the probability of a target trial, in (0, 1).
     """
-    if not 0 < prior < 1:
-        raise ValueError(f"prior must be in (0, 1), got {prior}")
+    _check_prior(prior)
     check_both_kinds(np.asarray(is_target))
     accepted = ratios >= np.log((1 - prior) / prior)
     fnr, fpr = 1 - accepted[is_target].mean(), accepted[~is_target].mean()
-    return float((prior * fnr + (1 - prior) * fpr) / min(prior, 1 - prior))
+    return float(_detection_cost(fnr, fpr, prior))

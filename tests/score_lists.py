@@ -1,12 +1,21 @@
 """Small lists of scored trials for hypothesis, and slow definitions to compare with."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from fhvae.trials.pairs import Trials, pairs_of
+from fhvae.corpus.manifest import Utterance
+from fhvae.trials import (
+    ErrorCurve,
+    Trials,
+    equal_error_rate,
+    error_curve,
+    pairs_of,
+    rank_trials,
+)
 
 
 @st.composite
@@ -37,12 +46,27 @@ def scored_pairs(draw):
     return trials, np.random.default_rng(seed).integers(0, levels, len(trials)).astype(float)
 
 
+def every_pair(utterances: Sequence[Utterance]) -> Trials:
+    """All pairs of the utterances of a manifest."""
+    return pairs_of([one.utterance_id for one in utterances], [one.speaker for one in utterances])
+
+
 def noisy_scores(trials: Trials, seed: int, noise: float = 1.0) -> np.ndarray:
     """Score by closeness to the speaker's place on a line, with noise of the utterance."""
     random = np.random.default_rng(seed)
     places = 2 * random.normal(size=len(trials.speaker_names))
     vectors = places[trials.speakers] + noise * random.normal(size=len(trials.utterance_ids))
     return -np.abs(vectors[trials.enrol] - vectors[trials.test])
+
+
+def weighted_curve(scores: np.ndarray, is_target: np.ndarray, weights: np.ndarray) -> ErrorCurve:
+    """Error rates with weights of the trials as given, not as ranked."""
+    ranked = rank_trials(scores, is_target)
+    return error_curve(ranked, weights[ranked.order])
+
+
+def weighted_eer(scores: np.ndarray, is_target: np.ndarray, weights: np.ndarray) -> float:
+    return float(equal_error_rate(weighted_curve(scores, is_target, weights)))
 
 
 def brute_force_rates(scores, is_target, weights):

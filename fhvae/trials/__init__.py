@@ -1,1 +1,0 @@
-"""Pairs of utterances and their error rates: what training, i-vectors and verification share."""
