@@ -29,12 +29,11 @@ from fhvae.model.network import new_network
 from fhvae.model.objective import Networks, log_q_sequence, segment_terms
 from fhvae.model.weights import TrainedModel
 from fhvae.params.whole import Params
+from fhvae.training.batches import Sequences, open_sequences
 from fhvae.training.checkpoint import Checkpoint
-from fhvae.training.data import Sequences, open_sequences
 from fhvae.training.dev import evaluate_dev
-from fhvae.training.learner import GraphedStep, Learner, Step
+from fhvae.training.learner import Bfloat16Networks, GraphedStep, Learner, Step
 from fhvae.training.loop import Setting, Trainer
-from fhvae.training.precision import Bfloat16Networks
 from fhvae.training.table import closed_form_table
 
 ROWS = 1440  # of the table of mu2

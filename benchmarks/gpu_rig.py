@@ -17,8 +17,7 @@ from benchmarks.step import MELS
 from fhvae.params.reading import from_mapping
 from fhvae.params.whole import Params, load_params
 from fhvae.segments import gather
-from fhvae.training.learner import Learner, Step
-from fhvae.training.precision import set_precision
+from fhvae.training.learner import Learner, Step, set_precision
 from fhvae.training.world import World
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -10,8 +10,8 @@ import torch
 from fhvae.artifacts import Packed
 from fhvae.features.normalize import Normalizer
 from fhvae.seeds import generator
+from fhvae.training.batches import SequenceData, Sequences
 from fhvae.training.checkpoint import Checkpoint
-from fhvae.training.data import SequenceData, Sequences
 from fhvae.training.dev import Monitor
 from fhvae.training.loop import Setting, Trainer
 
@@ -84,7 +84,7 @@ class LeverTrainer(Trainer):
             for group in self.learner.optimizer.param_groups:
                 group["lr"] = training.learning_rate * max(left, 1e-3)
         if self.method.refresh_steps and step and step % self.method.refresh_steps == 0:
-            self._refill()
+            self.refill_table()
         super().train_step()
 
     def _end_epoch(self) -> None:
@@ -110,11 +110,11 @@ class LeverTrainer(Trainer):
         """Stay with a block for some passes."""
         return super().block_of(pass_number) // self.method.block_passes
 
-    def _begin_pass(self) -> None:
+    def begin_pass(self) -> None:
         """Begin it; leave the table, or forget its moments, where the method says so."""
         passes, block = self.progress.passes, self.block
         before = self.learner.table.detach().clone()
-        super()._begin_pass()
+        super().begin_pass()
         is_new = block is None or self.block is not block
         if self.method.first_fill and not is_new and passes > 0:
             self.learner.refill(before)

@@ -40,8 +40,8 @@ from fhvae.model.weights import TrainedModel
 from fhvae.params.domains import learned_domains
 from fhvae.params.reading import from_mapping
 from fhvae.params.whole import Params
+from fhvae.training.batches import open_sequences
 from fhvae.training.checkpoint import course_of_run
-from fhvae.training.data import open_sequences
 from fhvae.training.loop import Setting, TrainedRun
 from fhvae.trials.cosine import Vectors, cosine_scores
 from fhvae.trials.error_rates import eer

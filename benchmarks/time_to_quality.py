@@ -33,7 +33,7 @@ from fhvae.artifacts import read_packed, write_json
 from fhvae.corpus.store import read_corpus
 from fhvae.params.reading import from_mapping
 from fhvae.params.whole import Params
-from fhvae.training.data import open_sequences
+from fhvae.training.batches import open_sequences
 from fhvae.training.loop import Setting
 from fhvae.trials.monitor import cosine_eer
 

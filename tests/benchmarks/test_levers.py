@@ -16,7 +16,7 @@ from fhvae.features.normalize import Normalizer
 from fhvae.params.model import ModelParams
 from fhvae.params.segments import SegmentsParams
 from fhvae.params.whole import load_params
-from fhvae.training.data import open_sequences
+from fhvae.training.batches import open_sequences
 from fhvae.training.loop import Setting
 from fhvae.trials.monitor import cosine_eer
 
@@ -113,7 +113,7 @@ def test_moments_of_a_row_go_with_its_sequence_where_asked_for(tiny_trainer, for
     trainer.train_step()
     state = trainer.learner.optimizer.state[trainer.learner.table]
     assert state["exp_avg"].any()
-    trainer._begin_pass()
+    trainer.begin_pass()
     assert bool(state["exp_avg"].any()) == bool(state["exp_avg_sq"].any()) != forget
     assert float(state["step"]) == (0 if forget else 1)
 

@@ -22,7 +22,7 @@ from fhvae.recognition.inputs import RowReader, measure_scale
 from fhvae.recognition.rows import all_dimensions
 from fhvae.segments import gather
 from fhvae.shards import ShardedRows
-from fhvae.training.data import open_sequences
+from fhvae.training.batches import open_sequences
 from fhvae.verification.code_sequences import segment_frame_means
 from fhvae.verification.vectors import frame_statistics
 from tests.latent_factory import (

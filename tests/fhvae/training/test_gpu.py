@@ -17,12 +17,17 @@ from fhvae.device import choose_device
 from fhvae.errors import ParamsError, TrainingError
 from fhvae.model.network import new_network
 from fhvae.model.objective import log_q_sequence, segment_terms
-from fhvae.training import blocks as blocks_module
-from fhvae.training.blocks import Blocks
+from fhvae.training import batches as batches_module
+from fhvae.training.batches import Blocks
 from fhvae.training.checkpoint import Checkpoint
-from fhvae.training.learner import WARM_UP_STEPS, GraphedStep, Learner
+from fhvae.training.learner import (
+    WARM_UP_STEPS,
+    Bfloat16Networks,
+    GraphedStep,
+    Learner,
+    set_precision,
+)
 from fhvae.training.loop import Trainer
-from fhvae.training.precision import Bfloat16Networks, set_precision
 from fhvae.training.world import World
 from tests.pretend_graph import pretend
 from tests.training_factory import MELS, make_sequences, make_setting
@@ -252,8 +257,8 @@ def test_stages_that_do_not_train_compute_in_float32(monkeypatch):
 def test_the_thread_that_reads_blocks_takes_the_gpu_of_its_process(monkeypatch):
     chosen = []
     monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
-    blocks_module._use(CPU)
-    blocks_module._use(torch.device("cuda", 3))
+    batches_module._use(CPU)
+    batches_module._use(torch.device("cuda", 3))
     assert chosen == [torch.device("cuda", 3)]
 
 
