@@ -36,9 +36,9 @@ from benchmarks.gpu_parts import (
     measure_validation,
 )
 from benchmarks.gpu_rig import Amount
-from benchmarks.headline import table
 from benchmarks.worker import Work, Worker
 from fhvae.artifacts import read_json, write_json
+from fhvae.report.tables import table
 
 RESULT = Path("benchmarks/results/gpu.json")
 CASE_SECONDS = 400.0  # beyond, it is given up

@@ -198,10 +198,6 @@ class Trainer:
         self.progress.step += 1
         self.progress.batch += 1
 
-    def block_of(self, pass_number: int) -> int:
-        """Number the block that a pass goes over: with hierarchical sampling each has its own."""
-        return pass_number if self.blocks.hierarchical else 0
-
     def begin_pass(self) -> None:
         """Draw the next pass; refill the table in closed form where that is asked for."""
         number = self.progress.passes
@@ -214,9 +210,10 @@ class Trainer:
     def _enter_pass(self, number: int) -> None:
         """Put the block and the draws of a pass in place."""
         setting = self.setting
-        if self.block is None or self.block.number != self.block_of(number):
+        block_number = number if self.blocks.hierarchical else 0
+        if self.block is None or self.block.number != block_number:
             self.block = self.current = None  # frees them before two more blocks are in memory
-            self.block = self.blocks.take(self.block_of(number))
+            self.block = self.blocks.take(block_number)
             self.counts = self.block.data.segments_in_sequence(
                 setting.segments.frames, setting.segments.train_shift
             )
