@@ -30,12 +30,12 @@ TARGET_ROWS, TARGET_SHARE = 4_000, 0.03  # at the paper's size
 PERCENTS = (0.1, 1, 10, 100)  # marked on the axis
 
 
-def logits(params: Params, rows: int) -> Callable[[], None]:
+def logits(params: Params, rows: int, device: torch.device) -> Callable[[], None]:
     """Set up log q of a batch against so many rows of a table, with its gradients."""
     model, batch = params.model, params.training.batch
-    z2_mean = nn.Parameter(torch.randn(batch, model.z2))
-    table = nn.Parameter(model.mu2_std * torch.randn(rows, model.z2))
-    sequence = torch.randint(rows, (batch,))
+    z2_mean = nn.Parameter(torch.randn(batch, model.z2, device=device))
+    table = nn.Parameter(model.mu2_std * torch.randn(rows, model.z2, device=device))
+    sequence = torch.randint(rows, (batch,), device=device)
 
     def forward_and_backward() -> None:
         z2_mean.grad = table.grad = None
@@ -69,7 +69,7 @@ def measure(params: Params, rounds: int, repeats: int) -> dict[int, float]:
     data = made_up_data(SEQUENCES, SEQUENCE_FRAMES)
     with tempfile.TemporaryDirectory() as folder:
         trainer = new_trainer(params, data, data, Path(folder))
-        alone = {rows: logits(params, rows) for rows in ROWS}
+        alone = {rows: logits(params, rows, torch.device("cpu")) for rows in ROWS}
         trainer.train_step()  # begins a pass, which is not measured
         found = []
         for _ in range(rounds):

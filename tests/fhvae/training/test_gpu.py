@@ -12,9 +12,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import fhvae.training.learner as learner_module
-from benchmarks.given_noise import GivenNoiseNetworks
 from fhvae.device import choose_device
 from fhvae.errors import ParamsError, TrainingError
+from fhvae.model.gaussian import DiagonalGaussian
 from fhvae.model.network import new_network
 from fhvae.model.objective import log_q_sequence, segment_terms
 from fhvae.training import batches as batches_module
@@ -167,6 +167,32 @@ def test_nothing_in_a_step_waits_for_the_device_or_copies_from_the_host(tmp_path
     with Operations() as seen:
         float(run.sums[0])
     assert seen.names & WAITS  # and the test would see it
+
+
+@dataclasses.dataclass(frozen=True)
+class GivenNoise(DiagonalGaussian):
+    """A Gaussian whose sample is mean + standard deviation * epsilon, on any device."""
+
+    epsilon: torch.Tensor
+
+    def sample(self, noise):
+        return self.mean + torch.exp(0.5 * self.log_variance) * self.epsilon
+
+
+class GivenNoiseNetworks:
+    """Networks, with the noise of one batch."""
+
+    def __init__(self, networks, epsilon2, epsilon1):
+        self.params, self.networks, self.decode = networks.params, networks, networks.decode
+        self.epsilon2, self.epsilon1 = epsilon2, epsilon1
+
+    def encode_z2(self, segments):
+        found = self.networks.encode_z2(segments)
+        return GivenNoise(found.mean, found.log_variance, self.epsilon2)
+
+    def encode_z1(self, segments, z2):
+        found = self.networks.encode_z1(segments, z2)
+        return GivenNoise(found.mean, found.log_variance, self.epsilon1)
 
 
 def given_noise(model):
