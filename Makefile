@@ -24,7 +24,7 @@ $(STAMP): requirements.txt
 
 reproduce: $(STAMP) ## environment, the whole pipeline on the default corpus, the metrics
 	dvc repro
-	@python -m benchmarks.headline
+	@python -m fhvae.report.headline
 
 test: $(STAMP) ## all tests that need no GPU, the tiny pipeline included
 	$(PORTABLE) python -m pytest -m "not gpu"
@@ -65,16 +65,16 @@ benchmark: $(STAMP) ## speed and memory of features, training and latents; write
 	$(PORTABLE) python -m benchmarks.features
 	$(PORTABLE) python -m benchmarks.speed_table
 
-# Training goes on from its checkpoint if it is stopped; the clone that it runs in does not stay.
-SPEECHOCEAN762 ?= ../shared/data/speechocean762
+# With DATA=DIR, a folder of recordings, also a training of the paper's size on them; stopped, it goes
+# on from its checkpoint (the clone that it runs in does not stay).
 gpu: export FHVAE_CKPT_DIR ?= $(CURDIR)/checkpoints
-gpu: $(STAMP) ## with a GPU: tests, speed (benchmarks/results/gpu.json), the paper's size on speechocean762
+gpu: $(STAMP) ## with a GPU: tests, speed (benchmarks/results/gpu.json); DATA=DIR: the paper's size, too
 	python -m pytest -m gpu
 	python -m benchmarks.gpu
-	python -m benchmarks.quality run --corpus speechocean762-paper --data "$(SPEECHOCEAN762)"
+	$(if $(DATA),python -m experiments.sweep run --corpus speechocean762-paper --data "$(DATA)")
 
-results: $(STAMP) ## docs/results.md and the table of README.md from the runs in benchmarks/results/quality/
-	python -m benchmarks.quality table
+results: $(STAMP) ## docs/results.md and the table of README.md from the runs in experiments/results/sweep/
+	python -m experiments.sweep table
 
 setup: $(STAMP) ## environment and the hooks before commit and push
 	pre-commit install

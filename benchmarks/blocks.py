@@ -19,17 +19,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.machine import describe_machine
+from benchmarks.machine import can_draw, describe_machine
 from benchmarks.process_tree import status_bytes
 from benchmarks.sizes import sizes
 from benchmarks.step import MELS
 from benchmarks.training_process import in_process
 from fhvae.artifacts import Packed, write_json
 from fhvae.params.whole import Params
-from fhvae.plots.drawing import BLUE, ORANGE, can_draw, new_figure
+from fhvae.plots.drawing import BLUE, ORANGE, new_figure
 from fhvae.shards import RowFile, open_rows, shard_path
+from fhvae.training.batches import Sequences, open_sequences
 from fhvae.training.checkpoint import Checkpoint
-from fhvae.training.data import Sequences, open_sequences
 from fhvae.training.loop import Setting, Trainer
 
 COUNTS = (1_000, 10_000, 100_000, 1_000_000)
@@ -79,7 +79,7 @@ def train(stem: Path, count: int, block: int) -> dict[str, float]:
         cpu, wall = time.process_time(), time.monotonic()
         for _ in range(passes):
             begun = time.monotonic()
-            trainer._begin_pass()
+            trainer.begin_pass()
             beginning += time.monotonic() - begun
             for _ in range(len(trainer.current)):
                 trainer.train_step()

@@ -28,7 +28,7 @@ from typing import Any
 from fhvae.artifacts import file_digest, write_json
 from fhvae.progress import progress_bar
 from fhvae.seeds import generator
-from fhvae.training.log import LOG
+from fhvae.training.record import LOG
 from stages import download, fbank, train
 from tests.tiny import make_tiny, set_params
 from tests.tones import write_tone_corpus

@@ -16,13 +16,13 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from benchmarks.machine import describe_machine
+from benchmarks.machine import can_draw, describe_machine
 from benchmarks.sizes import sizes
 from benchmarks.step import SEQUENCE_FRAMES, cpu_seconds, made_up_data, medians, new_trainer
 from fhvae.artifacts import write_json
 from fhvae.model.objective import log_q_sequence
 from fhvae.params.whole import Params
-from fhvae.plots.drawing import BLUE, ORANGE, can_draw, new_figure
+from fhvae.plots.drawing import BLUE, ORANGE, new_figure
 
 ROWS = (250, 1_000, 4_000, 16_000, 64_000)
 SEQUENCES = 1_000  # of the run that the step is taken from; one of ROWS
@@ -30,12 +30,12 @@ TARGET_ROWS, TARGET_SHARE = 4_000, 0.03  # at the paper's size
 PERCENTS = (0.1, 1, 10, 100)  # marked on the axis
 
 
-def logits(params: Params, rows: int) -> Callable[[], None]:
+def logits(params: Params, rows: int, device: torch.device) -> Callable[[], None]:
     """Set up log q of a batch against so many rows of a table, with its gradients."""
     model, batch = params.model, params.training.batch
-    z2_mean = nn.Parameter(torch.randn(batch, model.z2))
-    table = nn.Parameter(model.mu2_std * torch.randn(rows, model.z2))
-    sequence = torch.randint(rows, (batch,))
+    z2_mean = nn.Parameter(torch.randn(batch, model.z2, device=device))
+    table = nn.Parameter(model.mu2_std * torch.randn(rows, model.z2, device=device))
+    sequence = torch.randint(rows, (batch,), device=device)
 
     def forward_and_backward() -> None:
         z2_mean.grad = table.grad = None
@@ -69,7 +69,7 @@ def measure(params: Params, rounds: int, repeats: int) -> dict[int, float]:
     data = made_up_data(SEQUENCES, SEQUENCE_FRAMES)
     with tempfile.TemporaryDirectory() as folder:
         trainer = new_trainer(params, data, data, Path(folder))
-        alone = {rows: logits(params, rows) for rows in ROWS}
+        alone = {rows: logits(params, rows, torch.device("cpu")) for rows in ROWS}
         trainer.train_step()  # begins a pass, which is not measured
         found = []
         for _ in range(rounds):

@@ -1,10 +1,13 @@
 """What a result file says of the machine its figures come from: its make, never whose it is."""
 
+import importlib.util
+import logging
 import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
 
+log = logging.getLogger(__name__)
 CPUINFO = Path("/proc/cpuinfo")
 
 
@@ -27,3 +30,14 @@ def processor_name(cpuinfo: Path = CPUINFO) -> str:
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return next(filter(None, named), platform.machine())
+
+
+def can_draw(*libraries: str) -> bool:
+    """Tell whether the libraries of a plot are there; say so where they are not.
+
+    Speed is also measured where only the model's libraries are.
+    """
+    missing = [name for name in libraries if importlib.util.find_spec(name) is None]
+    if missing:
+        log.warning("plots are not drawn: %s is not installed", ", ".join(missing))
+    return not missing

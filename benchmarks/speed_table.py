@@ -8,11 +8,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.headline import table
-from benchmarks.quality_table import put_between
 from benchmarks.sizes import ROOT
-from benchmarks.time_to_quality import tables as time_to_quality
 from fhvae.artifacts import new_file
+from fhvae.report.tables import put_between, table
 
 RESULTS = Path(__file__).parent / "results"
 PAGE = ROOT / "docs" / "speed.md"
@@ -121,7 +119,6 @@ PARTS = {
     "cells": cell_table,
     "blocks": block_table,
     "kills": kill_table,
-    "time to quality": time_to_quality,
 }
 
 

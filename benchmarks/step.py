@@ -28,10 +28,9 @@ from fhvae.params.model import ModelParams
 from fhvae.params.whole import Params
 from fhvae.progress import progress_bar
 from fhvae.segments import gather
+from fhvae.training.batches import Sequences, draw_pass, open_sequences
 from fhvae.training.checkpoint import Checkpoint
-from fhvae.training.data import Sequences, open_sequences
 from fhvae.training.loop import CHECK_STEPS, Setting, Trainer
-from fhvae.training.passes import draw_pass
 
 Key = TypeVar("Key")
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
@@ -173,8 +172,8 @@ def data_share(params: Params, rounds: int) -> dict[str, float]:
         for _ in range(rounds):
             step = cpu_seconds(trainer.train_step, 20)
             batch = cpu_seconds(cut, 100) + cpu_seconds(draw, 3) / len(drawn)
-            curve = cpu_seconds(note, 1000) + cpu_seconds(trainer._check, 20) / CHECK_STEPS
-            refill = cpu_seconds(trainer._refill, 1) / len(drawn)
+            curve = cpu_seconds(note, 1000) + cpu_seconds(trainer.check, 20) / CHECK_STEPS
+            refill = cpu_seconds(trainer.refill_table, 1) / len(drawn)
             found.append({"batch": batch / step, "curve": curve / step, "refill": refill / step})
         bar.close()
     return medians(found)

@@ -10,7 +10,7 @@ def choose_device() -> torch.device:
 
     One thread: sums are then ordered alike on any number of cores, and several runs side
     by side do not slow each other down. CUDA computes in float32, as the CPU; PyTorch would
-    take TF32 for recurrent layers. Training may choose otherwise (fhvae/training/precision.py).
+    take TF32 for recurrent layers. Training may choose otherwise (fhvae/training/learner.py).
     """
     if torch.cuda.is_available():
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))  # of torchrun

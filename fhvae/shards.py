@@ -101,14 +101,6 @@ class RowFile:
         self.close()
 
 
-def each_shard(rows: "np.ndarray | ShardedRows") -> Iterator[np.ndarray]:
-    """Walk over rows file by file, each open only while it is looked at."""
-    if isinstance(rows, ShardedRows):
-        yield from rows.shards()
-    else:
-        yield rows
-
-
 @dataclass(frozen=True, eq=False)
 class ShardedRows:
     """Rows in several `.npy` files, for readers like one read-only memory map.

@@ -20,10 +20,10 @@ from fhvae.params.model import ModelParams
 from fhvae.params.run import Discriminative
 from fhvae.params.segments import SegmentsParams
 from fhvae.params.training import TrainingParams
+from fhvae.training.batches import open_sequences
 from fhvae.training.checkpoint import Checkpoint, course_of_run, labels_digest
-from fhvae.training.data import open_sequences
+from fhvae.training.learner import set_precision
 from fhvae.training.loop import Setting, TrainedRun, Trainer
-from fhvae.training.precision import set_precision
 from fhvae.training.world import World, joined_world
 from fhvae.trials import cosine_eer
 

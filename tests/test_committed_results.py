@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.quality import RESULTS
-from benchmarks.quality_table import read_runs
+from experiments.sweep import RESULTS
 from fhvae.cited import look_up
+from fhvae.report.tables import read_runs
 
 ROOT = Path(__file__).resolve().parents[1]
 

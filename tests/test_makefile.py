@@ -40,7 +40,7 @@ def clone(tmp_path):
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_target_runs_in_a_path_with_blanks(clone, tmp_path, target):
     answer = subprocess.run(
-        ["make", target, "SPEECHOCEAN762=../my data"],
+        ["make", target, "DATA=../my data"],
         cwd=clone,
         env={
             **{name: value for name, value in os.environ.items() if name not in OF_OUTER_MAKE},

@@ -21,7 +21,7 @@ each_entry = pytest.mark.parametrize("key", ENTRIES)
 
 def cited() -> dict[str, Path]:
     found = {}
-    for folder in ("fhvae", "stages", "benchmarks"):
+    for folder in ("fhvae", "stages", "benchmarks", "experiments"):
         for path in (ROOT / folder).rglob("*.py"):
             for keys in CITATION.findall(path.read_text()):
                 found.update(dict.fromkeys(re.split(r",\s*", keys), path))

@@ -122,6 +122,7 @@ EDITS = {
     "progress": comment("fhvae/progress.py"),
     "command-line": comment("fhvae/commandline.py"),
     "check-of-params": comment("fhvae/params/whole.py"),
+    "printed-tables": comment("fhvae/report/headline.py"),
 }
 each_edit = pytest.mark.parametrize("name", EDITS)
 # edits that once went unseen, and one of each kind: DVC takes a second for each

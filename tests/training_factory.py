@@ -7,7 +7,7 @@ from fhvae.params.model import ModelParams
 from fhvae.params.segments import SegmentsParams
 from fhvae.params.training import TrainingParams
 from fhvae.seeds import generator
-from fhvae.training.data import Sequences, open_sequences
+from fhvae.training.batches import Sequences, open_sequences
 from fhvae.training.loop import Setting
 
 MELS = 7

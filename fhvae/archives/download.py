@@ -106,12 +106,11 @@ PATIENCE = Patience()
 
 
 def fetch(remote: RemoteFile, folder: Path, *, patience: Patience = PATIENCE) -> Path:
-    """Bring a public file into a folder, unless it is there.
+    """Bring a public file into a folder, unless it is there; the caller is `alone_in` the folder.
 
     Args:
         remote: the file.
-        folder: is made if need be; `<name>.part`, `<name>.part.json` and `<name>.verified`
-            beside the file are ours.
+        folder: `<name>.part`, `<name>.part.json` and `<name>.verified` beside the file are ours.
         patience: with its mirrors.
 
     Returns:
@@ -121,16 +120,6 @@ def fetch(remote: RemoteFile, folder: Path, *, patience: Patience = PATIENCE) ->
         DownloadError: another file bears its name, no mirror gives it, or there is no room;
             a part already brought stays, and the next call goes on from there.
     """
-    path = folder / remote.name
-    if is_there(remote, path):
-        return path
-    folder.mkdir(parents=True, exist_ok=True)
-    with alone_in(folder):
-        return fetch_alone(remote, folder, patience=patience)
-
-
-def fetch_alone(remote: RemoteFile, folder: Path, *, patience: Patience = PATIENCE) -> Path:
-    """Do what `fetch` does, for one who is `alone_in` the folder: its lock cannot be had twice."""
     path = folder / remote.name
     if is_there(remote, path):
         return path

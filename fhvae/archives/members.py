@@ -39,27 +39,15 @@ EXTENDED = (  # types of tar members that tell more of the next one, such as a l
     tarfile.GNUTYPE_LONGNAME,
     tarfile.GNUTYPE_LONGLINK,
 )
+MAX_MEMBERS = 1_000_000  # files and folders
+MAX_BYTES = 500 * 10**9  # that come out of an archive
+MAX_RATIO = 200  # of them to the bytes of the archive; audio stays below 10, text below 50
 MAX_HEADER_BYTES = 1 << 20  # of a tar member's extended header, which is read into memory
 SHOWN_NAME = 120  # characters of a name in a message
 UNJUDGED_BYTES = 1 << 20  # a short text may shrink to any ratio
 
 Item = TypeVar("Item")
 Readable = IO[bytes] | gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What an archive may become.
-
-    Attributes:
-        members: files and folders.
-        size: bytes that come out of it.
-        ratio: the same, divided by the bytes of the archive; audio stays below 10, text below 50.
-    """
-
-    members: int = 1_000_000
-    size: int = 500 * 10**9
-    ratio: float = 200.0
 
 
 @dataclass(frozen=True)
@@ -86,8 +74,7 @@ class RefusedError(Exception):
 class Meter:
     """Counts the bytes that come out of an archive and stops a bomb."""
 
-    def __init__(self, limits: Limits, archive_bytes: int) -> None:
-        self._limits = limits
+    def __init__(self, archive_bytes: int) -> None:
         self._archive_bytes = archive_bytes
         self._members = 0
         self._bytes = 0
@@ -95,18 +82,18 @@ class Meter:
     def count_member(self) -> None:
         """Count a member, selected or not."""
         self._members += 1
-        if self._members > self._limits.members:
-            raise RefusedError(f"it must hold at most {self._limits.members} members, more follow")
+        if self._members > MAX_MEMBERS:
+            raise RefusedError(f"it must hold at most {MAX_MEMBERS} members, more follow")
 
     def count(self, number: int) -> None:
         """Count bytes."""
         self._bytes += number
-        if self._bytes > self._limits.size:
-            raise RefusedError(f"it must unpack to at most {self._limits.size} bytes, more follow")
-        allowed = max(self._limits.ratio * self._archive_bytes, UNJUDGED_BYTES)
+        if self._bytes > MAX_BYTES:
+            raise RefusedError(f"it must unpack to at most {MAX_BYTES} bytes, more follow")
+        allowed = max(MAX_RATIO * self._archive_bytes, UNJUDGED_BYTES)
         if self._bytes > allowed:
             raise RefusedError(
-                f"it must unpack to at most {self._limits.ratio:g} times its {self._archive_bytes} "
+                f"it must unpack to at most {MAX_RATIO} times its {self._archive_bytes} "
                 f"bytes, more follow"
             )
 

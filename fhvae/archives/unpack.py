@@ -13,7 +13,6 @@ from typing import IO
 from tqdm import tqdm
 
 from fhvae.archives.members import (
-    Limits,
     Member,
     Meter,
     RefusedError,
@@ -26,36 +25,22 @@ from fhvae.artifacts import new_folder
 from fhvae.errors import CorpusError
 from fhvae.progress import progress_bar
 
-LIMITS = Limits()
 TEMPORARY = "[a-z0-9_]{8}"  # how new_folder ends the name of a folder
-
-Select = Callable[[str], bool]
 
 log = logging.getLogger(__name__)
 
 
-def unpack(
-    archive: Path,
-    folder: Path,
-    *,
-    limits: Limits = LIMITS,
-    select: Select | None = None,
-    top: str = "",
-) -> None:
+def unpack(archive: Path, folder: Path) -> None:
     """Unpack a tar (plain, gz, bz2, xz) or a zip into a new folder.
 
     Args:
         archive: what it is, is told by its content, not by its name.
         folder: must not exist; appears when the last byte is written. Its files have mode 0644,
-            its folders 0755; times, owners and empty folders above a selection are not kept.
-        limits: what the archive may become.
-        select: of a member's name (`LibriSpeech/dev-clean/a.flac`), whether to unpack it; the
-            others are not judged.
-        top: a folder of the archive that becomes `folder`; selected members must lie in it.
+            its folders 0755; times and owners are not kept.
 
     Raises:
-        CorpusError: the archive is broken, holds what is no file or folder, a name that is not
-            safe everywhere, more than its limits, or nothing that is selected.
+        CorpusError: the archive is broken or empty, holds what is no file or folder or a name that
+            is not safe everywhere, or becomes larger than an archive may.
     """
     if folder.exists() or folder.is_symlink():
         raise CorpusError(f"{folder} must not exist before {archive} is unpacked; move it away")
@@ -63,7 +48,7 @@ def unpack(
         raise CorpusError(f"{archive} must be an archive, there is no file; download it again")
     with new_folder(folder) as partial:
         try:
-            _unpack_into(archive, partial, limits, select, top.strip("/"))
+            _unpack_into(archive, partial)
         except RefusedError as error:
             raise CorpusError(f"{archive}: {error}; nothing was unpacked") from error
         if folder.exists():  # new_folder would replace it, and somebody may read it already
@@ -82,41 +67,33 @@ def remove_leftovers(folder: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _unpack_into(
-    archive: Path, folder: Path, limits: Limits, select: Select | None, top: str
-) -> None:
-    tree, found, meter = Tree(), 0, Meter(limits, archive.stat().st_size)
+def _unpack_into(archive: Path, folder: Path) -> None:
+    tree, found, meter = Tree(), 0, Meter(archive.stat().st_size)
     with (
         archive.open("rb") as file,
         progress_bar(None, f"unpack {archive.name}", "B", archive.stat().st_size) as bar,
     ):
         for member in unless_broken(members_of(file, meter)):
-            name = plain_name(member.name)
-            if select is not None and not select(name):
-                continue
-            name = _below(top, name, member)
+            name = _checked_name(member)
             if problem := tree.problem_of(name, member.is_folder) if name else None:
                 raise RefusedError(f"member {shown_name(member.name)} {problem}")
             _write(folder / name, member, lambda: _advance(bar, file))
             found += 1
     if not found:
-        raise RefusedError("it must hold a member that is asked for, it holds none")
+        raise RefusedError("it must hold a file or a folder, it holds none")
 
 
 def _advance(bar: "tqdm[object]", file: IO[bytes]) -> None:
     bar.update(file.tell() - bar.n)
 
 
-def _below(top: str, name: str, member: Member) -> str:
-    """Check a name and take the top folder off; empty for the top itself and what is above it."""
+def _checked_name(member: Member) -> str:
+    """Give a member's name inside the folder; empty for the folder itself."""
+    name = plain_name(member.name)
     is_root = name == "" and member.name != "" and member.is_folder
     if problem := (None if is_root else name_problem(name)) or member.problem:
         raise RefusedError(f"member {shown_name(member.name)} {problem}")
-    if not top or is_root or (member.is_folder and f"{top}/".startswith(f"{name}/")):
-        return "" if top else name
-    if not name.startswith(f"{top}/"):
-        raise RefusedError(f"member {shown_name(member.name)} must lie in {top!r}")
-    return name.removeprefix(f"{top}/")
+    return name
 
 
 def _write(path: Path, member: Member, advance: Callable[[], None]) -> None:

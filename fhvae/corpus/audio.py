@@ -29,15 +29,9 @@ MAX_S = 3600.0  # an utterance is one recording of one speaker; more is a broken
 BLOCK_VALUES = 1 << 20  # all channels together
 
 
-def read_audio(
-    path: Path,
-    name: str,
-    noun: str = "utterance",
-    start_s: float | None = None,
-    end_s: float | None = None,
-) -> np.ndarray:
-    """Read samples as `read_audio_and_rate` does, `[sample]` int16, without the file's rate."""
-    return read_audio_and_rate(path, name, noun, start_s, end_s)[0]
+def read_audio(path: Path, name: str, noun: str = "utterance") -> np.ndarray:
+    """Read a whole recording as `read_audio_and_rate` does, `[sample]` int16, without its rate."""
+    return read_audio_and_rate(path, name, noun)[0]
 
 
 def read_audio_and_rate(

@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fhvae.archives.download import RemoteFile, alone_in, fetch_alone
+from fhvae.archives.download import RemoteFile, alone_in, fetch
 from fhvae.archives.unpack import remove_leftovers, unpack
 from fhvae.errors import CorpusError, DownloadError
 from fhvae.params.corpus import CorpusParams
@@ -101,7 +101,7 @@ def _bring(archive: Archive, folder: Path, locked: bool) -> Path:
         "no unpacked %s below %s; %s", remote.name, folder,
         "it is unpacked" if held else f"it is downloaded into it ({_gigabytes(remote)})",
     )  # fmt: skip
-    packed = fetch_alone(remote, folder)
+    packed = fetch(remote, folder)
     unpack(packed, unpacked)
     top = find(archive.sign, unpacked)
     if top is None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from fhvae.errors import CorpusError
 
+MOST_NAMES = 5  # in a message
 LEVELS = 3  # folders between corpus.path and TRAIN, such as LDC93S1/timit/TIMIT
 DRAWN, UNUSED = "", "unused"  # instead of a split
 PART = re.compile("train|test", re.IGNORECASE)
@@ -162,6 +163,6 @@ def listed_speakers() -> dict[str, str]:
     return {row["speaker"]: row["split"] for row in csv.DictReader(text.splitlines())}
 
 
-def first_names(names: Sequence[str], most: int = 5) -> str:
+def first_names(names: Sequence[str]) -> str:
     """List the first names, for a message."""
-    return ", ".join([*names[:most], *(["..."] if len(names) > most else [])])
+    return ", ".join([*names[:MOST_NAMES], *(["..."] if len(names) > MOST_NAMES else [])])

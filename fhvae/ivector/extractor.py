@@ -11,8 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fhvae.artifacts import check_readable, new_file, read_packed
-from fhvae.errors import ArtifactError
+from fhvae.artifacts import new_file, read_packed
 from fhvae.features.extraction import frame_chunks
 from fhvae.features.normalize import Normalizer, estimate_normalizer
 from fhvae.ivector.extraction import collect_statistics, sample_frames
@@ -118,25 +117,3 @@ def write_extractor(path: Path, extractor: Extractor) -> None:
     with new_file(path) as partial_path:
         whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
         save_file(whole, partial_path)
-
-
-def read_extractor(path: Path) -> Extractor:
-    """Read scale, mixture and subspace.
-
-    Raises:
-        ArtifactError: the file is missing or is not one of ours.
-    """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    check_readable(path, "ivector")
-    try:
-        arrays = load_file(path)
-        variances = arrays["variances"]
-        return Extractor(
-            Normalizer(arrays["feature_mean"], arrays["feature_std"]),
-            Ubm(arrays["weights"], arrays["ubm_means"], variances),
-            TotalVariability(arrays["means"], arrays["matrix"], variances),
-        )
-    except (SafetensorError, KeyError) as error:
-        raise ArtifactError(f"{path} holds no extractor ({error}); rerun ivector") from error

@@ -1,7 +1,5 @@
 """What all figures share: a look, a canvas without a screen, and PNG files equal byte for byte."""
 
-import importlib.util
-import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +11,6 @@ from fhvae.artifacts import new_file
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-log = logging.getLogger(__name__)
 
 # Distinct for color-blind readers (Okabe and Ito, 2008).
 BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
@@ -32,17 +29,6 @@ STYLE: dict[str, Any] = {
     "grid.linewidth": 0.7,
     "legend.frameon": False,
 }
-
-
-def can_draw(*libraries: str) -> bool:
-    """Tell whether the libraries of a plot are there; say so where they are not.
-
-    Benchmarks run on a machine that has the model's libraries only.
-    """
-    missing = [name for name in libraries if importlib.util.find_spec(name) is None]
-    if missing:
-        log.warning("plots are not drawn: %s is not installed", ", ".join(missing))
-    return not missing
 
 
 def _import_matplotlib() -> Any:

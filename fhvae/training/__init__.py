@@ -1,1 +1,1 @@
-"""Training: the table of mu2, passes over segments, one loop, dev, checkpoints."""
+"""Training: batches, a step, the table of mu2, one loop, dev, the record, checkpoints."""

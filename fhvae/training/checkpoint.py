@@ -7,7 +7,7 @@ params or other frames is never taken up; how long to train is not part of it.
 last.pt     the one checkpoint, replaced as a whole, gone when the run has ended well
 longer.pt   what was last.pt when the same run was asked to train for less
 run.json    what the fingerprint covers, so that a run can say what has changed since
-log.jsonl   a line per epoch (fhvae/training/log.py); it stays until the same run is trained again
+log.jsonl   a line per epoch (record.py); it stays until the same run is trained again
 """
 
 import dataclasses

@@ -8,10 +8,10 @@ import torch
 
 from fhvae.model.gaussian import ACTIVE_VARIANCE, DiagonalGaussian, centred
 from fhvae.model.network import FHVAE
-from fhvae.model.objective import infer_mu2, posteriors, segment_terms
+from fhvae.model.objective import infer_mu2, segment_terms
 from fhvae.params.segments import SegmentsParams
 from fhvae.segments import gather
-from fhvae.training.data import SequenceData
+from fhvae.training.batches import SequenceData
 from fhvae.training.table import INFERENCE_BATCH, closed_form_table, sequence_grid
 
 Monitor = Callable[[np.ndarray, tuple[str, ...]], float | None]
@@ -87,12 +87,12 @@ def evaluate_dev(
         terms = segment_terms(network, batch, mu2[rows], counts[rows], noise)
         parts = (terms.lower_bound, terms.log_px, terms.kl_z1, terms.kl_z2, terms.log_pmu2)
         sums += torch.stack([value.double().sum() for value in parts])
-        found = posteriors(network, batch)
-        z1_means.append(found.z1.mean)
-        z2_means.append(found.z2.mean)
+        z1_posterior = network.encode_z1(batch, terms.z2.mean)  # the bound has a sample of z2
+        z1_means.append(z1_posterior.mean)
+        z2_means.append(terms.z2.mean)
         z2_prior = DiagonalGaussian(mu2[rows], centred(params.z2_std, mu2).log_variance)
-        kl_sums[0] += found.z1.kl_to(centred(params.z1_std, mu2)).double().sum(dim=0)
-        kl_sums[1] += found.z2.kl_to(z2_prior).double().sum(dim=0)
+        kl_sums[0] += z1_posterior.kl_to(centred(params.z1_std, mu2)).double().sum(dim=0)
+        kl_sums[1] += terms.z2.kl_to(z2_prior).double().sum(dim=0)
     lower_bound, log_px, kl_z1, kl_z2, log_pmu2 = (sums / len(grid)).tolist()
     z1, z2 = torch.cat(z1_means), torch.cat(z2_means)
     variances = [z.double().var(dim=0, correction=0) for z in (z1, z2)]

@@ -3,31 +3,98 @@
 On a GPU the whole step (forward, backward, Adam) is one CUDA graph: the chip waits for some
 hundred launches otherwise. Of several processes each takes its share of the batch, and DDP
 averages the gradients, those of the table included.
+
+A GPU computes in float32 as the CPU does, in TF32, or in bfloat16 inside the networks
+(`training.precision`; what each costs in the loss is in docs/scaling.md). Samples, likelihoods,
+KLs and logits are float32 in all of them.
 """
 
 import gc
-from collections.abc import Callable
-from typing import Any
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from fhvae.errors import ParamsError
+from fhvae.model.gaussian import DiagonalGaussian
 from fhvae.model.network import FHVAE, new_network
 from fhvae.model.objective import log_q_sequence, segment_terms
 from fhvae.params.model import ModelParams
 from fhvae.params.segments import SegmentsParams
 from fhvae.params.training import TrainingParams
 from fhvae.seeds import stream_seed
-from fhvae.training.average import RunningAverage
-from fhvae.training.precision import Bfloat16Networks, float32_products
 from fhvae.training.table import new_table
 from fhvae.training.world import World
 
 TERMS = 6  # lower bound, log p(x), KL z1, KL z2, log p(mu2), log q
+HEAD_START = 10  # steps; the first weights, drawn at random, must not linger in the average
 WARM_UP_STEPS = 11  # before a graph is captured; they train like any other
 
 Step = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+def set_precision(precision: Literal["float32", "tf32", "bf16"], device: torch.device) -> None:
+    """Say how matrix products and LSTMs of this process compute; PyTorch's own default differs.
+
+    Raises:
+        ParamsError: the CPU has float32 only.
+    """
+    if device.type != "cuda":
+        if precision != "float32":
+            raise ParamsError(
+                f"training.precision must be float32 on a CPU, got {precision}; "
+                "run on a machine with CUDA, or set it to float32"
+            )
+        return
+    torch.backends.cuda.matmul.allow_tf32 = precision != "float32"
+    torch.backends.cudnn.allow_tf32 = precision != "float32"
+    if precision == "bf16":  # weights are rounded, thus copied, at every step: that is meant
+        warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous")
+
+
+@contextmanager
+def float32_products() -> Iterator[None]:
+    """Keep the matrix products of a forward pass in float32, whatever the networks do."""
+    allowed = torch.backends.cuda.matmul.allow_tf32
+    if allowed:
+        torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        yield
+    finally:
+        if allowed:
+            torch.backends.cuda.matmul.allow_tf32 = True
+
+
+class Bfloat16Networks:
+    """The networks, evaluated in bfloat16; what comes out is float32."""
+
+    def __init__(self, network: FHVAE) -> None:
+        self.network, self.params = network, network.params
+        self._device = next(network.parameters()).device.type
+
+    def encode_z2(self, segments: Tensor) -> DiagonalGaussian:
+        """See `FHVAE.encode_z2`."""
+        with torch.autocast(self._device, torch.bfloat16):
+            return _float32(self.network.encode_z2(segments))
+
+    def encode_z1(self, segments: Tensor, z2: Tensor) -> DiagonalGaussian:
+        """See `FHVAE.encode_z1`."""
+        with torch.autocast(self._device, torch.bfloat16):
+            return _float32(self.network.encode_z1(segments, z2))
+
+    def decode(self, z1: Tensor, z2: Tensor, frames: int) -> DiagonalGaussian:
+        """See `FHVAE.decode`."""
+        with torch.autocast(self._device, torch.bfloat16):
+            return _float32(self.network.decode(z1, z2, frames))
+
+
+def _float32(gaussian: DiagonalGaussian) -> DiagonalGaussian:
+    return DiagonalGaussian(gaussian.mean.float(), gaussian.log_variance.float())
 
 
 class Objective(nn.Module):
@@ -66,6 +133,48 @@ class Objective(nn.Module):
             parts = (bound, terms.log_px, terms.kl_z1, terms.kl_z2, terms.log_pmu2, log_q)
             means = torch.stack([part.mean() for part in parts])
         return loss, means
+
+
+class RunningAverage:
+    """An exponential average of the weights over about the last 1 / (1 - share) steps.
+
+    It is what dev is shown, and what is kept. Early on a step counts for more, or the random
+    weights of the start would be in it for long. Nothing in an update waits for the device;
+    PyTorch's AveragedModel has a counter that does.
+
+    Source:
+        docs/decisions/0013-average.md
+    """
+
+    def __init__(self, network: FHVAE, share: float) -> None:
+        """Begin with a copy of the network; `share` is kept at each step."""
+        self.network: FHVAE = deepcopy(network).requires_grad_(False)
+        for module in self.network.modules():
+            if isinstance(module, nn.RNNBase):
+                module.flatten_parameters()  # one block again for cuDNN, after the copy
+        self.share = share
+        self.updates = 0
+
+    @torch.no_grad()
+    def update(self, network: FHVAE) -> None:
+        """Take in the weights after a step."""
+        averaged: list[Tensor] = list(self.network.parameters())
+        current: list[Tensor] = list(network.parameters())
+        if self.updates == 0:
+            torch._foreach_copy_(averaged, current)
+        else:
+            kept = min(self.share, (1 + self.updates) / (HEAD_START + self.updates))
+            torch._foreach_lerp_(averaged, current, 1 - kept)
+        self.updates += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give all that a resume needs."""
+        return {"network": self.network.state_dict(), "updates": self.updates}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        self.network.load_state_dict(state["network"])
+        self.updates = int(state["updates"])
 
 
 class Learner:
@@ -214,7 +323,7 @@ class GraphedStep:
         gc.collect()  # an old graph that is freed meanwhile would spoil the new one
         self._graph = torch.cuda.CUDAGraph()
         self._graph.register_generator_state(self._noise)
-        # thread_local: the thread that reads the next block may go on (fhvae/training/blocks.py)
+        # thread_local: the thread that reads the next block may go on (fhvae/training/batches.py)
         mode = "thread_local"
         with torch.cuda.graph(self._graph, stream=self._stream, capture_error_mode=mode):
             self._means = self._step(*self._arguments)

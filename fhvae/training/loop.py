@@ -6,8 +6,12 @@ training segments. The two are counted apart (paper-map: optimization).
 
 import logging
 import math
+import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 
 import torch
 from torch import Tensor
@@ -19,16 +23,24 @@ from fhvae.params.training import TrainingParams
 from fhvae.progress import progress_bar
 from fhvae.seeds import stream_seed
 from fhvae.segments import gather
-from fhvae.training.blocks import Block, Blocks
+from fhvae.training.batches import (
+    Block,
+    Blocks,
+    SequenceData,
+    Sequences,
+    TrainingPass,
+    draw_pass,
+)
 from fhvae.training.checkpoint import Checkpoint
-from fhvae.training.data import SequenceData, Sequences
 from fhvae.training.dev import DevTerms, LatentUsage, Monitor, evaluate_dev
-from fhvae.training.interrupt import noted_signals
 from fhvae.training.learner import TERMS, Learner
-from fhvae.training.log import TrainingLog
-from fhvae.training.passes import TrainingPass, draw_pass
-from fhvae.training.progress import Progress, is_finished
-from fhvae.training.record import EpochRecord, TrainTerms, collapse_reason
+from fhvae.training.record import (
+    EpochRecord,
+    Progress,
+    TrainingLog,
+    TrainTerms,
+    collapse_reason,
+)
 from fhvae.training.table import closed_form_table
 from fhvae.training.world import World
 
@@ -148,12 +160,12 @@ class Trainer:
         training, progress = self.setting.training, self.progress
         total, shown = training.max_epochs * training.epoch_steps, self.world.writes
         with progress_bar(None, "train", "step", total, initial=progress.step, shown=shown) as bar:
-            while not is_finished(progress.curve, training):
+            while not progress.is_finished(training):
                 self.train_step()
                 bar.update()
                 looks = progress.step % CHECK_STEPS == 0
                 if looks:
-                    bar.set_postfix_str(self._check().progress, refresh=False)
+                    bar.set_postfix_str(self.check().progress, refresh=False)
                 ends_epoch = progress.step % training.epoch_steps == 0
                 if ends_epoch:
                     self._end_epoch()
@@ -176,7 +188,7 @@ class Trainer:
     def train_step(self) -> None:
         """Take one step of Adam on the next batch, drawing a new pass when one has ended."""
         if self.current is None or self.progress.batch == len(self.current):
-            self._begin_pass()
+            self.begin_pass()
         assert self.current is not None
         assert self.block is not None
         starts = self.current.starts[self.progress.batch]
@@ -186,25 +198,22 @@ class Trainer:
         self.progress.step += 1
         self.progress.batch += 1
 
-    def block_of(self, pass_number: int) -> int:
-        """Number the block that a pass goes over: with hierarchical sampling each has its own."""
-        return pass_number if self.blocks.hierarchical else 0
-
-    def _begin_pass(self) -> None:
+    def begin_pass(self) -> None:
         """Draw the next pass; refill the table in closed form where that is asked for."""
         number = self.progress.passes
         self._enter_pass(number)
         if self.setting.training.mu2_table == "closed_form":
-            self._refill()
+            self.refill_table()
         self.progress.passes += 1
         self.progress.batch = 0
 
     def _enter_pass(self, number: int) -> None:
         """Put the block and the draws of a pass in place."""
         setting = self.setting
-        if self.block is None or self.block.number != self.block_of(number):
+        block_number = number if self.blocks.hierarchical else 0
+        if self.block is None or self.block.number != block_number:
             self.block = self.current = None  # frees them before two more blocks are in memory
-            self.block = self.blocks.take(self.block_of(number))
+            self.block = self.blocks.take(block_number)
             self.counts = self.block.data.segments_in_sequence(
                 setting.segments.frames, setting.segments.train_shift
             )
@@ -212,21 +221,17 @@ class Trainer:
             self.block, setting.segments, self.batch, setting.seed, number, self.world.rank
         )
 
-    def _refill(self) -> None:
+    def refill_table(self) -> None:
         """Infer the table from the weights of now."""
         assert self.block is not None
         own = closed_form_table(self.learner.network, self.block.data, self.setting.segments)
         self.learner.refill(self.world.sum(own))
 
-    def _means(self) -> TrainTerms:
-        """Take the means of the epoch so far, over all processes."""
+    def check(self) -> TrainTerms:
+        """Take the means of the epoch so far, over all processes; a NaN must reach no file."""
         steps = (self.progress.step - 1) % self.setting.training.epoch_steps + 1
         sums = self.world.sum(self.sums.clone())
-        return TrainTerms(*(sums / (steps * self.world.size)).tolist())
-
-    def _check(self) -> TrainTerms:
-        """Take the means; stop before a NaN can reach a file."""
-        means = self._means()
+        means = TrainTerms(*(sums / (steps * self.world.size)).tolist())
         if not math.isfinite(means.lower_bound + means.log_q):
             last = self.progress.curve[-1].train.lower_bound if self.progress.curve else None
             known = (
@@ -243,10 +248,10 @@ class Trainer:
     def _end_epoch(self) -> None:
         """Look at dev, keep the best weights, write a line to the terminal and to the log."""
         setting, progress = self.setting, self.progress
-        means = self._check()
+        means = self.check()
         trained = (progress.step - self.measured_step) * setting.training.batch
         speed = trained / (time.monotonic() - self.measured_from)
-        found = self.world.from_first(self._look_at_dev() if self.world.writes else None)
+        found = self.world.from_first(self.look_at_dev() if self.world.writes else None)
         assert found is not None
         dev, usage = found
         if not math.isfinite(dev.lower_bound):
@@ -271,20 +276,18 @@ class Trainer:
             state = self.learner.kept.state_dict()
             progress.best_weights = {name: value.detach().clone() for name, value in state.items()}
         self.sums.zero_()
-        if self.world.writes:
-            _log_epoch(record)
         if self.log is not None:
             self.log.add(record, usage, speed)
         self.measured_from, self.measured_step = time.monotonic(), progress.step
 
-    def _look_at_dev(self) -> tuple[DevTerms, LatentUsage]:
+    def look_at_dev(self) -> tuple[DevTerms, LatentUsage]:
         """Evaluate dev, with the same noise each time."""
         setting, noise_seed = self.setting, stream_seed(self.setting.seed, "dev noise")
         return evaluate_dev(self.learner.kept, self.dev, setting.segments, noise_seed, self.monitor)
 
     def _save(self) -> None:
         """Write the whole state, if it is sound."""
-        self._check()
+        self.check()
         self.saved_at = time.monotonic()
         # on the CPU: a tensor of one GPU would be unpacked on the same one by all processes
         own = {"noise": self.learner.noise.get_state(), "sums": self.sums.cpu()}
@@ -345,21 +348,25 @@ class Trainer:
         self.learner.noise.manual_seed(stream_seed(self.setting.seed, *names))
 
 
-def _log_epoch(record: EpochRecord) -> None:
-    """Write the line that a person waits for."""
-    eer = "" if record.dev.eer_mu2 is None else f", dev EER of mu2 {record.dev.eer_mu2:.1%}"
-    log.info(
-        "epoch %d: train bound %.1f, dev bound %.1f, dev KL z1 %.1f, z2 %.1f, variance of z2 "
-        "means %.1f, log q %.2f (chance %.2f)%s",
-        record.epoch,
-        record.train.lower_bound,
-        record.dev.lower_bound,
-        record.dev.kl_z1,
-        record.dev.kl_z2,
-        record.dev.z2_mean_variance,
-        record.train.log_q,
-        record.log_q_of_chance,
-        eer,
-    )
-    if record.collapsed:
-        log.warning("epoch %d: z2 looks collapsed: %s", record.epoch, record.collapsed)
+@contextmanager
+def noted_signals() -> Iterator[list[int]]:
+    """Collect Ctrl-C and SIGTERM instead of dying of them: the step in hand is finished and saved.
+
+    The second one interrupts at once.
+
+    Raises:
+        KeyboardInterrupt: a second signal came; what the last checkpoint holds is whole.
+    """
+    caught: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        caught.append(number)
+        if len(caught) > 1:
+            raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

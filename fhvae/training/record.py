@@ -1,9 +1,26 @@
-"""One row of the learning curve, and whether z2 has collapsed."""
+"""What a run leaves behind: a record per epoch, where it stands, a log for those who watch.
 
-from dataclasses import dataclass
+The log is a line of JSON per epoch. It may hold what metrics must not: speed. It lies beside
+the checkpoint and stays there:
 
+    pandas.read_json("checkpoints/<fingerprint>/log.jsonl", lines=True)
+"""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self
+
+from torch import Tensor
+
+from fhvae.artifacts import new_file
 from fhvae.params.training import TrainingParams
-from fhvae.training.dev import DevTerms
+from fhvae.training.dev import DevTerms, LatentUsage
+
+log = logging.getLogger(__name__)
+LOG = "log.jsonl"
 
 LOG_Q_MARGIN = 0.5  # nats above -ln M; by the second pass a working z2 is beyond it
 
@@ -90,3 +107,118 @@ def collapse_reason(
     if alpha > 0 and passes > 2 and train.log_q < chance + LOG_Q_MARGIN:
         return f"log q is {train.log_q:.2f} nats, -ln(sequences) is {chance:.2f}"
     return ""
+
+
+@dataclass
+class Progress:
+    """Where a run stands; with the learner, all that a resume needs."""
+
+    step: int = 0
+    passes: int = 0
+    batch: int = 0  # next batch of the current pass
+    curve: list[EpochRecord] = field(default_factory=list)
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def best(self) -> EpochRecord:
+        """The epoch with the highest dev lower bound; of equals, the first."""
+        return _best(self.curve)
+
+    def is_finished(self, training: TrainingParams) -> bool:
+        """Tell whether the run ends here: max_epochs reached, or patience used up."""
+        return _ends(self.curve, training)
+
+    def was_finished(self, training: TrainingParams) -> bool:
+        """Tell whether a run that ends where `training` says would have ended before."""
+        return any(_ends(self.curve[:end], training) for end in range(len(self.curve)))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give what a checkpoint may hold: dicts, lists, numbers and tensors, no classes."""
+        return {**vars(self), "curve": [asdict(record) for record in self.curve]}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        """Undo `state_dict`; other keys of the checkpoint are left alone."""
+        own = {one.name: state[one.name] for one in fields(cls)}
+        curve = [
+            EpochRecord(
+                **{**plain, "train": TrainTerms(**plain["train"]), "dev": DevTerms(**plain["dev"])}
+            )
+            for plain in state["curve"]
+        ]
+        return cls(**{**own, "curve": curve})
+
+
+def _best(curve: Sequence[EpochRecord]) -> EpochRecord:
+    return max(curve, key=lambda record: record.dev.lower_bound)
+
+
+def _ends(curve: Sequence[EpochRecord], training: TrainingParams) -> bool:
+    if not curve:
+        return False
+    without_gain = len(curve) - _best(curve).epoch
+    return len(curve) >= training.max_epochs or without_gain > training.patience
+
+
+class TrainingLog:
+    """Tells of epochs; a resumed run takes back what its checkpoint does not know of."""
+
+    def __init__(self, folder: Path, epochs: int) -> None:
+        """Keep the lines of the first `epochs` epochs of a log that is there."""
+        self.path = folder / LOG
+        if not self.path.exists():
+            return
+        lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [line for line in lines if _epoch(line) <= epochs]
+        if len(kept) < len(lines):
+            with new_file(self.path) as partial:
+                partial.write_text("".join(kept), encoding="utf-8")
+
+    def add(self, record: EpochRecord, usage: LatentUsage, segments_per_second: float) -> None:
+        """Append an epoch to the file, and write its line to the terminal.
+
+        Args:
+            record: all terms.
+            usage: of the dimensions.
+            segments_per_second: trained on since the last look at dev; wall time.
+        """
+        _tell(record)
+        line: dict[str, Any] = {
+            **record.row(),
+            **vars(usage),
+            "segments_per_second": round(segments_per_second, 1),
+        }
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+        except OSError as error:  # no reason to end a training
+            log.warning("%s cannot be written (%s)", self.path, error.strerror or error)
+
+
+def _tell(record: EpochRecord) -> None:
+    """Write the line that a person waits for."""
+    eer = "" if record.dev.eer_mu2 is None else f", dev EER of mu2 {record.dev.eer_mu2:.1%}"
+    log.info(
+        "epoch %d: train bound %.1f, dev bound %.1f, dev KL z1 %.1f, z2 %.1f, variance of z2 "
+        "means %.1f, log q %.2f (chance %.2f)%s",
+        record.epoch,
+        record.train.lower_bound,
+        record.dev.lower_bound,
+        record.dev.kl_z1,
+        record.dev.kl_z2,
+        record.dev.z2_mean_variance,
+        record.train.log_q,
+        record.log_q_of_chance,
+        eer,
+    )
+    if record.collapsed:
+        log.warning("epoch %d: z2 looks collapsed: %s", record.epoch, record.collapsed)
+
+
+def _epoch(line: str) -> float:
+    """Read the epoch of a line; infinite for one that a kill has cut off."""
+    try:
+        return int(json.loads(line)["epoch"])
+    except (ValueError, KeyError):
+        return float("inf")

@@ -12,7 +12,7 @@ from fhvae.model.objective import infer_mu2
 from fhvae.params.model import ModelParams
 from fhvae.params.segments import SegmentsParams
 from fhvae.segments import Segments, gather, grid_segments
-from fhvae.training.data import SequenceData
+from fhvae.training.batches import SequenceData
 
 INFERENCE_BATCH = 1024  # segments; bounds memory, changes no result that matters
 

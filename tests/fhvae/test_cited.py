@@ -5,7 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from fhvae.cited import CITED, LEAK, STAGES, cite, intervals, reason_for, values, why_no_bounds
+from fhvae.cited import (
+    CITED,
+    LEAK,
+    STAGES,
+    cite,
+    intervals,
+    look_up,
+    reason_for,
+    values,
+    why_no_bounds,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST = 25  # columns that a reader bears
@@ -25,6 +35,11 @@ def metrics() -> dict[str, dict]:
     }
     empty: dict[str, dict] = {stage: {} for stage in STAGES}
     return empty | {"verify": verify, "attack": {"attack": {"z1": rate(0.36)}}}
+
+
+def test_a_key_that_is_not_there_is_none():
+    assert look_up({"a": {"b": 1}}, "a.b") == 1
+    assert look_up({"a": {"b": 1}}, "a.c.d") is None
 
 
 def test_values_are_rounded_and_nothing_else(metrics):

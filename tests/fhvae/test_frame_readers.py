@@ -21,7 +21,7 @@ from fhvae.probes.rows import Controls, segment_rows
 from fhvae.recognition.inputs import RowReader, all_dimensions, measure_normalizer
 from fhvae.segments import gather
 from fhvae.shards import ShardedRows
-from fhvae.training.data import open_sequences
+from fhvae.training.batches import open_sequences
 from fhvae.verification.attack import segment_frame_means
 from fhvae.verification.vectors import row_statistics
 from tests.latent_factory import (

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fhvae.archives import download, transfer
-from fhvae.archives.download import Patience, RemoteFile, fetch
+from fhvae.archives.download import Patience, RemoteFile, alone_in, fetch
 from fhvae.errors import DownloadError
 from tests.hostile_server import BLOCK, GOOD, Answer, hostile_server
 
@@ -59,8 +59,11 @@ def unknown(*urls):
     return RemoteFile(NAME, urls)
 
 
-def bring(wanted, folder):
-    return fetch(wanted, folder, patience=QUICK)
+def bring(wanted, folder, patience=QUICK):
+    """Do as `fhvae.corpus.published.obtain` does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with alone_in(folder):
+        return fetch(wanted, folder, patience=patience)
 
 
 def names_in(folder):
@@ -374,7 +377,7 @@ def test_a_silent_server_is_given_up(server, tmp_path):
     wanted = remote(server.serve("/a", CONTENT, then=Answer(pause_s=0.15)))
     hasty = Patience(attempts=1, timeout_s=0.05)
     with pytest.raises(DownloadError, match=r"/a: .*timed out"):
-        fetch(wanted, tmp_path, patience=hasty)
+        bring(wanted, tmp_path, hasty)
     completes(server, wanted, tmp_path)
 
 
@@ -614,9 +617,10 @@ def test_a_part_longer_than_the_file_is_replaced(server, tmp_path):
 KILLED = """
 import sys
 from pathlib import Path
-from fhvae.archives.download import RemoteFile, fetch
+from fhvae.archives.download import RemoteFile, alone_in, fetch
 url, sha256, size, folder = sys.argv[1:]
-fetch(RemoteFile("corpus.tar.gz", (url,), int(size), sha256), Path(folder))
+with alone_in(Path(folder)):
+    fetch(RemoteFile("corpus.tar.gz", (url,), int(size), sha256), Path(folder))
 """
 
 
@@ -673,7 +677,7 @@ def test_cuts_anywhere_end_in_the_right_file(
     url = running.serve("/a", CONTENT, *answers, etag=etag)
     patient = Patience(attempts=7, first_wait_s=0.0, longest_wait_s=0.0)
     folder = tmp_path_factory.mktemp("cuts")
-    path = fetch(remote(url) if known else unknown(url), folder, patience=patient)
+    path = bring(remote(url) if known else unknown(url), folder, patient)
     assert path.read_bytes() == CONTENT
 
 

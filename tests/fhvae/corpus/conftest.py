@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from fhvae.archives.download import Patience, fetch_alone
+from fhvae.archives.download import Patience, fetch
 from fhvae.corpus import published
 from tests.hostile_server import hostile_server
 from tests.published import tone_voices
@@ -18,7 +18,7 @@ def server(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     for name in ("FHVAE_OFFLINE", "FHVAE_MIRROR"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(published, "fetch_alone", partial(fetch_alone, patience=QUICK))
+    monkeypatch.setattr(published, "fetch", partial(fetch, patience=QUICK))
     with hostile_server() as running:
         yield running
 

@@ -6,12 +6,16 @@ import numpy as np
 import pytest
 import soundfile
 
-from fhvae.corpus.audio import read_audio
+from fhvae.corpus.audio import read_audio, read_audio_and_rate
 from fhvae.errors import CorpusError
 from tests.hostile_audio import write_ten_hours
 from tests.timit_disc import sphere
 
 RATE_HZ = 16_000
+
+
+def read_part(path, name, **part):
+    return read_audio_and_rate(path, name, **part)[0]
 
 
 @pytest.fixture
@@ -217,7 +221,7 @@ def test_a_missing_file_is_refused(tmp_path):
 )
 def test_a_part_is_read_sample_by_sample(tmp_path, noise, start_s, end_s, expected):
     path = write(tmp_path, noise)
-    found = read_audio(path, "u1", start_s=start_s, end_s=end_s)
+    found = read_part(path, "u1", start_s=start_s, end_s=end_s)
     np.testing.assert_array_equal(found, noise[expected])
 
 
@@ -235,12 +239,12 @@ def test_a_part_is_read_sample_by_sample(tmp_path, noise, start_s, end_s, expect
 def test_a_part_outside_the_file_is_refused(tmp_path, noise, start_s, end_s, message):
     path = write(tmp_path, noise)
     with pytest.raises(CorpusError, match=rf"utterance u1: .*a\.wav: {message}"):
-        read_audio(path, "u1", start_s=start_s, end_s=end_s)
+        read_part(path, "u1", start_s=start_s, end_s=end_s)
 
 
 def test_a_part_of_another_rate_keeps_time_and_pitch(tmp_path):
     wave = np.concatenate([tone(500, 22_050), tone(1000, 22_050), tone(2000, 22_050)])
-    samples = read_audio(write(tmp_path, wave, 22_050), "u1", start_s=0.5, end_s=1.0)
+    samples = read_part(write(tmp_path, wave, 22_050), "u1", start_s=0.5, end_s=1.0)
     assert abs(len(samples) - 8000) <= 1
     expected = tone(1000, RATE_HZ)[2000:6000]
     np.testing.assert_allclose(samples[2000:6000] / 32768, expected, atol=2e-3)
@@ -259,24 +263,24 @@ def test_of_a_long_file_only_the_part_is_read(tmp_path, noise, monkeypatch):
         return block
 
     monkeypatch.setattr(soundfile.SoundFile, "read", counting)
-    samples = read_audio(path, "u1", start_s=9 * 3600, end_s=9 * 3600 + 0.25)
+    samples = read_part(path, "u1", start_s=9 * 3600, end_s=9 * 3600 + 0.25)
     np.testing.assert_array_equal(samples, noise)
     assert sum(counts) == len(noise)
     with pytest.raises(CorpusError, match="a part must last at most 3600 s, got 3601"):
-        read_audio(path, "u1", start_s=0.0, end_s=3601.0)
+        read_part(path, "u1", start_s=0.0, end_s=3601.0)
     assert sum(counts) == len(noise)
 
 
 def test_a_part_is_checked_as_a_whole_file_is(tmp_path, noise):
     path = write(tmp_path, np.stack([noise, noise[::-1]], axis=1))
     with pytest.raises(CorpusError, match="its 2 channels differ"):
-        read_audio(path, "u1", start_s=0.0, end_s=0.1)
+        read_part(path, "u1", start_s=0.0, end_s=0.1)
     silent = write(tmp_path, np.concatenate([np.zeros(4000, np.int16), noise]))
     with pytest.raises(CorpusError, match="must hold sound, every sample is 0"):
-        read_audio(silent, "u1", start_s=0.0, end_s=0.25)
+        read_part(silent, "u1", start_s=0.0, end_s=0.25)
     silent.write_bytes(b"no audio")
     with pytest.raises(CorpusError, match="must be an audio file"):
-        read_audio(silent, "u1", start_s=0.0, end_s=0.25)
+        read_part(silent, "u1", start_s=0.0, end_s=0.25)
 
 
 # --- odd but in order, and sphere -----------------------------------------------------
@@ -320,4 +324,4 @@ def test_a_compressed_sphere_file_says_what_unpacks_it(tmp_path, noise, part):
         match=r"u1: .*SA1\.WAV: must be a sphere file of plain samples, its sample_coding is "
         r"pcm,embedded-shorten-v2\.00; unpack it with sph2pipe -f wav",
     ):
-        read_audio(path, "u1", **part)
+        read_part(path, "u1", **part)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from fhvae.training.batches import SequenceData, Sequences
 from fhvae.training.checkpoint import Checkpoint
-from fhvae.training.data import SequenceData, Sequences
 from fhvae.training.loop import Setting, Trainer
 from tests.training_factory import make_sequences, make_setting
 

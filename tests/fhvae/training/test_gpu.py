@@ -12,17 +12,22 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import fhvae.training.learner as learner_module
-from benchmarks.given_noise import GivenNoiseNetworks
 from fhvae.device import choose_device
 from fhvae.errors import ParamsError, TrainingError
+from fhvae.model.gaussian import DiagonalGaussian
 from fhvae.model.network import new_network
 from fhvae.model.objective import log_q_sequence, segment_terms
-from fhvae.training import blocks as blocks_module
-from fhvae.training.blocks import Blocks
+from fhvae.training import batches as batches_module
+from fhvae.training.batches import Blocks
 from fhvae.training.checkpoint import Checkpoint
-from fhvae.training.learner import WARM_UP_STEPS, GraphedStep, Learner
+from fhvae.training.learner import (
+    WARM_UP_STEPS,
+    Bfloat16Networks,
+    GraphedStep,
+    Learner,
+    set_precision,
+)
 from fhvae.training.loop import Trainer
-from fhvae.training.precision import Bfloat16Networks, set_precision
 from fhvae.training.world import World
 from tests.pretend_graph import pretend
 from tests.training_factory import MELS, make_sequences, make_setting
@@ -164,6 +169,32 @@ def test_nothing_in_a_step_waits_for_the_device_or_copies_from_the_host(tmp_path
     assert seen.names & WAITS  # and the test would see it
 
 
+@dataclasses.dataclass(frozen=True)
+class GivenNoise(DiagonalGaussian):
+    """A Gaussian whose sample is mean + standard deviation * epsilon, on any device."""
+
+    epsilon: torch.Tensor
+
+    def sample(self, noise):
+        return self.mean + torch.exp(0.5 * self.log_variance) * self.epsilon
+
+
+class GivenNoiseNetworks:
+    """Networks, with the noise of one batch."""
+
+    def __init__(self, networks, epsilon2, epsilon1):
+        self.params, self.networks, self.decode = networks.params, networks, networks.decode
+        self.epsilon2, self.epsilon1 = epsilon2, epsilon1
+
+    def encode_z2(self, segments):
+        found = self.networks.encode_z2(segments)
+        return GivenNoise(found.mean, found.log_variance, self.epsilon2)
+
+    def encode_z1(self, segments, z2):
+        found = self.networks.encode_z1(segments, z2)
+        return GivenNoise(found.mean, found.log_variance, self.epsilon1)
+
+
 def given_noise(model):
     draw = torch.Generator().manual_seed(5)
     return [torch.randn(BATCH, size, generator=draw) for size in (model.z2, model.z1)]
@@ -252,8 +283,8 @@ def test_stages_that_do_not_train_compute_in_float32(monkeypatch):
 def test_the_thread_that_reads_blocks_takes_the_gpu_of_its_process(monkeypatch):
     chosen = []
     monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
-    blocks_module._use(CPU)
-    blocks_module._use(torch.device("cuda", 3))
+    batches_module._use(CPU)
+    batches_module._use(torch.device("cuda", 3))
     assert chosen == [torch.device("cuda", 3)]
 
 

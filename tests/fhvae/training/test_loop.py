@@ -12,8 +12,7 @@ from fhvae.errors import ParamsError, TrainingError
 from fhvae.model.objective import segment_terms
 from fhvae.seeds import stream_seed
 from fhvae.training.dev import evaluate_dev
-from fhvae.training.interrupt import noted_signals
-from fhvae.training.loop import Trainer
+from fhvae.training.loop import Trainer, noted_signals
 from fhvae.training.table import closed_form_table
 
 each_cell = pytest.mark.parametrize("cell", ["lstm", "gru", "rnn", "dense"])
@@ -58,14 +57,14 @@ def test_closed_form_table_is_refilled_at_each_pass_and_only_there(trainer):
     trained = run.learner.table.detach().clone()
     fresh = closed_form_table(run.learner.network, run.block.data, run.setting.segments)
     assert not torch.allclose(trained, fresh)
-    run._begin_pass()
+    run.begin_pass()
     assert torch.equal(run.learner.table.detach(), fresh)
 
 
 def test_random_table_is_drawn_once_with_the_priors_spread(trainer):
     run = trainer(mu2_table="random")
     drawn = run.learner.table.detach().clone()
-    run._begin_pass()
+    run.begin_pass()
     assert torch.equal(run.learner.table.detach(), drawn)
     assert 0.5 < drawn.std().item() < 1.5
 
@@ -75,7 +74,7 @@ def test_hierarchical_sampling_fills_the_table_for_each_block(trainer):
     assert run.learner.table.shape == (4, 2)
     seen = set()
     for _ in range(3):
-        run._begin_pass()
+        run.begin_pass()
         fresh = closed_form_table(run.learner.network, run.block.data, run.setting.segments)
         assert torch.equal(run.learner.table.detach(), fresh)
         seen.add(tuple(run.blocks.chosen(run.block.number).tolist()))
@@ -98,7 +97,7 @@ def test_in_a_block_only_its_sequences_compete(trainer):
 def test_a_step_is_the_gradient_of_the_objective_by_hand(trainer, block_sequences, alpha):
     """N of each sequence, mean over the batch, the posterior mean in log q, all rows compete."""
     run = trainer(block_sequences=block_sequences, alpha=alpha, learning_rate=1e-12)
-    run._begin_pass()
+    run.begin_pass()
     block, segments = run.block.data, run.setting.segments
     starts, rows = run.current.starts[0], run.current.sequence[0]
     batch = torch.stack([block.frames[start : start + 5] for start in starts.tolist()], dim=1)
@@ -133,9 +132,9 @@ def trained_weights(network):
 @pytest.mark.parametrize("block_sequences", [0, 4])
 def test_each_pass_draws_its_own_starts(trainer, block_sequences):
     run = trainer(block_sequences=block_sequences)
-    run._begin_pass()
+    run.begin_pass()
     first, block = run.current.starts.flatten().tolist(), run.block
-    run._begin_pass()
+    run.begin_pass()
     assert run.current.starts.flatten().tolist() != first
     assert (run.block is block) == (block_sequences == 0)
 

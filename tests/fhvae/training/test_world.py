@@ -12,7 +12,7 @@ import torch
 
 from fhvae.errors import TrainingError
 from fhvae.seeds import stream_seed
-from fhvae.training.blocks import Blocks
+from fhvae.training.batches import Blocks
 from fhvae.training.checkpoint import Checkpoint
 from fhvae.training.loop import Trainer
 from fhvae.training.world import World, joined_world

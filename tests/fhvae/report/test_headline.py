@@ -2,19 +2,16 @@
 
 import pytest
 
-from benchmarks.headline import (
+from fhvae.report.headline import (
     SYSTEMS,
-    cell,
     content_rows,
     difference_rows,
     gap_key,
     per_key,
-    table,
     verification_rows,
     warnings_of,
     weak_points,
 )
-from fhvae.cited import look_up
 
 
 def run(mu2: float, phone_z1: float, better: str = "mu2", recovered_low: float = 0.2) -> dict:
@@ -39,14 +36,6 @@ def test_without_intervals_a_difference_has_no_verdict_and_a_warning_is_given():
     assert rows == [["cos", "mu2 minus ivector", "-2.0", "1 no verdict"]]
     assert warnings_of(metrics) == ["WARNING: no intervals and no verdicts: there are 4 speakers."]
     assert warnings_of(run(0.03, 0.6)) == []
-
-
-def test_a_cell_is_the_mean_the_spread_and_the_hull_of_the_intervals():
-    runs = {0: run(0.03, 0.6), 1: run(0.05, 0.6)}
-    assert cell(runs, "verify.mu2.cos.eer") == "4.0 (1.4) [2.0, 7.0]"
-    assert cell({0: runs[0]}, "verify.mu2.cos.eer") == "3.0 [2.0, 5.0]"
-    assert cell(runs, "verify.mu2.cos.mindcf_p01", 1, 2) == "0.50 (0.00)"
-    assert cell(runs, "verify.mu9.cos.eer") == "-"
 
 
 def test_every_system_has_a_row_also_where_it_has_no_figure():
@@ -89,10 +78,3 @@ def test_what_does_not_go_the_models_way_is_named(made, named):
     points = weak_points({"alpha10": {0: made}})
     assert len(points) == len(named)
     assert all(text in point for text, point in zip(named, points, strict=True))
-
-
-def test_a_table_without_rows_is_no_table():
-    assert table(["a", "b"], []) == ""
-    assert table(["a", "b"], [["1", "2"]]) == "| a | b |\n| --- | --- |\n| 1 | 2 |\n"
-    assert look_up({"a": {"b": 1}}, "a.b") == 1
-    assert look_up({"a": {"b": 1}}, "a.c.d") is None

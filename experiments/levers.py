@@ -1,22 +1,21 @@
 """Pull one lever of training at a time and say what it did: the search behind the defaults.
 
-    dvc exp run -S corpus.name=manifest -S corpus.path=DIR fbank     # corpus and frames
-    python -m benchmarks.levers run --hand-labels ../shared/data/timit_sample
-    python -m benchmarks.levers table                                # -> docs/levers.md
+    dvc exp run -S corpus.name=manifest -S corpus.path=/path/to/speechocean762 fbank
+    python -m experiments.levers run --hand-labels /path/to/timit
+    python -m experiments.levers table                               # -> docs/levers.md
 
 Every lever of levers.yaml trains one model and looks at: dev (what may choose), test speakers
 (what may not: it is written down, and read after the choice), and the phones of a corpus with
 hand labels, on half of its speakers (what may choose) and on all. A lever that has a result
-file is skipped.
+file is skipped, and so is one whose `method` is no param: levers.yaml says why.
 """
 
 import argparse
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,32 +24,25 @@ import numpy as np
 import torch
 import yaml
 
-from benchmarks.hand_labels import phone_accuracy, read_hand_labels
-from benchmarks.headline import table
-from benchmarks.lever_trainer import LeverTrainer, Method, NoCheckpoint, warped_copies
-from benchmarks.quality_table import spread
-from benchmarks.sizes import default_values, put
-from fhvae.artifacts import Packed, new_file, read_packed, write_json
+from benchmarks.sizes import ROOT, default_values, put
+from experiments.hand_labels import phone_accuracy, read_hand_labels
+from experiments.timed import train_timed
+from fhvae.artifacts import new_file, read_packed, write_json
 from fhvae.corpus.store import read_corpus
-from fhvae.features.normalize import Normalizer, read_normalizer
 from fhvae.inference import infer_latents
 from fhvae.latents import Latents
 from fhvae.model.network import FHVAE
 from fhvae.model.weights import TrainedModel
-from fhvae.params.domains import learned_domains
 from fhvae.params.reading import from_mapping
 from fhvae.params.whole import Params
-from fhvae.training.checkpoint import course_of_run
-from fhvae.training.data import open_sequences
-from fhvae.training.loop import Setting, TrainedRun
-from fhvae.trials import Vectors, cosine_eer, cosine_scores, eer, pairs_of
+from fhvae.report.tables import spread, table
+from fhvae.training.batches import open_sequences
+from fhvae.trials import Vectors, cosine_scores, eer, pairs_of
 from fhvae.verification.backends import fit_lda, project
 
-ROOT = Path(__file__).parent.parent
-PLAN = Path(__file__).with_name("levers.yaml")
+PLAN = Path(__file__).with_suffix(".yaml")
 RESULTS = Path(__file__).parent / "results" / "levers"
 DATA = ROOT / "data"
-OTHER_DATA = ROOT / "data_other"  # frames and corpus of a second corpus, for one lever
 LDA_DIMENSIONS = 24
 
 
@@ -62,13 +54,13 @@ class Lever:
         name: of the result file.
         seed: of the run.
         params: dotted keys of params.yaml and their values.
-        method: what is not a param.
+        method: what was not a param; such a lever cannot be pulled any more.
     """
 
     name: str
     seed: int
     params: Mapping[str, Any]
-    method: Method
+    method: Mapping[str, Any]
 
     @property
     def result(self) -> Path:
@@ -80,8 +72,7 @@ def planned() -> Iterator[Lever]:
     """Read levers.yaml."""
     for name, content in yaml.safe_load(PLAN.read_text(encoding="utf-8"))["levers"].items():
         for seed in content.get("seeds", [0]):
-            method = Method(**content.get("method", {}))
-            yield Lever(name, seed, content.get("params", {}), method)
+            yield Lever(name, seed, content.get("params", {}), content.get("method", {}))
 
 
 def params_of(lever: Lever) -> Params:
@@ -99,7 +90,11 @@ def pull(lever: Lever, hand_labels: Path) -> None:
     params = params_of(lever)
     speakers = read_corpus(DATA / "corpus").speaker_of
     packed = {split: read_packed(DATA / "fbank" / split) for split in ("train", "dev", "test")}
-    trained, seconds = train(params, lever.method, packed, speakers)
+    train, dev = (
+        open_sequences([packed[split]], speakers, params.training.sequence)
+        for split in ("train", "dev")
+    )
+    trained, seconds = train_timed(params, train, dev.load(torch.device("cpu")))
     network = FHVAE(params.fbank.mels, params.segments.frames, params.model)
     network.load_state_dict(trained.weights)
     model = TrainedModel(network.eval(), params.segments, params.fbank)
@@ -125,51 +120,12 @@ def pull(lever: Lever, hand_labels: Path) -> None:
         lever.result,
         {
             "params": dict(lever.params),
-            "method": asdict(lever.method),
             "cpu_s": round(seconds[-1]),
             "curve": curve,
             **error_rates(latents, speakers),
             "phone": phone_accuracy(model, packed["train"], labelled, params),
         },
     )
-
-
-def train(
-    params: Params, method: Method, packed: Mapping[str, Packed], speakers: Mapping[str, str]
-) -> tuple[TrainedRun, list[float]]:
-    """Train as the stage does, with the method of the lever.
-
-    Returns:
-        The outcome, and the CPU seconds of all steps until the end of each epoch.
-    """
-    normalizer = read_normalizer(DATA / "fbank" / "normalizer.json")
-    copies = [packed["train"], *warped_copies(packed["train"], normalizer, method, params.seed)]
-    if method.noisy_copies:
-        noisy = [
-            DATA / "domains_train" / name / "train" for name in learned_domains(params.domains)
-        ]
-        copies += [read_packed(stem) for stem in noisy]
-    if method.other_corpus:
-        frames, people = read_other_corpus(OTHER_DATA, normalizer)
-        copies, speakers = [*copies, frames], {**speakers, **people}
-    cpu = torch.device("cpu")
-    data = open_sequences(copies, speakers, params.training.sequence)
-    dev = open_sequences([packed["dev"]], speakers, params.training.sequence).load(cpu)
-    setting = Setting(params.alpha, params.seed, params.segments, params.model, params.training)
-    course = {**course_of_run(**vars(setting), data_digests=[], device=cpu), **vars(method)}
-    with tempfile.TemporaryDirectory() as folder:
-        nowhere = NoCheckpoint(course, Path(folder))
-        trainer = LeverTrainer(setting, data, dev, method, nowhere, cosine_eer)
-        return trainer.run(), trainer.cpu_s
-
-
-def read_other_corpus(data: Path, normalizer: Normalizer) -> tuple[Packed, dict[str, str]]:
-    """Read the train frames of another corpus on this one's scale, and who speaks in it."""
-    own = read_normalizer(data / "fbank" / "normalizer.json")
-    packed = read_packed(data / "fbank" / "train")
-    rows = normalizer.apply(own.undo(np.asarray(packed.rows)))
-    people = read_corpus(data / "corpus").speaker_of
-    return Packed(rows, packed.utterance_ids, packed.offsets, packed.lengths), people
 
 
 def error_rates(
@@ -243,7 +199,7 @@ def main() -> None:
     if options.action == "run":
         if options.hand_labels is None:
             parser.error("run needs --hand-labels, a corpus folder with phones.csv")
-        missing = [lever for lever in planned() if not lever.result.exists()]
+        missing = [one for one in planned() if not (one.method or one.result.exists())]
         if options.levers:
             missing = [lever for lever in missing if lever.name in options.levers]
         if options.seeds:

@@ -1,21 +1,14 @@
 """The results pages are what the committed runs say, and the plan can be typed."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from benchmarks.quality import PLAN, RESULTS, ROOT, planned, write_pages
-from benchmarks.quality_table import (
-    claim_rows,
-    look_up,
-    percent,
-    put_between,
-    read_runs,
-    results_page,
-    spread,
-)
+from experiments import sweep
+from experiments.sweep import PLAN, RESULTS, ROOT, placed, planned, write_pages
 from fhvae.params.whole import load_params
 
 
@@ -38,7 +31,7 @@ def test_every_flag_of_the_plan_is_a_param(corpus, tmp_path):
     for run in planned(corpus):
         values = yaml.safe_load((ROOT / "params.yaml").read_text())
         for flag in run.flags:
-            key, text = flag.split("=")
+            key, text = placed(flag, tmp_path).split("=")
             *sections, last = key.split(".")
             inner = values
             for section in sections:
@@ -55,20 +48,6 @@ def test_the_paper_size_has_the_flags_of_its_profile():
     assert [flag for flag in run.flags if flag in profile] == profile
 
 
-def test_a_section_without_runs_says_nothing_and_one_with_a_seed_asks_for_no_other(tmp_path):
-    plan = {"seeds": [0, 1], "empty": {"title": "Empty", "runs": {"alpha10": []}}}
-    plan["own"] = {"title": "Own", "seeds": [7], "runs": {"alpha10": []}}
-    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan))
-    (tmp_path / "own").mkdir()
-    cell = {"accuracy": 0.5}
-    content = {"flags": [], "metrics": {"probe": {"phone": {"z1": cell}}}, "wall_s": 7}
-    (tmp_path / "own" / "alpha10-seed7.json").write_text(json.dumps(content))
-    page = results_page(tmp_path, tmp_path / "plan.yaml")
-    assert "Empty" not in page
-    assert "## Own" in page
-    assert "| setting | figure | seed 7 | mean (sd) |" in page
-
-
 def test_committed_runs_belong_to_the_plan():
     names = {run.result for corpus in corpora() for run in planned(corpus)}
     found = set(RESULTS.glob("*/*.json"))
@@ -83,27 +62,14 @@ def test_the_default_run_is_the_committed_one():
         assert json.loads((ROOT / "metrics" / f"{name}.json").read_text()) == metrics, name
 
 
-def made_up_runs(folder: Path) -> None:
-    for setting, eers in {"alpha10": (0.03, 0.05), "alpha0": (0.06, 0.04)}.items():
-        for seed, eer in enumerate(eers):
-            cell = {"eer": eer, "eer_low": eer - 0.01, "eer_high": eer + 0.01}
-            metrics = {"verify": {"mu2": {"cos": cell}}}
-            content = {"flags": [], "metrics": metrics, "wall_s": 7}
-            (folder / f"{setting}-seed{seed}.json").write_text(json.dumps(content))
-
-
-def test_claims_are_counted_seed_by_seed(tmp_path):
-    made_up_runs(tmp_path)
-    rows = list(claim_rows(read_runs(tmp_path), [0, 1, 2]))
-    assert rows == [["closed form", "EER of mu2: alpha 10 below alpha 0", "1 of 2 seeds"]]
-
-
-def test_cells_by_hand(tmp_path):
-    made_up_runs(tmp_path)
-    run = read_runs(tmp_path)["alpha10"][0]
-    assert percent(run, "verify.mu2.cos.eer") == "3.0 [2.0, 4.0]"
-    assert percent(run, "verify.mu1.cos.eer") == "absent"
-    assert look_up(run, "wall_s") == 7
-    assert spread([0.03, 0.05]) == "4.0 (1.4)"
-    assert spread([0.03]) == "3.0"
-    assert put_between("a <b> old <e> c", "<b>", "<e>", "new ") == "a <b>\nnew <e> c"
+def test_a_folder_of_recordings_is_named_by_a_flag_and_needed(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sweep, "RESULTS", tmp_path)  # nothing has run yet
+    assert placed("corpus.path=DIR", Path("speech")) == f"corpus.path={tmp_path}/speech"
+    assert placed("alpha=10", Path("speech")) == "alpha=10"
+    for given, missing in (([], "--data"), (["--data", "speech"], "--hand-labels")):
+        arguments = ["sweep", "run", "--corpus", "speechocean762", *given]
+        monkeypatch.setattr(sys, "argv", arguments)
+        with pytest.raises(SystemExit):
+            sweep.main()
+        assert f"speechocean762 needs {missing}" in capsys.readouterr().err

@@ -1,22 +1,96 @@
-"""Blocks: who is drawn, what is read, and how processes share it."""
+"""Batches: which sequences there are, who is in a block, what is read, how a pass cuts it."""
 
 import dataclasses
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
 import torch
 
-import fhvae.training.data as data_module
 from fhvae import shards
 from fhvae.artifacts import Packed, PackedWriter, read_packed
 from fhvae.errors import ArtifactError, ParamsError
 from fhvae.params.segments import SegmentsParams
-from fhvae.training.blocks import Blocks
-from fhvae.training.data import Sequences, open_sequences
+from fhvae.segments import gather
+from fhvae.training import batches as batches_module
+from fhvae.training.batches import Block, Blocks, Sequences, draw_pass, open_sequences
 from fhvae.training.world import World
 
 CPU = torch.device("cpu")
+
+
+def three_utterances():
+    lengths = np.array([9, 7, 8])
+    rows = np.arange(24 * 7, dtype=np.float32).reshape(24, 7)
+    return Packed(rows, ("b_1", "a_1", "b_2"), np.cumsum(lengths) - lengths, lengths)
+
+
+SPEAKERS = {"b_1": "b", "a_1": "a", "b_2": "b"}
+
+
+def test_each_utterance_has_its_own_mu2_by_default():
+    data = open_sequences([three_utterances()], SPEAKERS, "utterance").load(CPU)
+    assert data.sequences == 3
+    assert len(set(data.sequence.tolist())) == 3
+    assert data.segments_in_sequence(5, 2).sort().values.tolist() == [2, 2, 3]
+
+
+def test_utterances_of_a_speaker_share_one_where_asked():
+    data = open_sequences([three_utterances()], SPEAKERS, "speaker").load(CPU)
+    assert data.sequences == 2
+    assert data.sequence[0] == data.sequence[2] != data.sequence[1]
+    assert data.segments_in_sequence(5, 2)[data.sequence[0]] == 3 + 2
+
+
+def test_a_copy_in_another_domain_is_a_sequence_of_its_own_with_its_own_frames():
+    noisy = Packed(
+        three_utterances().rows + 1000,
+        three_utterances().utterance_ids,
+        three_utterances().offsets,
+        three_utterances().lengths,
+    )
+    data = open_sequences([three_utterances(), noisy], SPEAKERS, "utterance").load(CPU)
+    assert data.sequences == 6
+    assert len(set(data.sequence.tolist())) == 6
+    assert data.speakers == ("b", "a", "b") * 2
+    for utterance in range(3):
+        clean, copy = (
+            data.frames[data.offsets[place] : data.offsets[place] + data.lengths[place]]
+            for place in (utterance, utterance + 3)
+        )
+        np.testing.assert_array_equal(copy, clean + 1000)
+
+
+def test_loading_takes_the_memory_of_the_frames_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(shards, "SHARD_BYTES", 30_000 * 2 * 7)
+    random = np.random.default_rng(0)
+    with PackedWriter(tmp_path / "train", "float16", (7,)) as writer:
+        for name in ("b_1", "a_1", "b_2"):
+            writer.append(name, random.normal(size=(20_000, 7)))
+    several = read_packed(tmp_path / "train")
+    whole = dataclasses.replace(several, rows=np.asarray(several.rows, np.float32) + 1)
+    expected = np.concatenate([np.asarray(one.rows, np.float32) for one in (several, whole)])
+    tracemalloc.start()
+    data = open_sequences([several, whole], SPEAKERS, "utterance").load(CPU)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert isinstance(several.rows, shards.ShardedRows)
+    assert data.frames.numpy().tobytes() == expected.tobytes()
+    assert peak < 1.1 * expected.nbytes
+
+
+def test_copies_of_a_speaker_share_one_where_asked():
+    data = open_sequences([three_utterances(), three_utterances()], SPEAKERS, "speaker").load(CPU)
+    assert data.sequences == 2
+    assert data.sequence.tolist() == [1, 0, 1, 1, 0, 1]
+
+
+def test_an_utterance_without_speaker_is_named():
+    with pytest.raises(ArtifactError, match="must stand in the manifest, b_2 does not"):
+        open_sequences([three_utterances()], {"b_1": "b", "a_1": "a"}, "utterance").load(CPU)
+
+
 SEGMENTS = SegmentsParams(frames=5, train_shift=3, shift=4)
 UTTERANCES, MELS = 23, 7
 
@@ -109,13 +183,13 @@ def test_of_the_files_no_more_is_read_than_the_block(packed, tmp_path, monkeypat
             writer.append(name, rows)
     stored = read_packed(tmp_path / "train")
     sequences = open_sequences([stored], speakers(packed), "utterance")
-    rows, real = [], data_module.copy_ranges
+    rows, real = [], batches_module.copy_ranges
 
     def noted(source, starts, lengths, target):
         rows.append(int(lengths.sum()))
         real(source, starts, lengths, target)
 
-    monkeypatch.setattr(data_module, "copy_ranges", noted)
+    monkeypatch.setattr(batches_module, "copy_ranges", noted)
     source = blocks(sequences, count=5)
     block = source.take(2)
     source.close()
@@ -206,8 +280,6 @@ def test_shares_have_nearly_the_same_number_of_segments(sequences, size):
 def test_half_precision_in_memory_gives_the_segments_of_float32(packed):
     half = dataclasses.replace(packed, rows=packed.rows.astype(np.float16))
     rounded = dataclasses.replace(packed, rows=half.rows.astype(np.float32))
-    from fhvae.segments import gather
-
     first, second = (
         open_sequences([one], speakers(packed), "utterance").load(CPU) for one in (half, rounded)
     )
@@ -215,3 +287,29 @@ def test_half_precision_in_memory_gives_the_segments_of_float32(packed):
     found = gather(first.frames, starts, 5)
     assert found.dtype == torch.float32
     assert torch.equal(found, gather(second.frames, starts, 5))
+
+
+def whole(data, segments, batch):
+    """One block of everything."""
+    counts = data.segments_in_sequence(segments.frames, segments.train_shift)
+    return Block(0, data, int(counts.sum()) // batch)
+
+
+def test_a_pass_visits_every_utterance_and_keeps_segments_with_their_sequence(train_data, setting):
+    segments = setting().segments
+    drawn = draw_pass(whole(train_data, segments, 4), segments, batch=4, seed=0, number=0)
+    total = int(train_data.segments_in_sequence(segments.frames, segments.train_shift).sum())
+    assert len(drawn) == total // 4
+    starts, sequence = drawn.starts.flatten().numpy(), drawn.sequence.flatten().numpy()
+    owner = np.searchsorted(train_data.offsets, starts, side="right") - 1
+    assert (train_data.sequence[owner] == sequence).all()
+    assert set(sequence) == set(range(train_data.sequences))
+
+
+def test_passes_differ_and_each_can_be_drawn_again(train_data, setting):
+    block = whole(train_data, setting().segments, 4)
+    first, again, second = (
+        draw_pass(block, setting().segments, 4, 0, number).starts for number in (0, 0, 1)
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, second)

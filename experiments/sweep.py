@@ -1,8 +1,8 @@
 """Run the pipeline over seeds and settings, and write docs/results.md from what came out.
 
-    python -m benchmarks.quality run                          # default corpus
-    python -m benchmarks.quality run --corpus speechocean762 --data ../shared/data/speechocean762
-    python -m benchmarks.quality table                        # -> docs/results.md, README.md
+    python -m experiments.sweep run                          # default corpus
+    python -m experiments.sweep run --corpus speechocean762 --data DIR --hand-labels DIR
+    python -m experiments.sweep table                        # -> docs/results.md, README.md
 
 Each run is a clone of this repository's HEAD in which `dvc exp run` is typed; the clones
 share one DVC cache, so corpora and features are made once. A run that has a result file
@@ -20,18 +20,21 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import yaml
 
-from benchmarks.quality_table import put_between, results_page, summary
+from benchmarks.sizes import ROOT
 from fhvae.artifacts import new_file, write_json
+from fhvae.report.page import results_page, summary
+from fhvae.report.tables import put_between
 
-ROOT = Path(__file__).parent.parent
-PLAN = Path(__file__).with_name("quality.yaml")
+PLAN = Path(__file__).with_suffix(".yaml")
 # what every run passes through; metrics of other stages in a clone are those of the commit
 BEFORE_EVALUATION = ("download", "conditions", "fbank", "train", "latents", "controls", "ivector")
-RESULTS = Path(__file__).parent / "results" / "quality"
+FOLDER = "DIR"  # in a flag: what --data names
+RESULTS = Path(__file__).parent / "results" / "sweep"
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,8 @@ class Run:
 
     Attributes:
         corpus, setting, seed: its name.
-        flags: `key=value` for -S, as typed in a clone beside the folder `shared`.
-        hand_labels: a corpus with phone times to read with the trained model, or "".
+        flags: `key=value` for -S; `DIR` stands for the folder of recordings.
+        hand_labels: whether phones that a person has labelled are read with the trained model.
         stages: to run up to; all if there is none.
     """
 
@@ -49,7 +52,7 @@ class Run:
     setting: str
     seed: int
     flags: tuple[str, ...]
-    hand_labels: str = ""
+    hand_labels: bool = False
     stages: tuple[str, ...] = ()
 
     @property
@@ -59,12 +62,12 @@ class Run:
 
 
 def planned(corpus: str) -> Iterator[Run]:
-    """Read the runs of a corpus from quality.yaml, seed by seed."""
+    """Read the runs of a corpus from sweep.yaml, seed by seed."""
     plan = yaml.safe_load(PLAN.read_text(encoding="utf-8"))
     for seed in plan[corpus].get("seeds", plan["seeds"]):
         for setting, flags in plan[corpus]["runs"].items():
             common = plan[corpus].get("flags", [])
-            hand_labels = plan[corpus].get("hand_labels", "")
+            hand_labels = plan[corpus].get("hand_labels", False)
             stages = tuple(plan[corpus].get("stages", ()))
             yield Run(corpus, setting, seed, (*common, *flags, f"seed={seed}"), hand_labels, stages)
 
@@ -75,12 +78,13 @@ def commit() -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def execute(run: Run, data: Path | None, cache: Path) -> None:
+def execute(run: Run, data: Path | None, hand_labels: Path | None, cache: Path) -> None:
     """Clone, run, keep metrics, commit and wall time.
 
     Args:
         run: what to run.
-        data: where the recordings are, if not where quality.yaml says.
+        data: where the recordings are, if there are any.
+        hand_labels: a corpus with phone times, if one is read.
         cache: of DVC, shared by the clones.
     """
     with tempfile.TemporaryDirectory(prefix="fhvae-run-") as folder:
@@ -91,14 +95,13 @@ def execute(run: Run, data: Path | None, cache: Path) -> None:
         (clone / "dvc.lock").unlink(missing_ok=True)
         dvc = [sys.executable, "-m", "dvc"]
         _call([*dvc, "cache", "dir", "--local", str(cache.resolve())], clone, log)
-        flags = [part for flag in run.flags for part in ("-S", _placed(flag, data))]
+        flags = [part for flag in run.flags for part in ("-S", placed(flag, data))]
         begun = time.monotonic()
         _call([*dvc, "exp", "run", *flags, *run.stages], clone, log)
         seconds = round(time.monotonic() - begun)
-        if run.hand_labels:
-            labels, found = str((ROOT / run.hand_labels).resolve()), "metrics/hand_labels.json"
-            script = [sys.executable, "-m", "benchmarks.hand_labels", labels, "--metrics", found]
-            _call(script, clone, log)
+        if hand_labels is not None and run.hand_labels:
+            script = [sys.executable, "-m", "experiments.hand_labels", str(hand_labels.resolve())]
+            _call([*script, "--metrics", "metrics/hand_labels.json"], clone, log)
         metrics = {
             path.stem: json.loads(path.read_text(encoding="utf-8"))
             for path in sorted((clone / "metrics").glob("*.json"))
@@ -111,12 +114,9 @@ def execute(run: Run, data: Path | None, cache: Path) -> None:
     print(f"{run.result.relative_to(ROOT)}: {seconds} s", flush=True)
 
 
-def _placed(flag: str, data: Path | None) -> str:
-    """Make a path of recordings absolute: the clone is in another folder."""
-    key, value = flag.split("=", 1)
-    if key != "corpus.path":
-        return flag
-    return f"{key}={(data or ROOT / value).resolve()}"
+def placed(flag: str, data: Path | None) -> str:
+    """Put the folder of recordings into a flag; absolute, as the clone is in another folder."""
+    return flag.replace(FOLDER, str(data.resolve())) if data else flag
 
 
 def _call(command: list[str], folder: Path, log: Path) -> None:
@@ -154,8 +154,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("action", choices=["run", "table"])
-    parser.add_argument("--corpus", default="default", help="a section of quality.yaml")
+    parser.add_argument("--corpus", default="default", help="a section of sweep.yaml")
     parser.add_argument("--data", type=Path, help="folder of a recorded corpus")
+    parser.add_argument("--hand-labels", type=Path, help="folder with manifest.csv and phones.csv")
     parser.add_argument("--settings", nargs="*", help="only these settings")
     parser.add_argument("--seeds", type=int, nargs="*", help="only these seeds")
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
@@ -169,9 +170,13 @@ def main() -> None:
         missing = [run for run in missing if run.setting in options.settings]
     if options.seeds:
         missing = [run for run in missing if run.seed in options.seeds]
+    if options.data is None and any(FOLDER in flag for run in missing for flag in run.flags):
+        parser.error(f"--corpus {options.corpus} needs --data, the folder of its recordings")
+    if options.hand_labels is None and any(run.hand_labels for run in missing):
+        parser.error(f"--corpus {options.corpus} needs --hand-labels, a folder with phones.csv")
+    work = partial(execute, data=options.data, hand_labels=options.hand_labels, cache=options.cache)
     with ThreadPoolExecutor(options.jobs) as pool:
-        for _ in pool.map(lambda run: execute(run, options.data, options.cache), missing):
-            pass
+        list(pool.map(work, missing))
 
 
 if __name__ == "__main__":

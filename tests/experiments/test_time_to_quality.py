@@ -4,7 +4,15 @@ import json
 
 import pytest
 
-from benchmarks.time_to_quality import RESULTS, params_of, planned, read_plan, seconds_to
+from experiments.time_to_quality import (
+    PAGE,
+    RESULTS,
+    page,
+    params_of,
+    planned,
+    read_plan,
+    seconds_to,
+)
 
 
 @pytest.mark.parametrize("corpus", list(read_plan()["targets"]))
@@ -42,3 +50,9 @@ def test_committed_curves_are_those_of_the_plan(corpus):
     assert found
     for path in found:
         assert json.loads(path.read_text())["params"] == courses[path], path.name
+
+
+def test_the_tables_are_those_of_the_committed_curves():
+    assert PAGE.read_text(encoding="utf-8") == page(), (
+        "run `python -m experiments.time_to_quality table`"
+    )

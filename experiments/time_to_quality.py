@@ -1,8 +1,8 @@
 """Measure how long training takes until mu2 tells speakers apart, for several courses of training.
 
     dvc repro fbank                                                  # the default corpus
-    python -m benchmarks.time_to_quality --corpus default --data data
-    python -m benchmarks.speed_table                                 # -> docs/speed.md
+    python -m experiments.time_to_quality run --corpus default --data data
+    python -m experiments.time_to_quality table                      # -> docs/speed.md
 
 Time is that of the training steps alone, in CPU seconds of one thread; the EER is that of the
 utterances of dev, by cosine. A course that has a result file is skipped. Ratios between courses
@@ -13,7 +13,6 @@ import argparse
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -23,20 +22,19 @@ from typing import Any
 import torch
 import yaml
 
-from benchmarks.headline import table
-from benchmarks.lever_trainer import LeverTrainer, Method, NoCheckpoint
 from benchmarks.machine import describe_machine
-from benchmarks.quality_table import spread
 from benchmarks.sizes import ROOT, default_values, put
 from benchmarks.training_process import stage_variables
-from fhvae.artifacts import read_packed, write_json
+from experiments.timed import train_timed
+from fhvae.artifacts import new_file, read_packed, write_json
 from fhvae.corpus.store import read_corpus
 from fhvae.params.reading import from_mapping
 from fhvae.params.whole import Params
-from fhvae.training.data import open_sequences
-from fhvae.training.loop import Setting
-from fhvae.trials import cosine_eer
+from fhvae.report.tables import put_between, spread, table
+from fhvae.training.batches import open_sequences
 
+PAGE = ROOT / "docs" / "speed.md"
+BEGIN, END = "<!-- time to quality -->", "<!-- end of time to quality -->"
 PLAN = Path(__file__).with_suffix(".yaml")
 RESULTS = Path(__file__).parent / "results" / "time_to_quality"
 
@@ -81,21 +79,17 @@ def params_of(course: Course) -> Params:
 def train(course: Course, data: Path) -> None:
     """Train and write the curve: CPU seconds, EER of mu2 and bound at each look at dev."""
     torch.set_num_threads(1)
-    params, cpu = params_of(course), torch.device("cpu")
+    params = params_of(course)
     speakers = read_corpus(data / "corpus").speaker_of
     sequences, dev = (
         open_sequences([read_packed(data / "fbank" / split)], speakers, "utterance")
         for split in ("train", "dev")
     )
-    setting = Setting(params.alpha, params.seed, params.segments, params.model, params.training)
-    with tempfile.TemporaryDirectory() as folder:
-        checkpoint = NoCheckpoint({}, Path(folder))
-        trainer = LeverTrainer(setting, sequences, dev.load(cpu), Method(), checkpoint, cosine_eer)
-        curve = trainer.run().curve
+    trained, seconds = train_timed(params, sequences, dev.load(torch.device("cpu")))
     rows = [
         {"cpu_s": round(cpu_s, 2), "step": one.step, "eer_mu2": one.dev.eer_mu2,
          "lower_bound": one.dev.lower_bound}
-        for one, cpu_s in zip(curve, trainer.cpu_s, strict=True)
+        for one, cpu_s in zip(trained.curve, seconds, strict=True)
     ]  # fmt: skip
     report = {"params": dict(course.params), "curve": rows, "machine": describe_machine()}
     write_json(course.result, report)
@@ -135,19 +129,29 @@ def tables() -> str:
     return "\n".join(parts)
 
 
+def page() -> str:
+    """Put the tables into docs/speed.md."""
+    return put_between(PAGE.read_text(encoding="utf-8"), BEGIN, END, tables())
+
+
 def main() -> None:
-    """Run what is missing."""
+    """Run what is missing, or write the tables."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("action", choices=["run", "table"])
     parser.add_argument("--corpus", choices=list(read_plan()["targets"]), default="default")
     parser.add_argument("--data", type=Path, default=ROOT / "data", help="with corpus and fbank")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0])
     parser.add_argument("--courses", nargs="*", help="only these")
     options = parser.parse_args()
+    if options.action == "table":
+        with new_file(PAGE) as partial:
+            partial.write_text(page(), encoding="utf-8")
+        return
     wanted = stage_variables("train")
     if not wanted.items() <= os.environ.items():  # of the allocator: read when a process starts
-        command = [sys.executable, "-m", "benchmarks.time_to_quality", *sys.argv[1:]]
+        command = [sys.executable, "-m", "experiments.time_to_quality", *sys.argv[1:]]
         os.execve(sys.executable, command, {**os.environ, **wanted})
     for course in planned(options.corpus, options.seeds):
         if not course.result.exists() and course.name in (options.courses or [course.name]):

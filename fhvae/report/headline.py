@@ -1,6 +1,6 @@
 """The headline table: every system beside its controls, and what is weak, named.
 
-    python -m benchmarks.headline          # of the working tree, after `dvc repro`
+    python -m fhvae.report.headline      # of the working tree, after `dvc repro`
 
 Percentages, costs and Cllr apart. Cells are means over seeds (standard deviation over seeds)
 [the lowest and the highest end of the seeds' 95 % intervals]; one seed has no standard
@@ -8,18 +8,14 @@ deviation.
 """
 
 import json
-import statistics
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from fhvae.cited import look_up
 from fhvae.intervals import INTERVALS
+from fhvae.report.tables import BySeed, Metrics, Runs, cell
 
-Metrics = Mapping[str, Any]
-BySeed = Mapping[int, Metrics]
-Runs = Mapping[str, BySeed]  # setting -> seed -> metrics
 FHVAE_TEN, FHVAE_ZERO = "alpha10", "alpha0"
 
 
@@ -74,41 +70,18 @@ CONTROLS = {
 }
 
 
-def cell(runs: BySeed, key: str, scale: float = 100, digits: int = 1) -> str:
-    """Lay out one quantity over seeds; "-" where no run has it."""
-    found = [run for run in runs.values() if look_up(run, key) is not None]
-    if not found:
-        return "-"
-    values = [scale * look_up(run, key) for run in found]
-    text = f"{statistics.mean(values):.{digits}f}"
-    if len(values) > 1:
-        text += f" ({statistics.stdev(values):.{digits}f})"
-    ends = [[look_up(run, key + end) for run in found] for end in ("_low", "_high")]
-    if None in ends[0]:
-        return text
-    low, high = scale * min(ends[0]), scale * max(ends[1])
-    return f"{text} [{low:.{digits}f}, {high:.{digits}f}]"
-
-
 def per_key(source: str, train: str, test: str) -> str:
     """Name the error rate of an input in the metrics of its stage."""
-    stage = "recognize_baselines" if source in ("fbank", "stacked", "pca") else "recognize"
-    return f"{stage}.per.{source}.{train}.{test}.per"
+    return f"{_stage(source)}.per.{source}.{train}.{test}.per"
 
 
 def gap_key(source: str, train: str, test: str) -> str:
     """Name what an input recovers of FBANK's loss."""
-    stage = "recognize_baselines" if source in ("fbank", "stacked", "pca") else "recognize"
-    return f"{stage}.gap.{source}.{train}.{test}.recovered"
+    return f"{_stage(source)}.gap.{source}.{train}.{test}.recovered"
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Lay out a Markdown table; empty text if it has no row."""
-    body = [f"| {' | '.join(row)} |" for row in rows]
-    if not body:
-        return ""
-    head = [f"| {' | '.join(header)} |", "|" + " --- |" * len(header)]
-    return "\n".join([*head, *body]) + "\n"
+def _stage(source: str) -> str:
+    return "recognize_baselines" if source in ("fbank", "stacked", "pca") else "recognize"
 
 
 def verification_rows(runs: Runs) -> Iterator[list[str]]:

@@ -1,9 +1,9 @@
 """Phones that a person has labelled, read from frozen codes of a model trained elsewhere.
 
-    python -m benchmarks.hand_labels ../shared/data/timit_sample
+    python -m experiments.hand_labels /path/to/timit
 
 takes the model and the controls of the working tree and writes metrics as the stage probe
-does. `phone_accuracy` is the quick look of `benchmarks.levers`: one penalty for all, each
+does. `phone_accuracy` is the quick look of `experiments.levers`: one penalty for all, each
 speaker scored by a probe fitted on the others; `half` is the accuracy within half of the
 speakers, and may choose between trainings; `all` is over all.
 """

@@ -1,74 +1,41 @@
 """Lay the metrics of many runs out as docs/results.md; no number is typed by hand."""
 
-import json
-import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from benchmarks.headline import (
+from fhvae.cited import look_up
+from fhvae.report.headline import (
     CONTENT,
     CONTROL_COLUMNS,
     VERIFICATION,
     content_rows,
     control_rows,
     difference_rows,
-    table,
     verification_rows,
     weak_points,
 )
-from fhvae.cited import look_up
+from fhvae.report.tables import Runs, cell, read_runs, spread, table
 
-Runs = dict[str, dict[int, dict[str, Any]]]  # setting -> seed -> metrics
 INTRODUCTION = """# Results
 
-Written by `python -m benchmarks.quality table` from the metrics of whole pipeline runs in
-`benchmarks/results/quality/`; do not edit. Percentages, costs and Cllr apart. Means over
+Written by `make results` from the metrics of whole pipeline runs in
+`experiments/results/sweep/`; do not edit. Percentages, costs and Cllr apart. Means over
 seeds (standard deviation) [lowest and highest end of the seeds' 95 % intervals over
 resampled speakers]. "best supervised": the back-end with the lowest EER on dev, scored on
 test. What the corpora can and cannot show: `docs/limits.md`; how the training was chosen:
 `docs/levers.md`.
 
+DIR stands for a folder with `manifest.csv` (`docs/corpora.md`). That of speechocean762 held 108 of
+its adult speakers with a split of their own; `-S corpus.name=speechocean762` downloads the corpus
+and keeps the publisher's split, so its figures will be others.
+
 Published figures, for orientation only (TIMIT, raw cosine, `eer_legacy`, no interval, as
 remembered in secondary sources and not checked against the paper): i-vector 9.5, FHVAE with
 alpha 10 2.4. No figure below is from TIMIT's full corpus.
 """
-
-
-def read_runs(folder: Path) -> Runs:
-    """Read all result files of a corpus."""
-    runs: Runs = {}
-    for path in sorted(folder.glob("*-seed*.json")):
-        setting, seed = path.stem.rsplit("-seed", 1)
-        content = json.loads(path.read_text(encoding="utf-8"))
-        runs.setdefault(setting, {})[int(seed)] = {
-            **content["metrics"],
-            "wall_s": content["wall_s"],
-        }
-    return runs
-
-
-def percent(metrics: Mapping[str, Any], key: str) -> str:
-    """Write a fraction with its interval, in percent."""
-    value = look_up(metrics, key)
-    if value is None:
-        return "absent"
-    low, high = look_up(metrics, f"{key}_low"), look_up(metrics, f"{key}_high")
-    if low is None:
-        return f"{100 * value:.1f}"
-    return f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
-
-
-def spread(values: list[float], scale: float = 100) -> str:
-    """Write mean and standard deviation over seeds."""
-    if not values:
-        return ""
-    mean = scale * statistics.mean(values)
-    if len(values) == 1:
-        return f"{mean:.1f}"
-    return f"{mean:.1f} ({scale * statistics.stdev(values):.1f})"
 
 
 def rows_of(runs: Runs, seeds: list[int], keys: Mapping[str, str]) -> Iterator[list[str]]:
@@ -81,7 +48,7 @@ def rows_of(runs: Runs, seeds: list[int], keys: Mapping[str, str]) -> Iterator[l
             if all(value is None for value in found):
                 continue
             cells = [
-                percent(by_seed[seed], key) if seed in by_seed else "not run" for seed in seeds
+                cell({seed: by_seed[seed]}, key) if seed in by_seed else "not run" for seed in seeds
             ]
             known = [value for value in found if value is not None]
             yield [setting, name, *cells, spread(known)]
@@ -154,7 +121,7 @@ def section(title: str, flags: list[str], runs: Runs, seeds: list[int]) -> str:
     weak = "\n".join(f"- {point}" for point in weak_points(runs))
     parts = [
         f"## {title}",
-        f"`dvc exp run {typed}`, and so on; settings in `benchmarks/quality.yaml`.",
+        f"`dvc exp run {typed}`, and so on; settings in `experiments/sweep.yaml`.",
         part(
             f"### Headline: speakers\n\n{look_up(first, 'verify.speakers')} test speakers, "
             f"{trials.get('target')} target and {trials.get('nontarget')} non-target trials (all "
@@ -221,7 +188,7 @@ def comparison(title: str, flags: list[str], runs: Runs, beside: Runs, seeds: li
     parts = [
         f"## {title}",
         f"At equal steps; each run beside `dvc exp run {typed}`, settings in "
-        "`benchmarks/quality.yaml`.",
+        "`experiments/sweep.yaml`.",
         part(
             "",
             ["figure", "setting", *heads, "mean (sd)"],
@@ -293,13 +260,6 @@ def summary(results: Path) -> str:
             cells.append(spread([value for value in found if value is not None]) or "-")
         rows.append([name, *cells])
     return table(["%, mean (sd) over seeds", *SUMMARY_COLUMNS], rows)
-
-
-def put_between(text: str, begin: str, end: str, inside: str) -> str:
-    """Replace what stands between two marker lines."""
-    head, rest = text.split(begin, 1)
-    _, tail = rest.split(end, 1)
-    return f"{head}{begin}\n{inside}{end}{tail}"
 
 
 def results_page(results: Path, plan: Path) -> str:

@@ -1,0 +1,1 @@
+"""Trainings beyond the default run, and what came of them (results/)."""
