@@ -245,6 +245,16 @@ def test_the_look_that_is_best_on_dev_counts_and_not_the_last(monkeypatch):
     assert (outcome.dev_eer, outcome.steps) == (0.2, 30)  # the second of four looks in 60 steps
 
 
+def test_embeddings_are_seen_from_the_mean_of_train():
+    data = standardize(make_data(1.0)[0])
+    own = dataclasses.replace(data, test=data.train.codes)
+    of_train, of_test = (
+        train_attacker(one, Attacker(0.01, 0), PARAMS, 0).test.mean(axis=0) for one in (own, data)
+    )
+    np.testing.assert_allclose(of_train, 0, atol=1e-9)
+    assert abs(of_test).max() > 1e-3
+
+
 def test_padding_changes_no_embedding():
     torch.manual_seed(0)
     network = AttackNetwork(DIMENSION, 7, 6, 3)
