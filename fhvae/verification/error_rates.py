@@ -29,8 +29,7 @@ def legacy_equal_error_rate(curve: ErrorCurve) -> float:
     For side-by-side reading with published figures of this form only: the answer is
     always a whole number of targets, and 0 when all scores are equal.
     """
-    distance = np.abs(curve.fnr - curve.fpr)[:-1]  # infinity is not a score
-    return float(curve.fnr[np.argmin(distance)])
+    return float(curve.fnr[np.argmin(np.abs(curve.fnr - curve.fpr))])  # the first, never infinity
 
 
 def minimum_detection_cost(curve: ErrorCurve, prior: float) -> float:

@@ -168,15 +168,15 @@ def test_a_speaker_in_the_order_of_codes_is_found():
 
     train, dev, test = (alternate(split) for split in SPEAKERS)
     data = AttackData(train, dev, test.codes)
-    outcome = train_attacker(data, Attacker(0.01, 0), PARAMS, 0)
+    outcome = train_attacker(standardize(data), Attacker(0.01, 0), PARAMS, 0)
     assert outcome.dev_eer < 0.02
 
 
 def test_the_same_run_again_and_with_two_workers_gives_the_same_bits(monkeypatch):
     data, _ = make_data(voice=1.0)
-    first, again = (attack_all({"code": data}, PARAMS, 2, 0)["code"] for _ in range(2))
+    first, again = (attack_all({"code": data}, PARAMS, 1, 0)["code"] for _ in range(2))
     monkeypatch.setenv("FHVAE_WORKERS", "2")
-    shared = attack_all({"code": data}, PARAMS, 2, 0)["code"]
+    shared = attack_all({"code": data}, PARAMS, 1, 0)["code"]
     for other in (again, shared):
         np.testing.assert_array_equal(other.test, first.test)
         assert (other.dev_eer, other.steps, other.attacker) == (
@@ -191,10 +191,12 @@ def test_repeats_and_seeds_are_other_attackers_and_leave_torchs_generator_alone(
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    first = train_attacker(data, Attacker(0.01, 0), PARAMS, 0).test
+    first = train_attacker(standardize(data), Attacker(0.01, 0), PARAMS, 0).test
     assert torch.equal(torch.rand(3), expected)
     for attacker, seed in ((Attacker(0.01, 1), 0), (Attacker(0.01, 0), 1)):
-        assert not np.allclose(train_attacker(data, attacker, PARAMS, seed).test, first)
+        assert not np.allclose(
+            train_attacker(standardize(data), attacker, PARAMS, seed).test, first
+        )
 
 
 def test_test_speakers_decide_nothing():
@@ -234,6 +236,23 @@ def test_every_weight_learns():
     torch.nn.functional.cross_entropy(logits, torch.tensor([0, 1, 2, 0])).backward()
     silent = [name for name, one in network.named_parameters() if not one.grad.any()]
     assert silent == []
+
+
+def test_the_look_that_is_best_on_dev_counts_and_not_the_last(monkeypatch):
+    errors = iter([0.4, 0.2, 0.2, 0.3])
+    monkeypatch.setattr("fhvae.verification.attack.cosine_eer", lambda *_: next(errors))
+    outcome = train_attacker(standardize(make_data(1.0)[0]), Attacker(0.01, 0), PARAMS, 0)
+    assert (outcome.dev_eer, outcome.steps) == (0.2, 30)  # the second of four looks in 60 steps
+
+
+def test_embeddings_are_seen_from_the_mean_of_train():
+    data = standardize(make_data(1.0)[0])
+    own = dataclasses.replace(data, test=data.train.codes)
+    of_train, of_test = (
+        train_attacker(one, Attacker(0.01, 0), PARAMS, 0).test.mean(axis=0) for one in (own, data)
+    )
+    np.testing.assert_allclose(of_train, 0, atol=1e-9)
+    assert abs(of_test).max() > 1e-3
 
 
 def test_padding_changes_no_embedding():

@@ -1,6 +1,7 @@
 """Lists and draws of a run, and one vector with all back-ends: perfect and random codes, files."""
 
 import hashlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,15 +9,25 @@ import pytest
 from fhvae.errors import ParamsError, TrialError
 from fhvae.params.verification import VerificationParams
 from fhvae.params.whole import load_params
-from fhvae.trials import Vectors, det_points, eer, equal_error_rate
-from fhvae.verification.error_rates import minimum_detection_cost
+from fhvae.trials import Vectors, det_points, eer, equal_error_rate, rank_trials
+from fhvae.verification.error_rates import (
+    actual_detection_cost,
+    cllr,
+    fit_calibration,
+    legacy_equal_error_rate,
+    lower_hull,
+    minimum_cllr,
+    minimum_detection_cost,
+)
 from fhvae.verification.evaluate import (
     Evaluation,
     VectorTask,
     evaluate_vector,
+    main_systems,
     make_evaluation,
     write_lists,
 )
+from fhvae.verification.resampling import resample_eer
 from fhvae.verification.scores import read_scores
 from tests.latent_factory import make_utterances
 
@@ -166,9 +177,40 @@ def test_score_files_give_the_metrics_back(noisy):
         assert eer(read.scores, read.is_target) == row["eer"]
         curve = det_points(read.scores, read.is_target)
         assert minimum_detection_cost(curve, 0.05) == row["mindcf_p05"]
+        assert legacy_equal_error_rate(curve) == row["eer_legacy"]
+        assert float(equal_error_rate(lower_hull(curve))) == row["eer_rocch"]
+        assert minimum_cllr(lower_hull(curve)) == row["cllr_min"]
+        assert row["n_err_eer"] == round(row["eer"] * 70)  # 7 speakers with 10 target trials each
         dev = read_scores(folder / "dev" / f"mu2.{backend}.tsv")
         assert eer(dev.scores, dev.is_target) == row["dev_eer"]
+        ratios = fit_calibration(dev.scores, dev.is_target).apply(read.scores)
+        assert cllr(ratios, read.is_target) == row["cllr"]
+        assert actual_detection_cost(ratios, read.is_target, 0.01) == row["actdcf_p01"]
         assert len(dev.scores) == len(evaluation.dev)
+
+
+def test_a_list_of_some_pairs_has_their_scores_and_its_own_draws(noisy):
+    evaluation, result, folder = noisy
+    listed = evaluation.lists["same_sex"]
+    scores = read_scores(folder / "mu2.cos.tsv").scores[listed.places]
+    row = result.by_list["same_sex"]["cos"]
+    assert row["eer"] == eer(scores, listed.trials.is_target)
+    ranked = rank_trials(scores, listed.trials.is_target)
+    draws = resample_eer(listed.trials, ranked, evaluation.draws["same_sex"].counts)
+    assert [row["eer_low"], row["eer_high"]] == np.quantile(draws, [0.025, 0.975]).tolist()
+
+
+@pytest.mark.parametrize(
+    ("dev_eers", "best"),
+    [
+        ({"cos": 0.0, "lda": 0.2, "plda": 0.1, "cos_asn": 0.3, "plda_asn": 0.2}, "plda"),
+        ({"cos": 0.0, "lda2": 0.0, "plda_asn": 0.1, "cos_asn": 0.1}, "cos_asn"),
+    ],
+    ids=["the-lowest", "of-equals-the-first"],
+)
+def test_dev_chooses_among_the_supervised(dev_eers, best):
+    systems = {name: SimpleNamespace(metrics={"dev_eer": rate}) for name, rate in dev_eers.items()}
+    assert main_systems(systems) == {"cos": "cos", "best": best}
 
 
 def test_headline_scores_other_lists_with_two_rows_and_full_with_all(noisy, tmp_path):

@@ -223,6 +223,18 @@ def test_drawing_everyone_once_gives_the_curve_itself():
     assert (np.diff(band.low) <= 0).all()
 
 
+def test_a_band_leaves_out_a_fortieth_of_the_draws_at_each_end():
+    trials = every_pair(make_utterances("test", 7, 4))
+    ranked = rank_trials(noisy_scores(trials, seed=4), trials.is_target)
+    draws = resample_speakers(trials, 41, np.random.default_rng(5))
+    band = det_band(trials, ranked, draws)
+    rates = [fnr_at(curve, GRID) for curve in resampled_curves(trials, ranked, draws.counts)]
+    ordered = np.sort(np.concatenate(rates), axis=0)
+    np.testing.assert_allclose(band.low, ordered[1], atol=1e-12)
+    np.testing.assert_allclose(band.high, ordered[-2], atol=1e-12)
+    assert (band.low < band.high).any()
+
+
 def test_more_speakers_make_a_narrower_band():
     widths = []
     for speakers in (6, 40):

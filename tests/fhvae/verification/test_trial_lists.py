@@ -134,6 +134,14 @@ def test_models_are_means_of_three_in_order_and_never_meet_their_own():
     assert counts(listed) == (2 * (4 + 4), 2 * (6 + 7))
 
 
+def test_models_of_unknown_sentences_never_meet_their_own_utterances():
+    own = [replace(one, text="") for one in known_of(2, 7)]
+    listed = several_enrolled(own, 10**6, np.random.default_rng(SEED))
+    assert counts(listed) == (4 * 4, 4 * 7)
+    for enrol, test in pairs_in(listed):
+        assert test not in listed.models[enrol - 14]
+
+
 def test_vectors_of_models_are_plain_means():
     known = known_of(2, 4)
     listed = several_enrolled(known, 10**6, np.random.default_rng(SEED))
