@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PERPLEXITY = 30.0
-LEAST_POINTS = 4  # different ones; fewer have no neighbourhoods
+LEAST_POINTS = 4  # different ones; fewer have no neighborhoods
 LEGEND_SPEAKERS = 30  # beyond, the legend says only how many
 MARKERS = "os^D"
 GENDERS = {"F": (ORANGE, "o", "female"), "M": (BLUE, "^", "male"), "": ("#999999", "s", "unknown")}
 
 
 def tsne_map(vectors: np.ndarray, seed: int) -> np.ndarray:
-    """Place vectors in the plane so that neighbours stay neighbours.
+    """Place vectors in the plane so that neighbors stay neighbors.
 
     Args:
         vectors: `[point, dimension]`, at least four different points.
@@ -31,7 +31,7 @@ def tsne_map(vectors: np.ndarray, seed: int) -> np.ndarray:
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
 
-    perplexity = min(PERPLEXITY, (len(vectors) - 1) / 3)  # t-SNE looks at 3 x this many neighbours
+    perplexity = min(PERPLEXITY, (len(vectors) - 1) / 3)  # t-SNE looks at 3 x this many neighbors
     tsne = TSNE(perplexity=perplexity, init="pca", random_state=seed % 2**32, n_jobs=1)
     with threadpool_limits(1):  # sums in another order would move every point
         return np.asarray(tsne.fit_transform(_at_least_flat(vectors.astype(np.float64))))
@@ -109,7 +109,7 @@ def _scatter_speakers(axes: "Axes", points: np.ndarray, speakers: np.ndarray, si
 
 
 def _spread_colors(count: int) -> np.ndarray:
-    """Take colors around the wheel, neighbours far apart in brightness, `[color, 3]`."""
+    """Take colors around the wheel, neighbors far apart in brightness, `[color, 3]`."""
     from matplotlib.colors import hsv_to_rgb
 
     hues = np.arange(count) / max(1, count)

@@ -45,7 +45,7 @@ class Timing:
 
     Attributes:
         hop_ms: from vector to vector.
-        first_frame: frame that the first vector is centred on.
+        first_frame: frame that the first vector is centered on.
     """
 
     hop_ms: float
@@ -97,7 +97,7 @@ def _threes(phones: Sequence[Phone]) -> Iterator[tuple[Phone, Phone, Phone]]:
 def fit_items(items: pd.DataFrame, timing: Timing, lengths: Mapping[str, int]) -> pd.DataFrame:
     """Bring item times to those of a code, and leave out items that reach beyond it.
 
-    fastabx takes vector i to describe the moment (i + 1/2) hops. Ours is centred on frame
+    fastabx takes vector i to describe the moment (i + 1/2) hops. Ours is centered on frame
     `first_frame + i`, which is that many hops from the start.
 
     Args:

@@ -75,7 +75,7 @@ def softmax_problem(rows: np.ndarray, targets: np.ndarray, penalty: float) -> So
 
 
 def minimize(problem: Softmax, start: np.ndarray | None = None) -> np.ndarray:
-    """Find the weights with the least objective, `[class, input + 1]`, biases centred on 0.
+    """Find the weights with the least objective, `[class, input + 1]`, biases centered on 0.
 
     Args:
         problem: the objective.

@@ -93,7 +93,7 @@ def _question(task: Task, classes: str = "classes", **counts: Any) -> Question:
 
 
 def ask_phone(material: Material) -> Question:
-    """Ask for the phone at the centre: fit on train, choose on dev, score on test.
+    """Ask for the phone at the center: fit on train, choose on dev, score on test.
 
     TIMIT's 61 symbols are fitted as 48 classes and scored as 39.
     """

@@ -48,7 +48,7 @@ def merge_pauses(names: Iterable[str]) -> list[str]:
 
 
 def scored_classes(names: Sequence[str], timit: bool) -> tuple[str, ...]:
-    """Fold phones to the classes that are counted, each pause `sil`, neighbouring pauses one."""
+    """Fold phones to the classes that are counted, each pause `sil`, neighboring pauses one."""
     folded = [fold39(name) if timit else name for name in names]
     kept = [SILENCE if is_silence(name) else name for name in folded if name is not None]
     return tuple(merge_pauses(kept))

@@ -59,7 +59,7 @@ def test_fitted_times_select_the_vectors_within_the_phones(first):
     (found,) = fit_items(items, Timing(10.0, first), {"u1": 50}).to_dict("records")
     times = (np.arange(50) + 0.5) * 0.01
     chosen = np.flatnonzero((times >= found["onset"] - 1e-9) & (times <= found["offset"] + 1e-9))
-    frames = first + chosen  # frame k is centred at 10 k ms
+    frames = first + chosen  # frame k is centered at 10 k ms
     assert frames.tolist() == list(range(20, 31))
 
 

@@ -132,7 +132,7 @@ def test_tones_of_unseen_speakers_are_told_from_their_frames(tmp_path):
     difference = found["z1"]["accuracy"] - found["pca"]["accuracy"]
     assert gains["pca"]["accuracy"] == pytest.approx(difference)
     assert (found["speakers"], found["folds"], found["classes"]) == (6, 3, 3)
-    # 61 frames, segments of 5 at every second frame; the last is centred inside the last phone
+    # 61 frames, segments of 5 at every second frame; the last is centered inside the last phone
     assert found["segments"] == 18 * 29
     assert (found["utterances"], found["left_out_utterances"]) == (18, 0)
 
@@ -177,9 +177,9 @@ def test_too_few_speakers_and_short_recordings_are_refused(tmp_path):
     short = [replace(first, samples=first.samples[:400]), *others]
     with pytest.raises(TrialError, match="test00_00 must have 5 frames; leave it out"):
         leave_speakers_out(short, made, NORMALIZER, SETTING, 0, folds=3)
-    unlabelled = [replace(one, phones=()) for one in tone_recordings()]
+    unlabeled = [replace(one, phones=()) for one in tone_recordings()]
     with pytest.raises(TrialError, match="no phone times"):
-        leave_speakers_out(unlabelled, made, NORMALIZER, SETTING, 0, folds=3)
+        leave_speakers_out(unlabeled, made, NORMALIZER, SETTING, 0, folds=3)
 
 
 @pytest.mark.slow
