@@ -392,6 +392,19 @@ def test_collapse_is_named_in_the_curve_and_the_log(trainer, caplog):
     assert "z2 looks collapsed" in caplog.text
 
 
+def test_collapse_is_judged_by_passes_over_the_corpus_not_over_a_block(trainer, monkeypatch):
+    import fhvae.training.loop as loop
+
+    seen = []
+    monkeypatch.setattr(
+        loop, "collapse_reason", lambda *terms, passes, **facts: seen.append(passes) or ""
+    )
+    run = trainer(block_sequences=4, max_epochs=1, epoch_steps=9)
+    run.run()
+    assert run.progress.passes > 1
+    assert seen == [run.progress.passes * 4 / 9]
+
+
 def test_utterances_of_a_speaker_can_share_a_row_of_the_table(trainer, train_sequences):
     """`training.sequence: speaker`: three rows for nine utterances."""
     run = trainer()
