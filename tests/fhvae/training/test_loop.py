@@ -161,6 +161,23 @@ def test_best_weights_are_those_of_the_best_dev_bound_not_the_last(trainer):
     )
 
 
+def test_weights_of_an_epoch_in_the_middle_are_kept_where_it_is_the_best(trainer):
+    """Neither the first nor the last."""
+    run, bounds, seen = trainer(max_epochs=4), iter([-9.0, -5.0, -7.0, -6.0]), []
+    look = run.look_at_dev
+
+    def looked():
+        state = run.learner.kept.state_dict()
+        seen.append({name: value.clone() for name, value in state.items()})
+        terms, usage = look()
+        return dataclasses.replace(terms, lower_bound=next(bounds)), usage
+
+    run.look_at_dev = looked
+    result = run.run()
+    assert result.best.epoch == 2
+    assert [weights_equal(result.weights, one) for one in seen] == [False, True, False, False]
+
+
 def test_patience_ends_training(trainer, monkeypatch):
     import fhvae.training.loop as loop
 
@@ -187,6 +204,20 @@ class KilledError(Exception):
     """Stands for kill -9: nothing of the loop runs after it."""
 
 
+def kill(run, at_step):
+    """Train up to a step and no further."""
+    step = run.train_step
+
+    def dying():
+        if run.progress.step == at_step:
+            raise KilledError
+        step()
+
+    run.train_step = dying
+    with pytest.raises(KilledError):
+        run.run()
+
+
 COURSES = {
     "closed-form": {},
     "random-table": {"mu2_table": "random"},
@@ -201,22 +232,12 @@ KILLED += [(cell, "hierarchical") for cell in ("gru", "rnn", "dense")]
 
 @pytest.mark.parametrize(("cell", "course"), KILLED)
 @pytest.mark.parametrize("at_step", [3, 10, 13])
-def test_killed_and_resumed_equals_uninterrupted(trainer, monkeypatch, cell, course, at_step):
+def test_killed_and_resumed_equals_uninterrupted(trainer, cell, course, at_step):
     course = COURSES[course]
     whole = trainer("whole", cell=cell, **course).run()
     assert whole.curve[-1].step > at_step
     assert "patience" not in course or len(whole.curve) < course["max_epochs"]
-    real = Trainer.train_step
-
-    def dying(self):
-        if self.progress.step == at_step:
-            raise KilledError
-        real(self)
-
-    monkeypatch.setattr(Trainer, "train_step", dying)
-    with pytest.raises(KilledError):
-        trainer("killed", cell=cell, **course).run()
-    monkeypatch.setattr(Trainer, "train_step", real)
+    kill(trainer("killed", cell=cell, **course), at_step=at_step)
     result = trainer("killed", cell=cell, **course).run()
     assert weights_equal(result.weights, whole.weights)
     assert result.curve == whole.curve
@@ -252,17 +273,7 @@ def test_long_epochs_are_saved_in_between_and_that_changes_nothing(trainer, monk
     course = {"epoch_steps": 50, "max_epochs": 2, "block_sequences": 4}
     whole = trainer("whole", **course).run()
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
-    real = Trainer.train_step
-
-    def dying(self):
-        if self.progress.step == 93:
-            raise KilledError
-        real(self)
-
-    monkeypatch.setattr(Trainer, "train_step", dying)
-    with pytest.raises(KilledError):
-        trainer("killed", **course).run()
-    monkeypatch.setattr(Trainer, "train_step", real)
+    kill(trainer("killed", **course), at_step=93)
     resumed = trainer("killed", **course)
     resumed._resume()
     assert resumed.progress.step == 80  # the last look at the sums before the kill
@@ -310,19 +321,9 @@ def test_the_average_is_that_of_the_weights_after_each_step(trainer):
     assert not any(weight.requires_grad for weight in run.learner.kept.parameters())
 
 
-def test_a_killed_run_takes_its_average_up_again(trainer, monkeypatch):
+def test_a_killed_run_takes_its_average_up_again(trainer):
     whole = trainer("whole", average=0.9).run()
-    real = Trainer.train_step
-
-    def dying(self):
-        if self.progress.step == 12:
-            raise KilledError
-        real(self)
-
-    monkeypatch.setattr(Trainer, "train_step", dying)
-    with pytest.raises(KilledError):
-        trainer("killed", average=0.9).run()
-    monkeypatch.setattr(Trainer, "train_step", real)
+    kill(trainer("killed", average=0.9), at_step=12)
     resumed = trainer("killed", average=0.9).run()
     assert resumed.curve == whole.curve
     assert weights_equal(resumed.weights, whole.weights)
@@ -360,22 +361,12 @@ def test_divergence_leaves_no_nan_in_the_checkpoint(trainer, monkeypatch):
         assert all(torch.isfinite(value).all() for value in state[name].values())
 
 
-def test_a_checkpoint_that_trained_longer_than_asked_for_is_not_used(trainer, monkeypatch):
+def test_a_checkpoint_that_trained_longer_than_asked_for_is_not_used(trainer):
     """A kill at epoch 3 of 4, then max_epochs 2: the result is that of a run of 2 epochs.
 
     What the longer run had done is not lost.
     """
-    real = Trainer.train_step
-
-    def dying(self):
-        if self.progress.step == 16:
-            raise KilledError
-        real(self)
-
-    monkeypatch.setattr(Trainer, "train_step", dying)
-    with pytest.raises(KilledError):
-        trainer("run", max_epochs=4).run()
-    monkeypatch.setattr(Trainer, "train_step", real)
+    kill(trainer("run", max_epochs=4), at_step=16)
     shorter = trainer("run", max_epochs=2).run()
     assert shorter.curve == trainer("fresh", max_epochs=2).run().curve
     folder = trainer("run").checkpoint.folder
@@ -399,6 +390,19 @@ def test_collapse_is_named_in_the_curve_and_the_log(trainer, caplog):
     result = trainer(collapse_kl_z2=1e6).run()
     assert "dev KL of z2" in result.best.collapsed
     assert "z2 looks collapsed" in caplog.text
+
+
+def test_collapse_is_judged_by_passes_over_the_corpus_not_over_a_block(trainer, monkeypatch):
+    import fhvae.training.loop as loop
+
+    seen = []
+    monkeypatch.setattr(
+        loop, "collapse_reason", lambda *terms, passes, **facts: seen.append(passes) or ""
+    )
+    run = trainer(block_sequences=4, max_epochs=1, epoch_steps=9)
+    run.run()
+    assert run.progress.passes > 1
+    assert seen == [run.progress.passes * 4 / 9]
 
 
 def test_utterances_of_a_speaker_can_share_a_row_of_the_table(trainer, train_sequences):
