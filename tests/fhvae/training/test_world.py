@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+import fhvae.training.learner as learner_module
 from fhvae.errors import TrainingError
 from fhvae.seeds import stream_seed
 from fhvae.training.batches import Blocks
@@ -126,3 +127,17 @@ def test_the_size_alone_makes_no_world(monkeypatch):
     monkeypatch.delenv("RANK", raising=False)
     with joined_world(CPU) as world:
         assert world == World()
+
+
+def test_processes_draw_noise_of_their_own_and_rank_0_that_of_a_single_one(
+    trainer, train_sequences, dev_data, monkeypatch
+):
+    monkeypatch.setattr(learner_module, "DistributedDataParallel", lambda objective: objective)
+    alone = trainer()
+    ranks = [
+        Trainer(alone.setting, train_sequences, dev_data, alone.checkpoint, world=World(rank, 2))
+        for rank in range(2)
+    ]
+    first, second = (run.learner.noise.get_state() for run in ranks)
+    assert torch.equal(first, alone.learner.noise.get_state())
+    assert not torch.equal(first, second)
