@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fhvae.corpus.manifest import Recording
 from fhvae.corpus.text import normalize_text
-from fhvae.probes.factors import ask_sentence
+from fhvae.probes.questions import ask_sentence
 from fhvae.probes.transfer import without_common
 from fhvae.verification.closed_set import sentence_halves
 from fhvae.verification.trial_lists import different_text
