@@ -24,10 +24,11 @@ from benchmarks.process_tree import status_bytes
 from benchmarks.sizes import sizes
 from benchmarks.step import MELS
 from benchmarks.training_process import in_process
-from fhvae.artifacts import Packed, write_json
+from fhvae.files.atomic import write_json
+from fhvae.files.packed import Packed
+from fhvae.files.shards import RowFile, open_rows, shard_path
 from fhvae.params.whole import Params
-from fhvae.plots.drawing import BLUE, ORANGE, new_figure
-from fhvae.shards import RowFile, open_rows, shard_path
+from fhvae.report.figures.drawing import BLUE, ORANGE, new_figure
 from fhvae.training.batches import Sequences, open_sequences
 from fhvae.training.checkpoint import Checkpoint
 from fhvae.training.loop import Setting, Trainer

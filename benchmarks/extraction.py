@@ -12,7 +12,7 @@ import torch
 from benchmarks.machine import describe_machine
 from benchmarks.sizes import sizes
 from benchmarks.step import MELS, SEQUENCE_FRAMES, cpu_seconds, medians
-from fhvae.artifacts import write_json
+from fhvae.files.atomic import write_json
 from fhvae.inference import infer_utterances
 from fhvae.model.network import FHVAE
 from fhvae.model.objective import posteriors

@@ -21,10 +21,11 @@ import numpy as np
 from benchmarks.machine import can_draw, describe_machine
 from benchmarks.noise_corpus import write_noise_corpus
 from benchmarks.process_tree import Usage, measure
-from fhvae.artifacts import file_digest, packed_files, read_packed, write_json
 from fhvae.features.fbank import log_mel
+from fhvae.files.atomic import file_digest, write_json
+from fhvae.files.packed import packed_files, read_packed
 from fhvae.params.whole import load_params
-from fhvae.plots.drawing import BLUE, GREEN, ORANGE, new_figure
+from fhvae.report.figures.drawing import BLUE, GREEN, ORANGE, new_figure
 
 ROOT = Path(__file__).resolve().parents[1]
 THREADS = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}

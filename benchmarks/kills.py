@@ -25,7 +25,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from fhvae.artifacts import file_digest, write_json
+from fhvae.files.atomic import file_digest, write_json
 from fhvae.progress import progress_bar
 from fhvae.seeds import generator
 from fhvae.training.record import LOG

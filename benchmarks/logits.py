@@ -19,10 +19,10 @@ from torch import nn
 from benchmarks.machine import can_draw, describe_machine
 from benchmarks.sizes import sizes
 from benchmarks.step import SEQUENCE_FRAMES, cpu_seconds, made_up_data, medians, new_trainer
-from fhvae.artifacts import write_json
+from fhvae.files.atomic import write_json
 from fhvae.model.objective import log_q_sequence
 from fhvae.params.whole import Params
-from fhvae.plots.drawing import BLUE, ORANGE, new_figure
+from fhvae.report.figures.drawing import BLUE, ORANGE, new_figure
 
 ROWS = (250, 1_000, 4_000, 16_000, 64_000)
 SEQUENCES = 1_000  # of the run that the step is taken from; one of ROWS

@@ -26,18 +26,12 @@ import pandas as pd
 from benchmarks.machine import describe_machine
 from benchmarks.process_tree import status_bytes
 from benchmarks.scale_table import write_tables
-from fhvae.artifacts import (
-    INDEX_COLUMNS,
-    read_json,
-    read_packed,
-    write_csv,
-    write_index,
-    write_json,
-)
 from fhvae.corpus.manifest import LOCAL_COLUMNS, PHONE_COLUMNS, SAMPLE_RATE_HZ
 from fhvae.corpus.store import read_corpus
 from fhvae.features.extraction import select_clips
-from fhvae.shards import plan_shards, shard_path
+from fhvae.files.atomic import read_json, write_csv, write_json
+from fhvae.files.packed import INDEX_COLUMNS, read_packed, write_index
+from fhvae.files.shards import plan_shards, shard_path
 
 RESULT = Path("benchmarks/results/scale.json")
 SPLITS = {"train": 0.96, "dev": 0.02, "test": 0.02}

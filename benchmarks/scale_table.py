@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fhvae.artifacts import new_file
 from fhvae.corpus.manifest import SAMPLE_RATE_HZ
-from fhvae.shards import SHARD_BYTES
+from fhvae.files.atomic import new_file
+from fhvae.files.shards import SHARD_BYTES
 
 HOURS = (100, 960, 50_000)
 UTTERANCE_S = 12.3

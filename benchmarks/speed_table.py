@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.sizes import ROOT
-from fhvae.artifacts import new_file
+from fhvae.files.atomic import new_file
 from fhvae.report.tables import put_between, table
 
 RESULTS = Path(__file__).parent / "results"

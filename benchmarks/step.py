@@ -23,7 +23,8 @@ import torch
 from benchmarks.machine import describe_machine
 from benchmarks.plain_loop import PlainStep
 from benchmarks.sizes import sizes
-from fhvae.artifacts import Packed, write_json
+from fhvae.files.atomic import write_json
+from fhvae.files.packed import Packed
 from fhvae.params.model import ModelParams
 from fhvae.params.whole import Params
 from fhvae.progress import progress_bar

@@ -25,7 +25,7 @@ from benchmarks.machine import describe_machine
 from benchmarks.process_tree import measure, status_bytes
 from benchmarks.sizes import ROOT, sizes
 from benchmarks.step import SEQUENCE_FRAMES, made_up_data, medians, new_trainer
-from fhvae.artifacts import write_json
+from fhvae.files.atomic import write_json
 from fhvae.portable import environment
 
 RESULT = Path("benchmarks/results/training_process.json")

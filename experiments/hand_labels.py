@@ -16,15 +16,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fhvae.artifacts import Packed, write_metrics
-from fhvae.controls.pca import apply_pca, fit_pca, read_pca, segment_rows
+from fhvae.baselines.pca import apply_pca, fit_pca, read_pca, segment_rows
 from fhvae.corpus.decoding import decode
-from fhvae.corpus.folder import read_folder
 from fhvae.corpus.manifest import Phone, Recording
 from fhvae.corpus.phone_classes import folding_for
+from fhvae.corpus.recipes.folder import read_folder
 from fhvae.corpus.store import Speakers, phone_at
 from fhvae.features.fbank import frame_time_s, log_mel
 from fhvae.features.normalize import read_normalizer
+from fhvae.files.atomic import write_metrics
+from fhvae.files.packed import Packed
 from fhvae.inference import infer_latents
 from fhvae.model.weights import NORMALIZER, TrainedModel, read_model
 from fhvae.params.corpus import CorpusParams

@@ -27,8 +27,9 @@ import yaml
 from benchmarks.sizes import ROOT, default_values, put
 from experiments.hand_labels import phone_accuracy, read_hand_labels
 from experiments.timed import train_timed
-from fhvae.artifacts import new_file, read_packed, write_json
 from fhvae.corpus.store import read_corpus
+from fhvae.files.atomic import new_file, write_json
+from fhvae.files.packed import read_packed
 from fhvae.inference import infer_latents
 from fhvae.latents import Latents
 from fhvae.model.network import FHVAE

@@ -26,7 +26,7 @@ from pathlib import Path
 import yaml
 
 from benchmarks.sizes import ROOT
-from fhvae.artifacts import new_file, write_json
+from fhvae.files.atomic import new_file, write_json
 from fhvae.report.page import results_page, summary
 from fhvae.report.tables import put_between
 

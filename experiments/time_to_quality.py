@@ -26,8 +26,9 @@ from benchmarks.machine import describe_machine
 from benchmarks.sizes import ROOT, default_values, put
 from benchmarks.training_process import stage_variables
 from experiments.timed import train_timed
-from fhvae.artifacts import new_file, read_packed, write_json
 from fhvae.corpus.store import read_corpus
+from fhvae.files.atomic import new_file, write_json
+from fhvae.files.packed import read_packed
 from fhvae.params.reading import from_mapping
 from fhvae.params.whole import Params
 from fhvae.report.tables import put_between, spread, table

@@ -8,8 +8,8 @@ from argparse import ArgumentParser
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from fhvae.caches import give_caches_a_place
 from fhvae.errors import FhvaeError
+from fhvae.files.caches import give_caches_a_place
 from fhvae.portable import arithmetic
 
 EXIT_BAD_INPUT = 2

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fhvae.artifacts import Packed
 from fhvae.errors import ArtifactError
+from fhvae.files.packed import Packed
 from fhvae.latents import PER_SEGMENT, Latents
 from fhvae.model.objective import Posteriors, infer_mu2, posteriors
 from fhvae.model.weights import TrainedModel

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fhvae.artifacts import check_readable, new_file
 from fhvae.errors import ArtifactError
+from fhvae.files.atomic import check_readable, new_file
 
 INDEX_KEY = "index"
 PER_SEGMENT = ("z1_mean", "z1_log_variance", "z2_mean", "z2_log_variance")

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fhvae.artifacts import Packed, read_packed, write_metrics
 from fhvae.commandline import parse_paths, run
 from fhvae.corpus.manifest import SPLITS
 from fhvae.corpus.store import read_corpus
 from fhvae.errors import TrialError
+from fhvae.files.atomic import write_metrics
+from fhvae.files.packed import Packed, read_packed
 from fhvae.intervals import INTERVALS, why_no_interval
 from fhvae.latents import read_latents
 from fhvae.params.asked import read_params

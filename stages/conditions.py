@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from fhvae.artifacts import link_folder, write_metrics
+from fhvae.acoustics.conditioning import CLEAN, clean_draws, write_conditioned
+from fhvae.acoustics.summary import summarize_conditions
 from fhvae.commandline import parse_paths, run
 from fhvae.corpus.store import read_corpus
-from fhvae.domains.conditioning import CLEAN, clean_draws, write_conditioned
-from fhvae.domains.summary import summarize_conditions
+from fhvae.files.atomic import link_folder, write_metrics
 from fhvae.params.asked import read_params
 from fhvae.params.corpus import CorpusParams
 from fhvae.params.domains import DomainsParams

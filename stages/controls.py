@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
-from fhvae.artifacts import new_folder, read_packed, write_metrics
+from fhvae.baselines.level import CONTROLS, change_input
+from fhvae.baselines.pca import fit_pca, write_pca
 from fhvae.commandline import parse_paths, run
-from fhvae.controls.inputs import CONTROLS, change_input
-from fhvae.controls.pca import fit_pca, write_pca
 from fhvae.corpus.manifest import SPLITS
 from fhvae.device import choose_device
 from fhvae.features.normalize import read_normalizer
+from fhvae.files.atomic import new_folder, write_metrics
+from fhvae.files.packed import read_packed
 from fhvae.inference import infer_latents
 from fhvae.latents import write_latents
 from fhvae.model.network import new_network

@@ -3,12 +3,12 @@
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from fhvae.artifacts import new_folder, write_csv, write_metrics
+from fhvae.acoustics.copies import Draws, write_copies
+from fhvae.acoustics.preparation import prepare
+from fhvae.acoustics.summary import draws_table, summarize, summarize_noises
 from fhvae.commandline import parse_paths, run
 from fhvae.corpus.store import read_corpus
-from fhvae.domains.copies import Draws, write_copies
-from fhvae.domains.preparation import prepare
-from fhvae.domains.summary import draws_table, summarize, summarize_noises
+from fhvae.files.atomic import new_folder, write_csv, write_metrics
 from fhvae.params.asked import read_params
 from fhvae.params.domains import DomainsParams
 from fhvae.params.fbank import FbankParams

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fhvae.artifacts import move_folder, unfinished_work, write_metrics
 from fhvae.commandline import parse_paths, run
 from fhvae.corpus.manifest import check_splits
 from fhvae.corpus.store import Corpus, read_corpus
@@ -14,6 +13,7 @@ from fhvae.errors import CorpusError
 from fhvae.features.extraction import Selection, select_clips
 from fhvae.features.fbank import check_fbank
 from fhvae.features.pieces import extract, fingerprint, held
+from fhvae.files.atomic import move_folder, unfinished_work, write_metrics
 from fhvae.params.asked import read_params
 from fhvae.params.fbank import FbankParams
 from fhvae.params.segments import SegmentsParams

@@ -5,23 +5,24 @@ from pathlib import Path
 
 import pandas as pd
 
-from fhvae.artifacts import read_json, read_packed
 from fhvae.commandline import parse_paths, run
 from fhvae.corpus.store import read_corpus
 from fhvae.device import choose_device
 from fhvae.features.normalize import read_normalizer
+from fhvae.files.atomic import read_json
+from fhvae.files.packed import read_packed
 from fhvae.latents import read_latents
 from fhvae.model.weights import NORMALIZER, read_model
 from fhvae.params.asked import read_params
 from fhvae.params.latents import LatentsParams
 from fhvae.params.run import Seeded
-from fhvae.plots.decoded import draw_grid
-from fhvae.plots.det import draw_det
-from fhvae.plots.latent_maps import draw_maps
-from fhvae.plots.learning_curve import draw_learning_curve
-from fhvae.plots.matrix import draw_matrix, matrix_cells
-from fhvae.plots.mismatch import draw_mismatch
-from fhvae.plots.probe import draw_probes
+from fhvae.report.figures.decoded import draw_grid
+from fhvae.report.figures.det import draw_det
+from fhvae.report.figures.latent_maps import draw_maps
+from fhvae.report.figures.learning_curve import draw_learning_curve
+from fhvae.report.figures.matrix import draw_matrix, matrix_cells
+from fhvae.report.figures.mismatch import draw_mismatch
+from fhvae.report.figures.probe import draw_probes
 from fhvae.trials import ErrorCurve, det_points
 from fhvae.verification.scores import read_scores
 

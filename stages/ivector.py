@@ -6,12 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fhvae.artifacts import PackedWriter, new_folder, read_packed, write_metrics
-from fhvae.commandline import parse_paths, run
-from fhvae.corpus.manifest import SPLITS
-from fhvae.corpus.store import Corpus, read_corpus
-from fhvae.ivector.extraction import SpeechCounts, clips_of, write_speech
-from fhvae.ivector.extractor import (
+from fhvae.baselines.ivector.extraction import SpeechCounts, clips_of, write_speech
+from fhvae.baselines.ivector.extractor import (
     Extractor,
     Mixture,
     best_rank,
@@ -19,7 +15,12 @@ from fhvae.ivector.extractor import (
     learn_subspaces,
     write_extractor,
 )
-from fhvae.ivector.total_variability import Trained, ivectors
+from fhvae.baselines.ivector.total_variability import Trained, ivectors
+from fhvae.commandline import parse_paths, run
+from fhvae.corpus.manifest import SPLITS
+from fhvae.corpus.store import Corpus, read_corpus
+from fhvae.files.atomic import new_folder, write_metrics
+from fhvae.files.packed import PackedWriter, read_packed
 from fhvae.params.asked import read_params
 from fhvae.params.ivector import IvectorParams
 from fhvae.params.run import Seeded

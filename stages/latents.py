@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from fhvae.artifacts import new_folder, read_packed, write_metrics
 from fhvae.commandline import parse_paths, run
 from fhvae.corpus.store import read_corpus
 from fhvae.device import choose_device
+from fhvae.files.atomic import new_folder, write_metrics
+from fhvae.files.packed import read_packed
 from fhvae.inference import infer_latents
 from fhvae.latents import Latents, write_latents
 from fhvae.model.gaussian import ACTIVE_VARIANCE

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from fhvae.artifacts import write_csv, write_metrics
 from fhvae.commandline import parse_paths, run
+from fhvae.files.atomic import write_csv, write_metrics
 from fhvae.params.asked import read_params
 from fhvae.params.latents import LatentsParams
 from fhvae.params.model import ModelParams

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from fhvae.artifacts import new_folder, write_metrics
 from fhvae.commandline import parse_paths, run
 from fhvae.corpus.store import read_corpus
+from fhvae.files.atomic import new_folder, write_metrics
 from fhvae.params.asked import read_params
 from fhvae.params.recognition import RecognitionParams
 from fhvae.params.run import Evaluated

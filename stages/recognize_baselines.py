@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from fhvae.artifacts import new_folder, read_packed, write_metrics
+from fhvae.baselines.pca import fit_pca
 from fhvae.commandline import parse_paths, run
-from fhvae.controls.pca import fit_pca
 from fhvae.corpus.store import read_corpus
+from fhvae.files.atomic import new_folder, write_metrics
+from fhvae.files.packed import read_packed
 from fhvae.params.asked import read_params
 from fhvae.params.latents import LatentsParams
 from fhvae.params.model import ModelParams

@@ -1,8 +1,8 @@
 """Pick from the metrics of all stages the few values that one cites, and their intervals."""
 
-from fhvae.artifacts import read_json, write_json
 from fhvae.cited import STAGES, cite, intervals, values
 from fhvae.commandline import parse_paths, run
+from fhvae.files.atomic import read_json, write_json
 
 
 def main() -> None:

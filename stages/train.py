@@ -8,10 +8,11 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from fhvae.artifacts import file_digest, packed_files, read_packed, write_csv, write_metrics
 from fhvae.commandline import parse_paths, run
 from fhvae.corpus.store import read_corpus
 from fhvae.device import choose_device
+from fhvae.files.atomic import file_digest, write_csv, write_metrics
+from fhvae.files.packed import packed_files, read_packed
 from fhvae.model.weights import NORMALIZER, write_model
 from fhvae.params.asked import read_params
 from fhvae.params.domains import DomainsParams, learned_domains

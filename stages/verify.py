@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from functools import partial
 
-from fhvae.artifacts import new_folder, write_csv, write_metrics
 from fhvae.commandline import parse_paths, run
 from fhvae.corpus.manifest import SPLITS
 from fhvae.corpus.store import read_corpus
+from fhvae.files.atomic import new_folder, write_csv, write_metrics
 from fhvae.parallel import map_in_order
 from fhvae.params.asked import read_params
 from fhvae.params.run import Evaluated

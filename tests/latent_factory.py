@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fhvae.artifacts import Packed, PackedWriter
-from fhvae.controls.pca import Pca, write_pca
+from fhvae.baselines.pca import Pca, write_pca
 from fhvae.corpus.manifest import Phone, Recording, Utterance
 from fhvae.corpus.store import write_corpus
+from fhvae.files.packed import Packed, PackedWriter
 from fhvae.latents import Latents, write_latents
 
 SEGMENT_FRAMES = 5

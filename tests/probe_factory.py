@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from fhvae.artifacts import read_packed
 from fhvae.corpus.manifest import Utterance
 from fhvae.device import choose_device
 from fhvae.features.normalize import Normalizer, write_normalizer
+from fhvae.files.packed import read_packed
 from fhvae.inference import infer_latents
 from fhvae.latents import Latents, write_latents
 from fhvae.model.network import new_network

@@ -21,8 +21,8 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from fhvae.archives.download import RemoteFile
-from fhvae.corpus.published import Archive
+from fhvae.corpus.recipes.published import Archive
+from fhvae.fetch.download import RemoteFile
 from tests.hostile_server import Answer, HostileServer
 from tests.tiny import ROOT, set_params
 from tests.tones import RATE_HZ, write_tone_corpus

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fhvae.artifacts import read_json, read_packed
 from fhvae.corpus.manifest import WORD_COLUMNS, read_table
 from fhvae.corpus.store import phone_at, read_corpus
 from fhvae.features.fbank import frame_time_s
+from fhvae.files.atomic import read_json
+from fhvae.files.packed import read_packed
 from tests.tiny import ROOT, run_stage, set_params
 
 SAMPLE = Path(

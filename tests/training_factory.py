@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fhvae.artifacts import Packed
+from fhvae.files.packed import Packed
 from fhvae.params.model import ModelParams
 from fhvae.params.segments import SegmentsParams
 from fhvae.params.training import TrainingParams

@@ -29,23 +29,23 @@ def listing(params: CorpusParams, seed: int) -> Listing:
     """List a recorded corpus; a published one is downloaded where it is not there."""
     match params.name:
         case "manifest":
-            from fhvae.corpus.folder import read_folder
+            from fhvae.corpus.recipes.folder import read_folder
 
             return read_folder(params, seed)
         case "timit":
-            from fhvae.corpus.timit import read_timit
+            from fhvae.corpus.recipes.timit import read_timit
 
             return read_timit(params, seed)
         case "librispeech":
-            from fhvae.corpus.librispeech import read_librispeech
+            from fhvae.corpus.recipes.librispeech import read_librispeech
 
             return read_librispeech(params, seed)
         case "speechocean762":
-            from fhvae.corpus.speechocean762 import read_speechocean762
+            from fhvae.corpus.recipes.speechocean762 import read_speechocean762
 
             return read_speechocean762(params, seed)
         case "vctk":
-            from fhvae.corpus.vctk import read_vctk
+            from fhvae.corpus.recipes.vctk import read_vctk
 
             return read_vctk(params, seed)
     raise ValueError(f"{params.name} has no listing")

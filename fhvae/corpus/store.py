@@ -19,7 +19,6 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
-from fhvae.artifacts import Packed, PackedWriter, new_folder, read_packed, write_csv
 from fhvae.corpus.manifest import (
     LOCAL_COLUMNS,
     PARALLEL,
@@ -43,6 +42,8 @@ from fhvae.corpus.manifest import (
 )
 from fhvae.corpus.transcripts import read_transcripts, spoken_phones, transcript_table
 from fhvae.errors import ArtifactError
+from fhvae.files.atomic import new_folder, write_csv
+from fhvae.files.packed import Packed, PackedWriter, read_packed
 
 Timed = TypeVar("Timed", Phone, Word)
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fhvae.artifacts import Packed, read_packed
 from fhvae.errors import ArtifactError, CorpusError
 from fhvae.features.fbank import frame_count
-from fhvae.shards import ShardedRows, shard_path
+from fhvae.files.packed import Packed, read_packed
+from fhvae.files.shards import ShardedRows, shard_path
 
 CHUNK_FRAMES = 1 << 16
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from fhvae.artifacts import Packed
 from fhvae.features.fbank import SAMPLE_RATE_HZ
+from fhvae.files.packed import Packed
 from fhvae.parallel import map_in_order
 
 FRAME = 1024  # samples, 64 ms: four periods of the lowest F0

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fhvae.artifacts import read_json, write_json
 from fhvae.errors import ArtifactError, CorpusError
+from fhvae.files.atomic import read_json, write_json
 
 MIN_STD = 1e-5  # ln units; float32 frames near the floor of -20 have steps of 2e-6
 

@@ -26,7 +26,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fhvae.artifacts import INDEX_COLUMNS, file_digest, new_file, write_csv, write_index
 from fhvae.errors import ArtifactError
 from fhvae.features.extraction import Clip, Selection, dropped_table, frame_chunks
 from fhvae.features.fbank import log_mel
@@ -36,18 +35,21 @@ from fhvae.features.normalize import (
     read_normalizer,
     write_normalizer,
 )
-from fhvae.locks import lock_or_wait
+from fhvae.files.atomic import file_digest, new_file, write_csv
+from fhvae.files.locks import lock_or_wait
+from fhvae.files.packed import INDEX_COLUMNS, write_index
+from fhvae.files.shards import SHARD_BYTES, RowFile, plan_shards, shard_path
 from fhvae.parallel import map_in_order, release_workers
 from fhvae.params.fbank import FbankParams
 from fhvae.portable import arithmetic
-from fhvae.shards import SHARD_BYTES, RowFile, plan_shards, shard_path
 
 PIECE_BYTES = 64 << 20  # of raw frames: half an hour of speech, what a kill costs at most
 NORMALIZED_FRAMES = 1 << 14  # at a time
 PACKAGE = Path(__file__).parents[1]
 CODE = (  # that decides a byte of what is left behind, or how it is cut until then
-    "artifacts.py",
-    "shards.py",
+    "files/atomic.py",
+    "files/packed.py",
+    "files/shards.py",
     "features/extraction.py",
     "features/fbank.py",
     "features/normalize.py",

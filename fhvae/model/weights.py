@@ -14,8 +14,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fhvae.artifacts import check_readable, new_file, new_folder, read_json, write_json
 from fhvae.errors import ArtifactError, ParamsError
+from fhvae.files.atomic import check_readable, new_file, new_folder, read_json, write_json
 from fhvae.model.network import FHVAE
 from fhvae.params.fbank import FbankParams
 from fhvae.params.model import ModelParams

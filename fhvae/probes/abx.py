@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fhvae.artifacts import Packed
 from fhvae.corpus.manifest import Phone, Utterance
 from fhvae.corpus.phone_classes import is_silence
 from fhvae.corpus.store import Corpus
 from fhvae.errors import TrialError
+from fhvae.files.packed import Packed
 from fhvae.inference import infer_latents
 from fhvae.model.weights import TrainedModel
 from fhvae.probes.questions import NO_PHONES

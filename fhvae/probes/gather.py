@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fhvae.artifacts import Packed, read_packed
-from fhvae.controls.pca import read_pca
+from fhvae.baselines.pca import read_pca
 from fhvae.corpus.manifest import SPLITS, Utterance
 from fhvae.corpus.store import Corpus, read_corpus
 from fhvae.device import choose_device
 from fhvae.features.f0 import measure_f0
+from fhvae.files.packed import Packed, read_packed
 from fhvae.latents import Latents, read_latents
 from fhvae.model.weights import read_model
 from fhvae.params.probes import ProbesParams

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fhvae.artifacts import Packed
-from fhvae.controls.pca import Pca, apply_pca
-from fhvae.controls.pca import segment_rows as copy_segments
+from fhvae.baselines.pca import Pca, apply_pca
+from fhvae.baselines.pca import segment_rows as copy_segments
 from fhvae.corpus.manifest import Phone, Utterance
 from fhvae.corpus.store import Speakers, phone_at
 from fhvae.errors import ArtifactError
 from fhvae.features.fbank import frame_time_s
+from fhvae.files.packed import Packed
 from fhvae.inference import infer_latents
 from fhvae.latents import Latents
 from fhvae.model.weights import TrainedModel

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from fhvae.artifacts import Packed
 from fhvae.corpus.manifest import Recording
 from fhvae.corpus.text import normalize_text
 from fhvae.errors import TrialError
 from fhvae.features.fbank import log_mel
 from fhvae.features.normalize import Normalizer
+from fhvae.files.packed import Packed
 from fhvae.parallel import map_in_order
 from fhvae.params.fbank import FbankParams
 from fhvae.params.probes import ProbesParams

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fhvae.artifacts import write_csv
 from fhvae.errors import ArtifactError
+from fhvae.files.atomic import write_csv
 from fhvae.intervals import (
     Interval,
     draw_counts,

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fhvae.artifacts import read_packed
+from fhvae.acoustics.aurora import MULTI, TESTS
+from fhvae.acoustics.order import by_noise
 from fhvae.corpus.manifest import SPLITS, Utterance
 from fhvae.corpus.store import Corpus
-from fhvae.domains.aurora import MULTI, TESTS
-from fhvae.domains.order import by_noise
 from fhvae.errors import ArtifactError
+from fhvae.files.packed import read_packed
 from fhvae.params.recognition import RecognizerParams
 from fhvae.recognition.labels import Labels, make_labels, row_count, rows_needed
 from fhvae.seeds import generator

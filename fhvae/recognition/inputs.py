@@ -12,10 +12,10 @@ from functools import partial
 
 import numpy as np
 
-from fhvae.artifacts import Packed, read_packed
-from fhvae.controls.pca import Pca, apply_pca
+from fhvae.baselines.pca import Pca, apply_pca
 from fhvae.errors import ArtifactError
 from fhvae.features.normalize import Normalizer
+from fhvae.files.packed import Packed, read_packed
 from fhvae.recognition.conditions import CLEAN, FramePaths
 from fhvae.recognition.labels import row_count
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fhvae.artifacts import PackedWriter, read_packed
 from fhvae.device import choose_device
+from fhvae.files.packed import PackedWriter, read_packed
 from fhvae.inference import infer_utterances
 from fhvae.model.weights import TrainedModel, read_model
 from fhvae.parallel import map_in_order

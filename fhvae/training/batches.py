@@ -20,12 +20,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fhvae.artifacts import Packed
 from fhvae.errors import ArtifactError, ParamsError, TrainingError
+from fhvae.files.packed import Packed
+from fhvae.files.shards import copy_ranges
 from fhvae.params.segments import SegmentsParams
 from fhvae.seeds import generator
 from fhvae.segments import Segments, random_segments, segment_counts
-from fhvae.shards import copy_ranges
 from fhvae.training.world import World
 
 DEVICE_SHARE = 0.8  # of the free device memory that frames may take

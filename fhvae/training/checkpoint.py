@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from fhvae.artifacts import new_file, read_json, unfinished_work, write_json
 from fhvae.errors import ArtifactError, TrainingError
+from fhvae.files.atomic import new_file, read_json, unfinished_work, write_json
 from fhvae.params.model import ModelParams
 from fhvae.params.segments import SegmentsParams
 from fhvae.params.training import TrainingParams

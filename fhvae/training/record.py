@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from torch import Tensor
 
-from fhvae.artifacts import new_file
+from fhvae.files.atomic import new_file
 from fhvae.params.training import TrainingParams
 from fhvae.training.dev import DevTerms, LatentUsage
 

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fhvae.artifacts import Packed
 from fhvae.errors import ArtifactError
+from fhvae.files.packed import Packed
 from fhvae.intervals import Interval, percentile_interval
 from fhvae.latents import Latents
 from fhvae.parallel import map_in_order

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fhvae.artifacts import Packed
 from fhvae.corpus.manifest import Utterance
 from fhvae.corpus.text import normalize_text
 from fhvae.errors import TrialError
+from fhvae.files.packed import Packed
 from fhvae.intervals import Interval, draw_counts, ratio_interval
 from fhvae.verification.vectors import row_statistics
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fhvae.artifacts import new_file
 from fhvae.errors import ArtifactError
+from fhvae.files.atomic import new_file
 from fhvae.trials import Trials
 
 SCORE_FORMAT = "%.9g"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fhvae.artifacts import Packed, read_packed
-from fhvae.controls.pca import Pca, apply_pca, read_pca, segment_rows
+from fhvae.baselines.pca import Pca, apply_pca, read_pca, segment_rows
 from fhvae.errors import ArtifactError
+from fhvae.files.packed import Packed, read_packed
 from fhvae.latents import Latents, read_latents
 from fhvae.seeds import generator
 from fhvae.trials import Vectors

@@ -12,9 +12,10 @@ from benchmarks.noise_corpus import LONGEST_S, SHORTEST_S, write_noise_corpus
 from benchmarks.process_tree import measure
 from benchmarks.scale import SPLITS, exponents, write_sparse_corpus
 from benchmarks.scale_table import costs, filled, number, tables
-from fhvae import shards
-from fhvae.artifacts import read_json, read_packed
 from fhvae.corpus.store import read_corpus
+from fhvae.files import shards
+from fhvae.files.atomic import read_json
+from fhvae.files.packed import read_packed
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks/results"

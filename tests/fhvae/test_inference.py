@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from fhvae.artifacts import Packed
 from fhvae.errors import ArtifactError
+from fhvae.files.packed import Packed
 from fhvae.inference import factor_grid, infer_latents, infer_utterances
 from fhvae.latents import PER_SEGMENT, Latents
 from fhvae.model.network import FHVAE

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fhvae import portable
-from fhvae.artifacts import write_metrics
+from fhvae.files.atomic import write_metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMITTED = json.loads(Path(__file__).with_name("arithmetic.json").read_text())

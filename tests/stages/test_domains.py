@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from fhvae.artifacts import read_packed
-from tests.fhvae.domains.noise_folder import write_noise_folder
+from fhvae.files.packed import read_packed
+from tests.fhvae.acoustics.noise_folder import write_noise_folder
 from tests.stages.stage_runner import PARAMS, written
 from tests.tones import write_tone_corpus
 

@@ -15,11 +15,11 @@ import yaml
 from dvc.utils.cli_parse import to_path_overrides
 from dvc.utils.hydra import apply_overrides
 
-from fhvae.artifacts import read_packed
 from fhvae.corpus.manifest import Recording, Utterance
 from fhvae.corpus.store import read_corpus, write_corpus
 from fhvae.features.fbank import log_mel
 from fhvae.features.normalize import read_normalizer
+from fhvae.files.packed import read_packed
 from fhvae.params.fbank import FbankParams
 from fhvae.params.reading import from_mapping
 from tests.stages.stage_runner import written

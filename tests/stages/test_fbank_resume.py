@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fhvae.artifacts import read_packed
 from fhvae.corpus.manifest import Recording, Utterance
 from fhvae.corpus.store import write_corpus
+from fhvae.files.packed import read_packed
 from tests.stages.stage_runner import written
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,7 +23,7 @@ UTTERANCES = 60
 # The stage with pieces of some utterances, shards of some pieces, and time to be killed.
 STAGE = """
 import runpy, signal, time
-from fhvae import shards
+from fhvae.files import shards
 from fhvae.features import pieces
 
 # a shell starts what it puts into the background deaf to Ctrl-C, this test perhaps as well

@@ -8,10 +8,10 @@ import pytest
 import yaml
 from scipy.signal import lfilter
 
-from fhvae.artifacts import PackedWriter, read_packed
 from fhvae.corpus.manifest import Recording
 from fhvae.corpus.store import write_corpus
 from fhvae.errors import ArtifactError
+from fhvae.files.packed import PackedWriter, read_packed
 from fhvae.trials import cosine_eer
 from stages.ivector import main
 from tests.latent_factory import make_utterances

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import yaml
 
-from fhvae.artifacts import PackedWriter, read_packed, write_json
+from fhvae.files.atomic import write_json
+from fhvae.files.packed import PackedWriter, read_packed
 from fhvae.model.network import new_network
 from fhvae.model.weights import write_model
 from fhvae.params.whole import load_params

@@ -5,8 +5,8 @@ import shutil
 import pandas as pd
 import pytest
 
-from fhvae.artifacts import read_json
 from fhvae.errors import ArtifactError, TrialError
+from fhvae.files.atomic import read_json
 from fhvae.latents import write_latents
 from fhvae.trials import eer
 from fhvae.verification.scores import read_scores

@@ -4,8 +4,8 @@ from functools import partial
 
 import pytest
 
-from fhvae.archives.download import Patience, fetch
-from fhvae.corpus import published
+from fhvae.corpus.recipes import published
+from fhvae.fetch.download import Patience, fetch
 from tests.hostile_server import hostile_server
 from tests.published import tone_voices
 

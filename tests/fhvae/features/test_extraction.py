@@ -5,8 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fhvae import shards
-from fhvae.artifacts import PackedWriter, read_packed
 from fhvae.errors import ArtifactError, CorpusError
 from fhvae.features import extraction
 from fhvae.features.extraction import (
@@ -14,6 +12,8 @@ from fhvae.features.extraction import (
     frame_chunks,
     select_clips,
 )
+from fhvae.files import shards
+from fhvae.files.packed import PackedWriter, read_packed
 
 LENGTHS = {"c": 1600, "a": 3200, "d": 1599, "b": 800}  # 11, 21, 10 and 6 frames
 

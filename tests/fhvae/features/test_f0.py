@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from fhvae.artifacts import Packed
 from fhvae.features.f0 import mean_log_f0, measure_f0
+from fhvae.files.packed import Packed
 
 RATE = 16_000
 

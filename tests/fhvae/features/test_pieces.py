@@ -13,14 +13,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fhvae import artifacts, shards
-from fhvae.artifacts import PackedWriter, file_digest, read_packed
 from fhvae.errors import CorpusError
 from fhvae.features import extraction, fbank, normalize, pieces
 from fhvae.features.extraction import select_clips
 from fhvae.features.fbank import log_mel
 from fhvae.features.normalize import read_normalizer
 from fhvae.features.pieces import extract, fingerprint
+from fhvae.files import atomic, packed, shards
+from fhvae.files.atomic import file_digest
+from fhvae.files.packed import PackedWriter, read_packed
 from fhvae.params.fbank import FbankParams
 
 PACKAGE = Path(pieces.__file__).parents[1]
@@ -318,8 +319,8 @@ def test_the_fingerprint_knows_the_code_that_decides_a_byte(selections, tmp_path
     shutil.copytree(Path(pieces.__file__).parents[1], tmp_path / "fhvae")
     assert fingerprint(selections, PARAMS) == name
     others = {name}
-    for module in (extraction, fbank, normalize, pieces, shards, artifacts):
+    for module in (extraction, fbank, normalize, pieces, shards, packed, atomic):
         copy = tmp_path / "fhvae" / Path(module.__file__).relative_to(PACKAGE)
         copy.write_text(copy.read_text() + "# changed\n")
         others.add(fingerprint(selections, PARAMS))
-    assert len(others) == 7
+    assert len(others) == 8

@@ -7,7 +7,6 @@ import pytest
 
 from fhvae.corpus.manifest import Phone
 from fhvae.errors import TrialError
-from fhvae.plots.matrix import matrix_cells
 from fhvae.probes.classifiers import LINEAR
 from fhvae.probes.questions import (
     ask_f0,
@@ -19,6 +18,7 @@ from fhvae.probes.questions import (
     plan_tasks,
 )
 from fhvae.probes.run import purities, run_probes, summarize
+from fhvae.report.figures.matrix import matrix_cells
 from tests.latent_factory import make_latents, make_utterances, segment_phones
 from tests.probe_factory import (
     PROBES,

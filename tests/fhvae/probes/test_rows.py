@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fhvae.artifacts import Packed
-from fhvae.controls.pca import Pca
+from fhvae.baselines.pca import Pca
 from fhvae.corpus.manifest import Phone
 from fhvae.errors import ArtifactError
+from fhvae.files.packed import Packed
 from fhvae.probes.rows import Controls, by_utterance, join, label, phones_of, segment_rows, take
 from tests.latent_factory import (
     HOP_S,

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fhvae.controls.pca import Pca
+from fhvae.baselines.pca import Pca
 from fhvae.corpus.catalogue import recordings as read_recordings
 from fhvae.corpus.manifest import Phone, Recording
 from fhvae.errors import TrialError

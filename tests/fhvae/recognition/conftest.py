@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fhvae.artifacts import PackedWriter
+from fhvae.files.packed import PackedWriter
 from fhvae.params.recognition import RecognizerParams
 from fhvae.recognition.conditions import FramePaths, TrainCondition
 from fhvae.recognition.inputs import Input, stacked_rows

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fhvae.artifacts import PackedWriter, read_packed
 from fhvae.corpus.store import read_corpus
+from fhvae.files.packed import PackedWriter, read_packed
 from fhvae.recognition.conditions import (
     Direction,
     Domains,

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhvae.artifacts import PackedWriter
-from fhvae.controls.pca import Pca
+from fhvae.baselines.pca import Pca
 from fhvae.errors import ArtifactError
+from fhvae.files.packed import PackedWriter
 from fhvae.recognition.conditions import FramePaths
 from fhvae.recognition.inputs import (
     Input,

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from fhvae.artifacts import PackedWriter, read_packed, write_json
+from fhvae.files.atomic import write_json
+from fhvae.files.packed import PackedWriter, read_packed
 from fhvae.model.network import new_network
 from fhvae.model.objective import posteriors
 from fhvae.model.weights import read_model, write_model

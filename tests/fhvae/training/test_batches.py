@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from fhvae import shards
-from fhvae.artifacts import Packed, PackedWriter, read_packed
 from fhvae.errors import ArtifactError, ParamsError
+from fhvae.files import shards
+from fhvae.files.packed import Packed, PackedWriter, read_packed
 from fhvae.params.segments import SegmentsParams
 from fhvae.segments import gather
 from fhvae.training import batches as batches_module

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from fhvae.artifacts import Packed
 from fhvae.errors import ArtifactError
+from fhvae.files.packed import Packed
 from fhvae.params.attack import AttackParams
 from fhvae.seeds import generator
 from fhvae.trials import pairs_of

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from fhvae.artifacts import Packed
 from fhvae.errors import TrialError
+from fhvae.files.packed import Packed
 from fhvae.verification.closed_set import (
     closed_set,
     name_speakers,

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from fhvae.artifacts import Packed, read_packed
-from fhvae.controls.pca import Pca
+from fhvae.baselines.pca import Pca
 from fhvae.errors import ArtifactError
+from fhvae.files.packed import Packed, read_packed
 from fhvae.latents import read_latents, write_latents
 from fhvae.verification.vectors import (
     Sources,

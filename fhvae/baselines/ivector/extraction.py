@@ -1,0 +1,94 @@
+"""Packed samples -> packed speech frames -> statistics, in worker processes and in order.
+
+The frames of a corpus lie in packed files meanwhile: memory is that of the statistics.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from fhvae.baselines.ivector.speech import SpeechFrames, feature_count, speech_frames
+from fhvae.baselines.ivector.ubm import Statistics, Ubm, baum_welch
+from fhvae.errors import ArtifactError
+from fhvae.features.extraction import Clip
+from fhvae.features.normalize import Normalizer
+from fhvae.files.packed import PackedWriter, read_packed
+from fhvae.parallel import map_in_order
+from fhvae.params.ivector import IvectorParams
+
+
+@dataclass(frozen=True)
+class SpeechCounts:
+    """How much speech was found in a split.
+
+    Attributes:
+        utterances: counted.
+        frames: before the detector.
+        speech_frames: used.
+        without_speech: ids of utterances taken whole, for the detector found too little.
+    """
+
+    utterances: int
+    frames: int
+    speech_frames: int
+    without_speech: tuple[str, ...]
+
+
+def clips_of(stem: Path, utterance_ids: Sequence[str]) -> list[Clip]:
+    """Find utterances in a packed file, in the order of their ids.
+
+    Raises:
+        ArtifactError: one is not there.
+    """
+    packed = read_packed(stem)
+    missing = sorted(set(utterance_ids) - set(packed.utterance_ids))
+    if missing:
+        raise ArtifactError(
+            f"{stem}.csv must hold every utterance that fbank kept, {missing[0]} is missing; "
+            "rerun fbank"
+        )
+    return [
+        Clip.of(stem, packed, packed.position(name), frames=0) for name in sorted(utterance_ids)
+    ]
+
+
+def write_speech(stem: Path, clips: Sequence[Clip], params: IvectorParams) -> SpeechCounts:
+    """Compute the speech frames of clips and pack them in the order given."""
+    total, kept, without = 0, 0, []
+    found = map_in_order(partial(_clip_speech, params), clips, f"speech {stem.name}")
+    with PackedWriter(stem, "float32", (feature_count(params),)) as writer:
+        for clip, speech in zip(clips, found, strict=True):
+            writer.append(clip.utterance_id, speech.frames)
+            total += speech.total
+            kept += len(speech.frames)
+            if not speech.detected:
+                without.append(clip.utterance_id)
+    return SpeechCounts(len(clips), total, kept, tuple(without))
+
+
+def _clip_speech(params: IvectorParams, clip: Clip) -> SpeechFrames:
+    return speech_frames(clip.samples(), params)
+
+
+def sample_frames(stem: Path, most: int, random: np.random.Generator) -> np.ndarray:
+    """Draw at most so many frames of a packed file, `[frame, feature]`, in their order."""
+    rows = read_packed(stem).rows
+    chosen = np.sort(random.permutation(len(rows))[:most])
+    return np.asarray(rows[chosen])
+
+
+def collect_statistics(stem: Path, normalizer: Normalizer, ubm: Ubm) -> Statistics:
+    """Collect the statistics of every utterance of packed speech frames, sorted by id."""
+    clips = clips_of(stem, read_packed(stem).utterance_ids)
+    work = partial(_clip_statistics, normalizer, ubm)
+    parts = list(map_in_order(work, clips, f"statistics {stem.name}"))
+    return Statistics(
+        np.stack([part.counts for part in parts]), np.stack([part.sums for part in parts])
+    )
+
+
+def _clip_statistics(normalizer: Normalizer, ubm: Ubm, clip: Clip) -> Statistics:
+    return baum_welch(ubm, normalizer.apply(clip.samples()))

@@ -1,0 +1,178 @@
+"""A corpus of your own: a folder with manifest.csv, audio files and, if known, phones.
+
+A folder without manifest.csv may hold the lists of Kaldi instead (`fhvae.corpus.recipes.kaldi`).
+The columns and everything that is refused: docs/corpora.md. Tables are checked in full
+before the first file is decoded, so that a slip costs seconds.
+"""
+
+import math
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from fhvae.corpus.decoding import DURATION_TOLERANCE_S
+from fhvae.corpus.listing import Listing, Source
+from fhvae.corpus.manifest import (
+    COLUMNS,
+    OPTIONAL_COLUMNS,
+    PHONE_COLUMNS,
+    SPLITS,
+    Phone,
+    Utterance,
+    assign_splits,
+    check_alignment,
+    check_splits,
+    read_table,
+    table_rows,
+)
+from fhvae.corpus.recipes.kaldi import kaldi_folders, read_kaldi
+from fhvae.corpus.rows import (
+    check_inside,
+    check_names,
+    check_unique,
+    to_number,
+    to_seconds,
+)
+from fhvae.corpus.transcripts import read_canonical
+from fhvae.errors import CorpusError
+from fhvae.params.corpus import CorpusParams
+from fhvae.seeds import generator
+
+GENDERS = ("M", "F", "")
+SYMBOL = re.compile(r"\S+")
+
+
+def read_folder(params: CorpusParams, seed: int) -> Listing:
+    """Read the tables of the corpus in `corpus.path`.
+
+    Raises:
+        CorpusError: a table or a file is not what docs/corpora.md asks for.
+        TrialError: a split has fewer than two speakers.
+    """
+    if params.path is None:
+        raise ValueError("corpus.path is needed")
+    folder = Path(params.path)
+    if not (folder / "manifest.csv").exists():
+        return _read_lists(folder, params, seed)
+    utterances = read_manifest(folder, params, seed)
+    return Listing(
+        where=str(folder / "manifest.csv"),
+        utterances=tuple(utterances),
+        sources={item.utterance_id: Source(folder / item.path) for item in utterances},
+        phones=read_phones(folder / "phones.csv", utterances),
+        transcripts=_given_transcripts(folder / "canonical_phones.txt", utterances),
+    )
+
+
+def _read_lists(folder: Path, params: CorpusParams, seed: int) -> Listing:
+    """Read the lists of Kaldi where there is no manifest.csv."""
+    if not kaldi_folders(folder):
+        raise CorpusError(
+            f"{folder / 'manifest.csv'} must exist, or Kaldi's wav.scp beside it or in its folders "
+            "train, dev and test; see docs/corpora.md"
+        )
+    return read_kaldi(folder, params, seed)
+
+
+def _given_transcripts(path: Path, utterances: Sequence[Utterance]) -> dict[str, tuple[str, ...]]:
+    """Read canonical_phones.txt, which then speaks for every utterance; {} without the file.
+
+    Two sources of one corpus's transcripts would be two kinds of truth: what a dictionary
+    says and what somebody heard.
+    """
+    if not path.exists():
+        return {}
+    found = read_canonical(path, utterances)
+    return {item.utterance_id: found.get(item.utterance_id, ()) for item in utterances}
+
+
+def read_manifest(folder: Path, params: CorpusParams, seed: int) -> list[Utterance]:
+    """Read and check manifest.csv; fill the empty splits by speaker."""
+    path = folder / "manifest.csv"
+    rows = read_table(path, COLUMNS, OPTIONAL_COLUMNS).to_dict("records")
+    places = [f"{path} row {number}" for number in range(2, len(rows) + 2)]  # row 1: the header
+    utterances = [_utterance(row, place) for row, place in zip(rows, places, strict=True)]
+    check_unique(utterances, places)
+    _check_genders(utterances, places)
+    root = folder.resolve()
+    for utterance, place in zip(utterances, places, strict=True):
+        check_inside(root, utterance.path, f"{place}: path of {utterance.utterance_id}")
+    random = generator(seed, "splits")
+    utterances = assign_splits(utterances, params.dev_fraction, params.test_fraction, random)
+    check_splits(utterances, str(path))
+    return utterances
+
+
+def _utterance(row: Mapping[str, str], place: str) -> Utterance:
+    """Check the cells of one row of manifest.csv."""
+    name = row["utterance_id"]
+    check_names(name, row["speaker"], place)
+    if row["gender"] not in GENDERS:
+        raise CorpusError(f"{place}: gender of {name} must be M, F or empty, got {row['gender']!r}")
+    if row["split"] not in (*SPLITS, ""):
+        raise CorpusError(
+            f"{place}: split of {name} must be train, dev, test or empty, got {row['split']!r}"
+        )
+    duration_s = to_seconds(row["duration_s"], f"{place}: duration_s of {name}")
+    columns = (*COLUMNS, *OPTIONAL_COLUMNS)
+    texts = {column: row[column] for column in columns if column != "duration_s"}
+    return Utterance(**texts, duration_s=duration_s)
+
+
+def _check_genders(utterances: Sequence[Utterance], places: Sequence[str]) -> None:
+    first: dict[str, Utterance] = {}
+    for utterance, place in zip(utterances, places, strict=True):
+        known = first.setdefault(utterance.speaker, utterance)
+        if known.gender != utterance.gender:
+            raise CorpusError(
+                f"{place}: gender of speaker {utterance.speaker} must be the same in all rows, "
+                f"got {utterance.gender!r} for {utterance.utterance_id} "
+                f"and {known.gender!r} for {known.utterance_id}"
+            )
+
+
+def read_phones(
+    path: Path, utterances: Iterable[Utterance], known_only: bool = True
+) -> dict[str, tuple[Phone, ...]]:
+    """Read and check phones.csv; no file, no phones.
+
+    Args:
+        path: of the file.
+        utterances: of the corpus; where a duration is not known, times are not held against it.
+        known_only: refuse phones of an utterance that is not in the corpus; else pass over them.
+    """
+    if not path.exists():
+        return {}
+    durations = {item.utterance_id: item.duration_s for item in utterances}
+    found: dict[str, list[Phone]] = {}
+    rows = table_rows(path, PHONE_COLUMNS)
+    for number, (name, start, end, phone) in enumerate(rows, start=2):
+        if name not in durations:
+            if not known_only:
+                continue
+            raise CorpusError(
+                f"{path} row {number}: utterance_id must be one of the manifest, got {name!r}"
+            )
+        times = Phone(to_number(start), to_number(end), sys.intern(phone))
+        timed = math.isfinite(times.start_s) and math.isfinite(times.end_s)
+        if not (timed and SYMBOL.fullmatch(phone)):
+            raise CorpusError(
+                f"{path} row {number}: {name} must have start_s and end_s in seconds and a phone "
+                f"without blanks, got {start!r}, {end!r}, {phone!r}"
+            )
+        found.setdefault(name, []).append(times)
+    return {
+        name: _in_time_order(path, name, phones, durations[name]) for name, phones in found.items()
+    }
+
+
+def _in_time_order(
+    path: Path, utterance_id: str, phones: Sequence[Phone], duration_s: float
+) -> tuple[Phone, ...]:
+    ordered = tuple(sorted(phones, key=lambda phone: phone.start_s))
+    try:
+        check_alignment(utterance_id, ordered, (duration_s or math.inf) + DURATION_TOLERANCE_S)
+    except CorpusError as error:
+        raise CorpusError(f"{path}: {error}") from error
+    return ordered

@@ -1,0 +1,1 @@
+"""How files are written, found, locked and shared out between stages and processes."""

@@ -1,0 +1,184 @@
+"""Files and folders written whole or not at all; JSON, metrics and tables among them."""
+
+import csv
+import hashlib
+import json
+import math
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fhvae.errors import ArtifactError
+from fhvae.portable import arithmetic
+
+METRIC_DECIMALS = 6
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Give a temporary sibling to write to; rename it to `path` if nothing was raised.
+
+    Its mode is what the umask leaves, also where a library writes with another one.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = _partial(path)
+    partial.touch(exist_ok=False)
+    mode = stat.S_IMODE(partial.stat().st_mode)
+    try:
+        yield partial
+        partial.chmod(mode)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _partial(path: Path) -> Path:
+    """Name a temporary sibling; `tempfile` would make it for its owner only."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary sibling folder; rename it to `path` (replacing it) if nothing was raised."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = _partial(path)
+    partial.mkdir()
+    try:
+        yield partial
+        if path.exists():
+            shutil.rmtree(path)
+        os.replace(partial, path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def move_folder(source: Path, target: Path) -> None:
+    """Put a finished folder in its place, replacing what is there.
+
+    A kill at any moment leaves one of the two whole.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.stat().st_dev == target.parent.stat().st_dev:
+        if target.exists():
+            shutil.rmtree(target)
+        os.replace(source, target)
+        return
+    with new_folder(target) as partial:
+        shutil.copytree(source, partial, dirs_exist_ok=True)
+    shutil.rmtree(source)
+
+
+def link_folder(source: Path, target: Path) -> None:
+    """Give the files of a folder a second name, replacing what is there; its bytes, no room.
+
+    Where the file system knows no hard links they are copied. Files of stages are never written
+    into, only replaced, so neither folder changes by what happens to the other.
+    """
+    with new_folder(target) as partial:
+        shutil.copytree(source, partial, dirs_exist_ok=True, copy_function=_link)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(os.path.realpath(source), target)  # of a link to DVC's cache, what it points to
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def file_digest(path: Path) -> str:
+    """Hash a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def unfinished_work() -> Path:
+    """Name the folder of what killed runs go on from: `FHVAE_CKPT_DIR`, else checkpoints."""
+    return Path(os.environ.get("FHVAE_CKPT_DIR") or "checkpoints")
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write nested values with sorted keys; refuses NaN and infinity."""
+    with new_file(path) as partial:
+        text = json.dumps(value, indent=2, sort_keys=True, allow_nan=False)
+        partial.write_text(text + "\n", encoding="utf-8")
+
+
+def write_metrics(path: Path, metrics: Mapping[str, Any]) -> None:
+    """Write a stage's metrics, floats rounded to six decimals.
+
+    Figures that another processor may not give bit for bit say so in `arithmetic`.
+
+    Raises:
+        ArtifactError: a value is NaN or infinite; the message names its key.
+    """
+    rounded = {key: _rounded(value, key) for key, value in metrics.items()}
+    write_json(path, rounded | ({"arithmetic": kind} if (kind := arithmetic()) else {}))
+
+
+def _rounded(value: Any, key: str) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _rounded(inner, f"{key}.{name}") for name, inner in value.items()}
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, float | np.floating):
+        if not math.isfinite(value):
+            raise ArtifactError(f"metric {key} must be a finite number, got {value}")
+        return round(float(value), METRIC_DECIMALS)
+    if isinstance(value, np.integer):
+        return int(value)
+    return value
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object written by an earlier stage."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{path} must exist; rerun the stage that writes it") from error
+    except ValueError as error:
+        raise ArtifactError(f"{path} is not a JSON object ({error}); rerun its stage") from error
+    if not isinstance(value, dict):
+        raise ArtifactError(f"{path} is not a JSON object but {value!r:.40}; rerun its stage")
+    return value
+
+
+def check_readable(path: Path, stage: str) -> None:
+    """Tell a file that is missing from one that may not be read, which safetensors does not.
+
+    Args:
+        path: of the file.
+        stage: that writes it.
+
+    Raises:
+        ArtifactError: it is one of the two.
+    """
+    try:
+        with path.open("rb"):
+            pass
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{path} must exist; rerun the stage {stage}") from error
+    except OSError as error:
+        raise ArtifactError(
+            f"{path} must be readable, it is not ({error.strerror}); see to its owner and mode"
+        ) from error
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as CSV, with the line ends of Unix on every system.
+
+    The csv module before Python 3.11.9 and 3.12.3 puts no quotes around a lone carriage return,
+    which a reader then takes for the end of the row: a table that holds one has all texts quoted.
+    """
+    texts = table.select_dtypes(exclude="number")
+    holds_return = any("\r" in str(cell) for name in texts for cell in texts[name])
+    quoting = csv.QUOTE_NONNUMERIC if holds_return else csv.QUOTE_MINIMAL
+    with new_file(path) as partial:
+        table.to_csv(partial, index=False, lineterminator="\n", quoting=quoting)

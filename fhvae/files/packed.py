@@ -1,0 +1,195 @@
+"""Rows of many utterances in one file, found by utterance.
+
+Arrays of many utterances are *packed*: one `.npy` holding all rows end to end and one
+`.csv` index (utterance_id, offset, length) beside it, memory-mapped by readers. Ten
+thousand small files cost DVC seconds to minutes; two cost nothing. A large array has
+several `.npy` (fhvae/files/shards.py); offsets in the index count through all of them.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import pandas as pd
+
+from fhvae.errors import ArtifactError
+from fhvae.files.atomic import write_csv
+from fhvae.files.shards import RowFile, ShardedRows, fits, open_rows, shard_path, shard_paths
+
+INDEX_COLUMNS = ("utterance_id", "offset", "length")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an utterance begins: which shard, and which row of it."""
+
+    shard: int
+    offset: int
+
+
+@dataclass(frozen=True)
+class Packed:
+    """The rows of many utterances, end to end.
+
+    Attributes:
+        rows: `[row, ...]`, usually a read-only memory map, or several that read as one; of
+            the type that is on disk.
+        utterance_ids: in packing order.
+        offsets, lengths: `[utterance]`, in rows.
+    """
+
+    rows: np.ndarray | ShardedRows
+    utterance_ids: tuple[str, ...]
+    offsets: np.ndarray
+    lengths: np.ndarray
+
+    def __len__(self) -> int:
+        """Count the utterances."""
+        return len(self.utterance_ids)
+
+    def __getitem__(self, position: int) -> np.ndarray:
+        """Take the rows of the utterance at `position`: without a copy, but float16 as float32."""
+        start = int(self.offsets[position])
+        rows = self.rows[start : start + int(self.lengths[position])]
+        return rows.astype(np.float32) if rows.dtype == np.float16 else rows
+
+    def __contains__(self, utterance_id: object) -> bool:
+        """Tell whether an utterance is there."""
+        return utterance_id in self._positions
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {utterance_id: place for place, utterance_id in enumerate(self.utterance_ids)}
+
+    def position(self, utterance_id: str) -> int:
+        """Find where in packing order an utterance is.
+
+        Raises:
+            ArtifactError: it is not there.
+        """
+        try:
+            return self._positions[utterance_id]
+        except KeyError:
+            raise ArtifactError(
+                f"utterance {utterance_id} must be among the {len(self)} packed ones and is not; "
+                "rerun the stage that writes them"
+            ) from None
+
+    def of(self, utterance_id: str) -> np.ndarray:
+        """Take the rows of an utterance; errors as `position`."""
+        return self[self.position(utterance_id)]
+
+    def items(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Walk over (utterance_id, rows) in packing order."""
+        for position, utterance_id in enumerate(self.utterance_ids):
+            yield utterance_id, self[position]
+
+    def place(self, position: int) -> Place:
+        """Find the shard of the utterance at `position`."""
+        offset = int(self.offsets[position])
+        if not isinstance(self.rows, ShardedRows):
+            return Place(0, offset)
+        shard = int(np.searchsorted(self.rows.firsts, offset, side="right")) - 1
+        return Place(shard, offset - int(self.rows.firsts[shard]))
+
+
+class PackedWriter:
+    """Append utterances to `<stem>.npy` and its further shards; close writes `<stem>.csv`.
+
+    Memory is that of one utterance. Old shards of the same name are removed.
+    """
+
+    def __init__(self, stem: Path, dtype: str, row_shape: tuple[int, ...] = ()) -> None:
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        for path in shard_paths(stem):
+            path.unlink(missing_ok=True)
+        self._stem = stem
+        self._dtype = dtype
+        self._row_shape = row_shape
+        self._row_bytes = np.dtype(dtype).itemsize * math.prod(row_shape)
+        self._index: list[tuple[str, int, int]] = []
+        self._rows = 0
+        self._shards = 0
+        self._open_shard()
+
+    def _open_shard(self) -> None:
+        path = shard_path(self._stem, self._shards)
+        self._file = RowFile(path, self._dtype, self._row_shape)
+        self._shards += 1
+
+    def append(self, utterance_id: str, rows: np.ndarray) -> None:
+        """Add the rows of one utterance, `[row, *row_shape]`."""
+        if rows.shape[1:] != self._row_shape:
+            raise ValueError(f"{utterance_id}: rows {rows.shape[1:]}, expected {self._row_shape}")
+        if not fits(self._file.rows, len(rows), self._row_bytes):
+            self._file.close()
+            self._open_shard()
+        self._file.append(rows)
+        self._index.append((utterance_id, self._rows, len(rows)))
+        self._rows += len(rows)
+
+    def __enter__(self) -> Self:
+        """Begin packing."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Finish the last shard and, if nothing was raised, write the index."""
+        self._file.close()
+        if kind is None:
+            write_index(self._stem, pd.DataFrame(self._index, columns=list(INDEX_COLUMNS)))
+
+
+def write_index(stem: Path, index: pd.DataFrame) -> None:
+    """Write `<stem>.csv`, which makes the shards beside it a packed array."""
+    write_csv(stem.with_suffix(".csv"), index)
+
+
+def packed_files(stem: Path) -> list[Path]:
+    """List the files of a packed array: its shards, then its index."""
+    return [*shard_paths(stem), stem.with_suffix(".csv")]
+
+
+def read_packed(stem: Path) -> Packed:
+    """Memory-map a packed array and read its index.
+
+    Raises:
+        ArtifactError: a file is missing or short, or index and array disagree.
+    """
+    paths, index_path = shard_paths(stem), stem.with_suffix(".csv")
+    try:
+        rows = open_rows(paths)
+        index = pd.read_csv(index_path, dtype={"utterance_id": str}, keep_default_na=False)
+    except FileNotFoundError as error:
+        raise ArtifactError(
+            f"{error.filename} must exist; rerun the stage that writes it"
+        ) from error
+    except ValueError as error:
+        raise ArtifactError(f"{paths[0]} cannot be read ({error}); rerun its stage") from error
+    if tuple(index.columns) != INDEX_COLUMNS or int(index["length"].sum()) != len(rows):
+        shards = f"the {len(paths)} shards {paths[0].name} to " if len(paths) > 1 else ""
+        raise ArtifactError(
+            f"{index_path} must describe the {len(rows)} rows of {shards}{paths[-1].name}"
+            f"{_described(index)}; rerun its stage"
+        )
+    return Packed(
+        rows=rows,
+        utterance_ids=tuple(index["utterance_id"]),
+        offsets=index["offset"].to_numpy(np.int64),
+        lengths=index["length"].to_numpy(np.int64),
+    )
+
+
+def _described(index: pd.DataFrame) -> str:
+    if tuple(index.columns) != INDEX_COLUMNS:
+        return f", its columns are {', '.join(index.columns)}"
+    return f", it describes {index['length'].sum()}"

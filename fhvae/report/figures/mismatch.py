@@ -1,0 +1,111 @@
+"""Phone error rates of every input, matched and mismatched, and by the number of speakers."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fhvae.acoustics.order import by_noise
+from fhvae.report.figures.drawing import BLUE, GREEN, ORANGE, PINK, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Rates = Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]]
+# input: its label and color
+INPUTS = {
+    "fbank": ("FBANK", GREEN),
+    "stacked": ("FBANK, whole segment", "#66C2A5"),
+    "pca": ("PCA", "#777777"),
+    "untrained": ("z1, untrained", PINK),
+    "z1": ("z1", ORANGE),
+    "z1mu2": ("z1 and mu2", BLUE),
+}
+CLEAN, FEW = "clean", "few"
+WIDTH = 0.7  # share of a condition's place that its points take
+
+
+def draw_mismatch(path: Path, baselines: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
+    """Draw one place per pair of conditions, one point, with its interval if any, per input.
+
+    Args:
+        path: PNG file.
+        baselines: metrics of the stage recognize_baselines.
+        metrics: those of recognize; without `per` the reason in its `absent` is drawn.
+    """
+    with new_figure(path, width=11.0, height=4.6) as figure:
+        if "per" not in metrics:
+            _draw_reason(figure.subplots(), metrics["absent"]["per"])
+            return
+        rates: Rates = {**baselines["per"], **metrics["per"]}
+        matrix, budget = figure.subplots(1, 2, width_ratios=[3, 1])
+        _draw_matrix(matrix, rates)
+        _draw_budget(budget, rates)
+
+
+def shown_pairs(rates: Rates) -> list[tuple[str, str]]:
+    """Choose (train, test) conditions: matched first, then sexes, then clean in every domain.
+
+    Domains go from little noise to much, whatever their order in the metrics.
+    """
+    cells = {(train, test) for one in rates.values() for train in one for test in one[train]}
+    tests = rates["fbank"][CLEAN].keys() - {CLEAN, "male", "female"}
+    wanted = [(CLEAN, CLEAN), ("male", "male"), ("male", "female")]
+    wanted += [("female", "female"), ("female", "male")]
+    wanted += [(CLEAN, domain) for domain in sorted(tests, key=by_noise)]
+    return [pair for pair in wanted if pair in cells]
+
+
+def _shown_inputs(names: Iterable[str]) -> list[str]:
+    found = set(names)
+    return [name for name in INPUTS if name in found]
+
+
+def _draw_matrix(axes: "Axes", rates: Rates) -> None:
+    pairs, names = shown_pairs(rates), _shown_inputs(rates)
+    for place, name in enumerate(names):
+        label, color = INPUTS[name]
+        shift = WIDTH * ((place + 0.5) / len(names) - 0.5)
+        cells = [rates[name][train][test] for train, test in pairs]
+        _draw_points(axes, [x + shift for x in range(len(pairs))], cells, color, label)
+    axes.set_xticks(range(len(pairs)), [f"{train}\nto {test}" for train, test in pairs])
+    axes.tick_params(axis="x", labelsize=8)
+    axes.set(title="Trained on, tested on", ylabel="phone error rate, %", ylim=(0, None))
+    axes.grid(True, axis="y")
+    axes.legend(fontsize=8, loc="upper left")
+
+
+def _draw_points(
+    axes: "Axes",
+    places: list[float],
+    cells: list[Mapping[str, float]],
+    color: str,
+    label: str | None,
+    line: str = "none",
+) -> None:
+    values = [100 * cell["per"] for cell in cells]
+    axes.plot(places, values, marker="o", markersize=4, linestyle=line, color=color, label=label)
+    for place, cell in zip(places, cells, strict=True):
+        if "per_low" in cell:
+            ends = [100 * cell["per_low"], 100 * cell["per_high"]]
+            axes.plot([place, place], ends, color=color, linewidth=1.4)
+
+
+def _draw_budget(axes: "Axes", rates: Rates) -> None:
+    names = _shown_inputs(rates)
+    for place, name in enumerate(names):
+        few = [train for train in rates[name] if train.startswith(FEW)]
+        shares = sorted([float(train.removeprefix(FEW)) for train in few])
+        cells = [rates[name][f"{FEW}{share:g}"][CLEAN] for share in shares]
+        places = [share * 1.04 ** (place - len(names) / 2) for share in (*shares, 100.0)]
+        _draw_points(axes, places, [*cells, rates[name][CLEAN][CLEAN]], INPUTS[name][1], None, "-")
+    axes.set_xscale("log")
+    axes.set_xticks([10, 30, 100], ["10", "30", "100"])
+    axes.minorticks_off()
+    axes.set(title="Fewer labels", xlabel="speakers with labels, %", ylim=(0, None))
+    axes.grid(True, axis="y")
+
+
+def _draw_reason(axes: "Axes", reason: str) -> None:
+    axes.set_title("phone recognition: not computed")
+    axes.text(0.5, 0.5, reason, ha="center", va="center", wrap=True, transform=axes.transAxes)
+    axes.set_axis_off()
