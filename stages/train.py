@@ -24,7 +24,7 @@ from fhvae.params.training import TrainingParams
 from fhvae.training.batches import open_sequences
 from fhvae.training.checkpoint import Checkpoint, course_of_run, labels_digest
 from fhvae.training.learner import set_precision
-from fhvae.training.loop import Setting, TrainedRun, Trainer
+from fhvae.training.loop import Setting, Trainer
 from fhvae.training.world import World, joined_world
 from fhvae.trials import cosine_eer
 
@@ -38,31 +38,6 @@ class Params(Discriminative):
     segments: SegmentsParams
     model: ModelParams
     training: TrainingParams
-
-
-def train_metrics(run: TrainedRun, params: Params, sequences: int) -> dict[str, object]:
-    """Lay out metrics/train.json: the best epoch, and whether z2 works there."""
-    best, steps = run.best, run.curve[-1].step
-    metrics: dict[str, object] = {
-        "dev_lower_bound": best.dev.lower_bound,
-        "best_epoch": best.epoch,
-        "steps": steps,
-        "segments": steps * params.training.batch,
-        "passes": run.curve[-1].passes,
-        "sequences": sequences,
-        "dev_log_px": best.dev.log_px,
-        "dev_kl_z1": best.dev.kl_z1,
-        "collapse": {
-            "collapsed": int(bool(best.collapsed)),
-            "dev_kl_z2": best.dev.kl_z2,
-            "z2_mean_variance": best.dev.z2_mean_variance,
-            "log_q": best.train.log_q,
-            "log_q_of_chance": best.log_q_of_chance,
-        },
-    }
-    eers = {"mu2": best.dev.eer_mu2, "mu1": best.dev.eer_mu1}
-    metrics["dev_eer"] = {name: eer for name, eer in eers.items() if eer is not None}
-    return metrics
 
 
 @dataclass(frozen=True)
@@ -105,7 +80,7 @@ def train(files: Files, params: Params, device: torch.device, world: World) -> N
         write_model(files.model, trained.weights, *parts, normalizer)
         curve = pd.DataFrame([record.row() for record in trained.curve])
         write_csv(files.plots / "learning_curve.csv", curve.round(6))
-        write_metrics(files.metrics, train_metrics(trained, params, len(sequences)))
+        write_metrics(files.metrics, trained.metrics(params.training.batch, len(sequences)))
         checkpoint.clear()
 
 

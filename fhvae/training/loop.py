@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -67,6 +68,34 @@ class TrainedRun:
     weights: dict[str, Tensor]
     best: EpochRecord
     curve: tuple[EpochRecord, ...]
+
+    def metrics(self, batch: int, sequences: int) -> dict[str, Any]:
+        """Lay out metrics/train.json: the best epoch, and whether z2 works there.
+
+        Args:
+            batch: segments of a step.
+            sequences: that the train split has.
+        """
+        best, last = self.best, self.curve[-1]
+        eers = {"mu2": best.dev.eer_mu2, "mu1": best.dev.eer_mu1}
+        return {
+            "dev_lower_bound": best.dev.lower_bound,
+            "best_epoch": best.epoch,
+            "steps": last.step,
+            "segments": last.step * batch,
+            "passes": last.passes,
+            "sequences": sequences,
+            "dev_log_px": best.dev.log_px,
+            "dev_kl_z1": best.dev.kl_z1,
+            "collapse": {
+                "collapsed": int(bool(best.collapsed)),
+                "dev_kl_z2": best.dev.kl_z2,
+                "z2_mean_variance": best.dev.z2_mean_variance,
+                "log_q": best.train.log_q,
+                "log_q_of_chance": best.log_q_of_chance,
+            },
+            "dev_eer": {name: eer for name, eer in eers.items() if eer is not None},
+        }
 
 
 class Trainer:

@@ -3,10 +3,12 @@
 The frames of a corpus lie in packed files meanwhile: memory is that of the statistics.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,22 +21,45 @@ from fhvae.files.packed import PackedWriter, read_packed
 from fhvae.parallel import map_in_order
 from fhvae.params.ivector import IvectorParams
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class SpeechCounts:
     """How much speech was found in a split.
 
     Attributes:
+        split: its name.
         utterances: counted.
         frames: before the detector.
         speech_frames: used.
         without_speech: ids of utterances taken whole, for the detector found too little.
     """
 
+    split: str
     utterances: int
     frames: int
     speech_frames: int
     without_speech: tuple[str, ...]
+
+    def metrics(self) -> dict[str, Any]:
+        """Lay out the counts; warn of utterances that were taken whole."""
+        if self.without_speech:
+            log.warning(
+                "%s: too little speech found in %d of %d utterances, all their frames are taken: "
+                "%s",
+                self.split,
+                len(self.without_speech),
+                self.utterances,
+                ", ".join(self.without_speech),
+            )
+        return {
+            "utterances": self.utterances,
+            "frames": self.frames,
+            "speech_frames": self.speech_frames,
+            "speech_share": self.speech_frames / self.frames,
+            "without_speech": len(self.without_speech),
+        }
 
 
 def clips_of(stem: Path, utterance_ids: Sequence[str]) -> list[Clip]:
@@ -66,7 +91,7 @@ def write_speech(stem: Path, clips: Sequence[Clip], params: IvectorParams) -> Sp
             kept += len(speech.frames)
             if not speech.detected:
                 without.append(clip.utterance_id)
-    return SpeechCounts(len(clips), total, kept, tuple(without))
+    return SpeechCounts(stem.name, len(clips), total, kept, tuple(without))
 
 
 def _clip_speech(params: IvectorParams, clip: Clip) -> SpeechFrames:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,10 +24,11 @@ from fhvae.baselines.ivector.ubm import FittedUbm, Statistics, Ubm, affordable_g
 from fhvae.features.extraction import frame_chunks
 from fhvae.features.normalize import Normalizer, estimate_normalizer
 from fhvae.files.atomic import new_file
-from fhvae.files.packed import read_packed
+from fhvae.files.packed import PackedWriter, read_packed
 from fhvae.parallel import map_in_order
 from fhvae.params.ivector import IvectorParams
 from fhvae.seeds import generator, stream_seed
+from fhvae.trials import cosine_eer
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +56,13 @@ class Extractor:
     def extract(self, stem: Path) -> np.ndarray:
         """Infer the i-vectors of packed speech frames, `[utterance, rank]`, sorted by id."""
         return ivectors(self.subspace, collect_statistics(stem, self.normalizer, self.ubm))
+
+    def write(self, path: Path, stem: Path) -> None:
+        """Infer the i-vectors of packed speech frames and pack them, one row per utterance."""
+        values = self.extract(stem)
+        with PackedWriter(path, "float32", values.shape[1:]) as writer:
+            for utterance_id, row in zip(read_packed(stem).utterance_ids, values, strict=True):
+                writer.append(utterance_id, row[None])
 
 
 def learn_mixture(stem: Path, params: IvectorParams, seed: int) -> Mixture:
@@ -99,6 +108,39 @@ def best_rank(errors: Sequence[float | None]) -> int:
     """Find the place of the lowest error; of equals, and where there is none, the first."""
     known = [float("inf") if error is None else error for error in errors]
     return known.index(min(known))
+
+
+def dev_errors(
+    learned: Sequence[Trained], dev: Statistics, speakers: Sequence[str]
+) -> list[float | None]:
+    """Compute the cosine EER on dev of each subspace; None where dev has no answer.
+
+    Args:
+        learned: the subspaces.
+        dev: statistics of the dev utterances.
+        speakers: of each of them.
+    """
+    return [cosine_eer(ivectors(one.model, dev), speakers) for one in learned]
+
+
+def learning_metrics(
+    mixture: Mixture, learned: Sequence[Trained], errors: Sequence[float | None]
+) -> dict[str, Any]:
+    """Lay out sizes and the course of the likelihoods, in nats per frame above the UBM."""
+    ranks: dict[str, Any] = {}
+    for one, error in zip(learned, errors, strict=True):
+        steps = [f"iteration_{step:02d}" for step in range(1, len(one.log_likelihoods) - 1)]
+        names = ["start", *steps, "minimum_divergence"]
+        found = {"gain_over_ubm": dict(zip(names, one.log_likelihoods, strict=True))}
+        ranks[str(one.model.rank)] = found | ({} if error is None else {"dev_eer": error})
+    return {
+        "gaussians": len(mixture.fitted.ubm.weights),
+        "ubm_frames": mixture.fitted.frames,
+        "ubm_iterations": mixture.fitted.iterations,
+        "ubm_converged": mixture.fitted.converged,
+        "rank": learned[best_rank(errors)].model.rank,
+        "ranks": ranks,
+    }
 
 
 def write_extractor(path: Path, extractor: Extractor) -> None:
