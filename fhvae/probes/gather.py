@@ -9,7 +9,7 @@ from fhvae.baselines.pca import read_pca
 from fhvae.corpus.manifest import SPLITS, Utterance
 from fhvae.corpus.store import Corpus, read_corpus
 from fhvae.device import choose_device
-from fhvae.features.f0 import measure_f0
+from fhvae.features.f0 import mean_log_f0
 from fhvae.files.packed import Packed, read_packed
 from fhvae.latents import Latents, read_latents
 from fhvae.model.weights import read_model
@@ -26,6 +26,7 @@ class Folders:
 
     corpus: Path
     fbank: Path
+    f0: Path
     latents: Path
     model: Path
     controls: Path
@@ -72,7 +73,7 @@ def make_material(
     seed: int,
     stacked: bool,
 ) -> Material:
-    """Lay out rows of all splits, measure F0, and encode the noisy copies of test.
+    """Lay out rows of all splits, average F0, and encode the noisy copies of test.
 
     Args:
         gathered: what earlier stages left.
@@ -91,7 +92,8 @@ def make_material(
         rows[split] = segment_rows(
             gathered.latents[split], gathered.frames[split], corpus.split(split), controls
         )
-        log_f0 |= measure_f0(corpus.samples(split))
+        tracks = read_packed(folders.f0 / split)
+        log_f0 |= {name: mean_log_f0(f0) for name, f0 in tracks.items()}
     return Material(
         rows=rows,
         utterances=corpus.utterances,

@@ -12,7 +12,7 @@ from tests.latent_factory import write_fake_run
 from tests.probe_factory import EACH, SPEAKERS, write_controls
 from tests.stages.stage_runner import PARAMS, written
 
-INPUTS = ("corpus", "fbank", "latents", "model", "controls", "domains")
+INPUTS = ("corpus", "fbank", "f0", "latents", "model", "controls", "domains")
 
 
 @pytest.fixture(scope="module")
