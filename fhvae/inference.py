@@ -10,6 +10,7 @@ from torch import Tensor
 from fhvae.errors import ArtifactError
 from fhvae.files.packed import Packed
 from fhvae.latents import PER_SEGMENT, Latents
+from fhvae.model.gaussian import ACTIVE_VARIANCE
 from fhvae.model.objective import Posteriors, infer_mu2, posteriors
 from fhvae.model.weights import TrainedModel
 from fhvae.progress import progress_bar
@@ -182,6 +183,16 @@ def _room(trained: TrainedModel, packed: Packed, shift: int, order: Sequence[int
         mu2=np.empty((len(order), params.z2), np.float32),
         segment_frames=segment_frames,
     )
+
+
+def count_latents(latents: Latents) -> dict[str, int]:
+    """Count utterances, segments, and the dimensions that are in use."""
+    return {
+        "utterances": len(latents.utterance_ids),
+        "segments": len(latents.starts),
+        "active_z1": int((latents.z1_mean.var(axis=0) > ACTIVE_VARIANCE).sum()),
+        "active_z2": int((latents.z2_mean.var(axis=0) > ACTIVE_VARIANCE).sum()),
+    }
 
 
 def sorted_positions(utterance_ids: Sequence[str]) -> list[int]:

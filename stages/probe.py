@@ -35,7 +35,7 @@ class Params(Evaluated):
 
 def main() -> None:
     """Run the stage."""
-    names = "corpus", "fbank", "f0", "latents", "model", "controls", "domains"
+    names = "corpus", "fbank", "f0", "latents", "model", "baselines", "domains"
     *inputs, metrics_path, plots = parse_paths(__doc__, *names, "metrics", "plots")
     params, folders = read_params(Params), Folders(*inputs)
     full = params.protocol == "full"

@@ -82,22 +82,22 @@ def write_f0(folder: Path, tracks: Mapping[str, Sequence[float]]) -> None:
                 writer.append(item.utterance_id, np.array(track))
 
 
-def write_controls(folder: Path) -> None:
-    """Add `f0`, `model`, `controls` and `domains` to the folder of a fake run."""
+def write_coders(folder: Path) -> None:
+    """Add `f0`, `model`, `baselines` and `domains` to the folder of a fake run."""
     write_f0(folder / "f0", {})
     write_network(folder / "model", seed=1)
-    untrained = write_network(folder / "controls" / "untrained", seed=2)
+    untrained = write_network(folder / "baselines" / "untrained", seed=2)
     directions = np.linalg.qr(np.random.default_rng(3).normal(size=(SEGMENT_FRAMES * MELS, Z1)))[0]
     save_file(
         {
             "mean": np.zeros(SEGMENT_FRAMES * MELS, np.float32),
             "directions": directions.astype(np.float32),
         },
-        folder / "controls" / "pca.safetensors",
+        folder / "baselines" / "pca.safetensors",
     )
     for split in SPEAKERS:
         latents = infer_latents(untrained, read_packed(folder / "fbank" / split), SHIFT)
-        write_latents(folder / "controls" / "untrained_latents" / f"{split}.safetensors", latents)
+        write_latents(folder / "baselines" / "untrained_latents" / f"{split}.safetensors", latents)
     clean = read_packed(folder / "fbank" / "test")
     for snr_db in (20, 0):
         louder = np.asarray(clean.rows) + np.float32(2 - snr_db / 10)

@@ -29,7 +29,7 @@ class Folders:
     f0: Path
     latents: Path
     model: Path
-    controls: Path
+    baselines: Path
     domains: Path
 
 
@@ -59,8 +59,8 @@ def gather(folders: Folders) -> Gathered:
         latents={split: read_latents(folders.latents / f"{split}.safetensors") for split in SPLITS},
         coders=Coders(
             trained=read_model(folders.model, device),
-            untrained=read_model(folders.controls / "untrained", device),
-            pca=read_pca(folders.controls / "pca.safetensors"),
+            untrained=read_model(folders.baselines / "untrained", device),
+            pca=read_pca(folders.baselines / "pca.safetensors"),
         ),
     )
 
@@ -87,7 +87,7 @@ def make_material(
     rows = {}
     log_f0: dict[str, float | None] = {}
     for split in SPLITS:
-        latents = read_latents(folders.controls / "untrained_latents" / f"{split}.safetensors")
+        latents = read_latents(folders.baselines / "untrained_latents" / f"{split}.safetensors")
         controls = Controls(latents, coders.pca, stacked=stacked)
         rows[split] = segment_rows(
             gathered.latents[split], gathered.frames[split], corpus.split(split), controls

@@ -196,7 +196,7 @@ def _check_same_segments(latents: Latents, untrained: Latents) -> None:
     if not (same and np.array_equal(latents.starts, untrained.starts)):
         raise ArtifactError(
             "the latents of the untrained network must be of the same segments as the latents, "
-            f"found {len(untrained.starts)} and {len(latents.starts)}; rerun controls"
+            f"found {len(untrained.starts)} and {len(latents.starts)}; rerun baselines"
         )
 
 

@@ -5,17 +5,17 @@ import pytest
 
 from fhvae.probes.gather import Folders, gather, make_material
 from tests.latent_factory import SHIFT, write_fake_run
-from tests.probe_factory import EACH, PROBES, SPEAKERS, write_controls, write_f0
+from tests.probe_factory import EACH, PROBES, SPEAKERS, write_coders, write_f0
 
 VOICED = "dev01_02"
-FOLDERS = ("corpus", "fbank", "f0", "latents", "model", "controls", "domains")
+FOLDERS = ("corpus", "fbank", "f0", "latents", "model", "baselines", "domains")
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     write_fake_run(folder, SPEAKERS, each=EACH)
-    write_controls(folder)
+    write_coders(folder)
     write_f0(folder / "f0", {VOICED: [100, 0, 400]})
     return Folders(*(folder / name for name in FOLDERS))
 
