@@ -77,14 +77,14 @@ def read_hand_labels(corpus: CorpusParams, params: Params, normalizer: Path) -> 
 def phone_accuracy(
     model: TrainedModel, train: Packed, hand: HandLabels, params: Params
 ) -> dict[str, dict[str, float]]:
-    """Read the phone at the centre of a segment from z1, z2 and PCA of the size of z1."""
+    """Read the phone at the center of a segment from z1, z2 and PCA of the size of z1."""
     frames = params.segments.frames
     latents = infer_latents(model, hand.frames, SHIFT)
     fold = folding_for({phone.phone for alignment in hand.phones.values() for phone in alignment})
     names = np.repeat(np.array(latents.utterance_ids), latents.lengths)
     said = [
-        phone_at(hand.phones[name], frame_time_s(int(centre), params.fbank.hop_ms))
-        for name, centre in zip(names, latents.centre_frames, strict=True)
+        phone_at(hand.phones[name], frame_time_s(int(center), params.fbank.hop_ms))
+        for name, center in zip(names, latents.center_frames, strict=True)
     ]
     labels = np.array([(fold(phone) or "") if phone else "" for phone in said])
     places = [hand.frames.position(name) for name in names]

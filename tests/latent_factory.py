@@ -56,9 +56,9 @@ def segment_phones(utterance: Utterance, segments: int) -> list[str]:
 
 
 def alignment(utterance: Utterance, segments: int) -> tuple[Phone, ...]:
-    """Lay the phones of `segment_phones` out so that each holds its segment's centre frame."""
-    centre = (SEGMENT_FRAMES - 1) // 2
-    times = [(place * SHIFT + centre - 1) * HOP_S for place in range(segments + 1)]
+    """Lay the phones of `segment_phones` out so that each holds its segment's center frame."""
+    center = (SEGMENT_FRAMES - 1) // 2
+    times = [(place * SHIFT + center - 1) * HOP_S for place in range(segments + 1)]
     return tuple(
         Phone(round(start, 3), round(end, 3), name)
         for start, end, name in zip(

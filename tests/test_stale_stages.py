@@ -106,7 +106,9 @@ EDITS = {
     "clean-twins": comment("fhvae/acoustics/conditioning.py", "conditions"),
     "lower-bound": comment("fhvae/model/objective.py", "train", *RUN_A_MODEL),
     "table-of-mu2": comment("fhvae/training/table.py", "train"),
-    "grid": edit("fhvae/inference.py", "", "factor_grid = None\n", *RUN_A_MODEL),
+    "grouping": edit(
+        "fhvae/inference.py", "", "GROUP_SEGMENTS = 1\n", *(RUN_A_MODEL - {"figures"})
+    ),
     "eer": edit(
         "fhvae/trials.py",
         "return float(equal_error_rate",

@@ -131,7 +131,7 @@ def segment_rows(
     controls = controls or Controls()
     speakers = Speakers.of(utterances)
     _check_same_utterances(latents, frames, speakers)
-    centers = latents.centre_frames
+    centers = latents.center_frames
     offsets = np.zeros(len(centers), np.int64)
     for utterance_id, segments in latents.slices():
         place = frames.position(utterance_id)

@@ -8,7 +8,7 @@ import numpy as np
 
 from fhvae.baselines.pca import Pca, apply_pca, read_pca, segment_rows
 from fhvae.errors import ArtifactError
-from fhvae.files.packed import Packed, read_packed
+from fhvae.files.packed import Packed, read_packed, sorted_positions
 from fhvae.latents import Latents, read_latents
 from fhvae.seeds import generator
 from fhvae.trials import Vectors
@@ -146,7 +146,7 @@ def packed_vectors(packed: Packed) -> Vectors:
             raise ArtifactError(
                 f"utterance {utterance_id} must have one i-vector, found {length}; rerun ivector"
             )
-    order = sorted(range(len(packed)), key=lambda position: packed.utterance_ids[position])
+    order = sorted_positions(packed.utterance_ids)
     ids = tuple(packed.utterance_ids[position] for position in order)
     return Vectors(ids, np.array(packed.rows, np.float64)[packed.offsets[order]])
 
