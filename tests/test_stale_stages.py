@@ -102,8 +102,8 @@ EDITS = {
         "log_mel = None\n",
         *("conditions", "fbank", "domains", "f0", "ivector", "probe"),
     ),
-    "telephone": comment("fhvae/acoustics/telephone.py", "conditions", "domains"),
-    "clean-twins": comment("fhvae/acoustics/conditioning.py", "conditions"),
+    "telephone": comment("fhvae/acoustics/sounds.py", "conditions", "domains"),
+    "clean-twins": comment("fhvae/acoustics/conditions.py", "conditions"),
     "lower-bound": comment("fhvae/model/objective.py", "train", *RUN_A_MODEL),
     "table-of-mu2": comment("fhvae/training/table.py", "train"),
     "grouping": edit(
