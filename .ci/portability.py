@@ -85,7 +85,7 @@ def options(stage: dict[str, object], read: Path, write: Path) -> list[str]:
     """Take the options of a stage's command; what it writes lies below `write`."""
     made = outputs(stage)
     found = []
-    for name, path in re.findall(r"(--[a-z-]+) (\S+)", str(stage["cmd"])):
+    for name, path in re.findall(r"(--[a-z0-9-]+) (\S+)", str(stage["cmd"])):
         own = any(out == path or out.startswith(f"{path}/") for out in made)
         found += [name, str((write if own else read) / path)]
     return found

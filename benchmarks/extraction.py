@@ -13,7 +13,7 @@ from benchmarks.machine import describe_machine
 from benchmarks.sizes import sizes
 from benchmarks.step import MELS, SEQUENCE_FRAMES, cpu_seconds, medians
 from fhvae.files.atomic import write_json
-from fhvae.inference import infer_utterances
+from fhvae.inference import infer_groups
 from fhvae.model.network import FHVAE
 from fhvae.model.objective import posteriors
 from fhvae.model.weights import TrainedModel
@@ -36,7 +36,7 @@ def measure(params: Params, rounds: int) -> dict[str, float]:
             posteriors(trained.network, frames[start : start + length, None])
 
     def whole_utterance() -> None:
-        list(infer_utterances(trained, [frames.numpy()], shift=1))
+        list(infer_groups(trained, [("", frames.numpy())], shift=1))
 
     one_at_a_time()
     whole_utterance()

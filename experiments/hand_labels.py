@@ -2,7 +2,7 @@
 
     python -m experiments.hand_labels /path/to/timit
 
-takes the model and the controls of the working tree and writes metrics as the stage probe
+takes the model and the baselines of the working tree and writes metrics as the stage probe
 does. `phone_accuracy` is the quick look of `experiments.levers`: one penalty for all, each
 speaker scored by a probe fitted on the others; `half` is the accuracy within half of the
 speakers, and may choose between trainings; `all` is over all.
@@ -77,14 +77,14 @@ def read_hand_labels(corpus: CorpusParams, params: Params, normalizer: Path) -> 
 def phone_accuracy(
     model: TrainedModel, train: Packed, hand: HandLabels, params: Params
 ) -> dict[str, dict[str, float]]:
-    """Read the phone at the centre of a segment from z1, z2 and PCA of the size of z1."""
+    """Read the phone at the center of a segment from z1, z2 and PCA of the size of z1."""
     frames = params.segments.frames
     latents = infer_latents(model, hand.frames, SHIFT)
     fold = folding_for({phone.phone for alignment in hand.phones.values() for phone in alignment})
     names = np.repeat(np.array(latents.utterance_ids), latents.lengths)
     said = [
-        phone_at(hand.phones[name], frame_time_s(int(centre), params.fbank.hop_ms))
-        for name, centre in zip(names, latents.centre_frames, strict=True)
+        phone_at(hand.phones[name], frame_time_s(int(center), params.fbank.hop_ms))
+        for name, center in zip(names, latents.center_frames, strict=True)
     ]
     labels = np.array([(fold(phone) or "") if phone else "" for phone in said])
     places = [hand.frames.position(name) for name in names]
@@ -132,15 +132,15 @@ def main() -> None:
     )
     parser.add_argument("corpus", type=Path, help="folder with manifest.csv and phones.csv")
     parser.add_argument("--model", type=Path, default=Path("models/fhvae"))
-    parser.add_argument("--controls", type=Path, default=Path("data/controls"))
+    parser.add_argument("--baselines", type=Path, default=Path("data/baselines"))
     parser.add_argument("--metrics", type=Path, default=Path("hand_labels.json"))
     options = parser.parse_args()
     torch.set_num_threads(1)
     params, cpu = load_params(), torch.device("cpu")
     coders = Coders(
         trained=read_model(options.model, cpu),
-        untrained=read_model(options.controls / "untrained", cpu),
-        pca=read_pca(options.controls / "pca.safetensors"),
+        untrained=read_model(options.baselines / "untrained", cpu),
+        pca=read_pca(options.baselines / "pca.safetensors"),
     )
     corpus = replace(params.corpus, name="manifest", path=str(options.corpus))
     normalizer = read_normalizer(options.model / NORMALIZER)

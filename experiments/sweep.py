@@ -32,7 +32,8 @@ from fhvae.report.tables import put_between
 
 PLAN = Path(__file__).with_suffix(".yaml")
 # what every run passes through; metrics of other stages in a clone are those of the commit
-BEFORE_EVALUATION = ("download", "conditions", "fbank", "train", "latents", "controls", "ivector")
+BEFORE_EVALUATION = ("download", "conditions", "fbank", "train", "latents", "baselines",
+                     "controls", "ivector")  # fmt: skip
 FOLDER = "DIR"  # in a flag: what --data names
 RESULTS = Path(__file__).parent / "results" / "sweep"
 

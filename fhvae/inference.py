@@ -1,38 +1,21 @@
 """Run a trained model over utterances: latents on a fixed grid, mu2 in closed form."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from fhvae.errors import ArtifactError
-from fhvae.files.packed import Packed
+from fhvae.files.packed import Packed, sorted_positions
 from fhvae.latents import PER_SEGMENT, Latents
+from fhvae.model.gaussian import ACTIVE_VARIANCE
 from fhvae.model.objective import Posteriors, infer_mu2, posteriors
 from fhvae.model.weights import TrainedModel
 from fhvae.progress import progress_bar
 from fhvae.segments import gather, grid_segments, segment_counts
 
 GROUP_SEGMENTS = 16_384  # that a GPU gets at once; by estimate 2 GB of its memory at 256 cells
-
-
-@dataclass(frozen=True)
-class UtteranceLatents:
-    """Posteriors of the segments of one utterance and its mu2, float32, on the CPU.
-
-    Attributes:
-        z1_mean, z1_log_variance: `[segment, z1]`, given the mean of z2.
-        z2_mean, z2_log_variance: `[segment, z2]`.
-        mu2: `[z2]`, closed form over these segments.
-    """
-
-    z1_mean: np.ndarray
-    z1_log_variance: np.ndarray
-    z2_mean: np.ndarray
-    z2_log_variance: np.ndarray
-    mu2: np.ndarray
 
 
 def group_size(device: torch.device) -> int:
@@ -44,19 +27,19 @@ def group_size(device: torch.device) -> int:
     return 0 if device.type == "cpu" else GROUP_SEGMENTS
 
 
-def infer_utterances(
+def infer_groups(
     trained: TrainedModel,
-    utterances: Iterable[np.ndarray],
+    utterances: Iterable[tuple[str, np.ndarray]],
     shift: int,
     group_segments: int | None = None,
-) -> Iterator[UtteranceLatents]:
-    """Infer the latents of utterances, in the order given.
+) -> Iterator[Latents]:
+    """Infer the latents of utterances, a few at a time, in the order given.
 
     Memory on the device is that of one group, whatever the number and length of utterances.
 
     Args:
         trained: the model.
-        utterances: `[frame, mel]` each, normalized, at least one segment long.
+        utterances: id and frames `[frame, mel]` each, normalized, at least one segment long.
         shift: frames between the starts of two segments.
         group_segments: segments that the encoders get at once, of whole utterances or of a
             part of a long one; 0: those of one utterance; None: what suits the device.
@@ -69,7 +52,7 @@ def infer_utterances(
     """
     limit = group_size(_device(trained)) if group_segments is None else group_segments
     for group in _groups(utterances, trained.segments.frames, shift, limit):
-        yield from _infer_group(trained, group, shift, limit)
+        yield _infer_group(trained, group, shift, limit)
 
 
 def _device(trained: TrainedModel) -> torch.device:
@@ -77,17 +60,17 @@ def _device(trained: TrainedModel) -> torch.device:
 
 
 def _groups(
-    utterances: Iterable[np.ndarray], segment_frames: int, shift: int, limit: int
-) -> Iterator[list[np.ndarray]]:
+    utterances: Iterable[tuple[str, np.ndarray]], segment_frames: int, shift: int, limit: int
+) -> Iterator[list[tuple[str, np.ndarray]]]:
     """Collect utterances up to `limit` segments; one that has more is a group of its own."""
-    group: list[np.ndarray] = []
+    group: list[tuple[str, np.ndarray]] = []
     held = 0
-    for frames in utterances:
+    for utterance_id, frames in utterances:
         (count,) = segment_counts(np.array([len(frames)]), segment_frames, shift).tolist()
         if group and held + count > limit:
             yield group
             group, held = [], 0
-        group.append(frames)
+        group.append((utterance_id, frames))
         held += count
     if group:
         yield group
@@ -95,13 +78,15 @@ def _groups(
 
 @torch.inference_mode()
 def _infer_group(
-    trained: TrainedModel, group: Sequence[np.ndarray], shift: int, limit: int
-) -> list[UtteranceLatents]:
+    trained: TrainedModel, group: Sequence[tuple[str, np.ndarray]], shift: int, limit: int
+) -> Latents:
     """Infer a group; its frames go to the device once and are cut into segments there."""
     device, segment_frames = _device(trained), trained.segments.frames
-    lengths = np.array([len(frames) for frames in group])
-    grid = grid_segments(np.cumsum(lengths) - lengths, lengths, segment_frames, shift)
-    frames = torch.from_numpy(np.concatenate(group, dtype=np.float32)).to(device)
+    utterance_ids, arrays = zip(*group, strict=True)
+    lengths = np.array([len(frames) for frames in arrays])
+    first_rows = np.cumsum(lengths) - lengths
+    grid = grid_segments(first_rows, lengths, segment_frames, shift)
+    frames = torch.from_numpy(np.concatenate(arrays, dtype=np.float32)).to(device)
     starts = torch.from_numpy(grid.starts).to(device)
     parts = [
         _fetch(posteriors(trained.network, gather(frames, part, segment_frames)))
@@ -112,12 +97,16 @@ def _infer_group(
     shrinkage = (params.z2_std / params.mu2_std) ** 2
     # Fetched means are summed, so that the order is the same on every device and in every run.
     mu2 = infer_mu2(found["z2_mean"], torch.from_numpy(grid.utterance), len(group), shrinkage)
-    ends = np.cumsum(np.bincount(grid.utterance))[:-1]
-    split = {name: np.split(value.numpy(), ends) for name, value in found.items()}
-    return [
-        UtteranceLatents(**{name: values[row] for name, values in split.items()}, mu2=one)
-        for row, one in enumerate(mu2.numpy())
-    ]
+    counts = np.bincount(grid.utterance)
+    return Latents(
+        utterance_ids=utterance_ids,
+        offsets=np.cumsum(counts) - counts,
+        lengths=counts,
+        starts=(grid.starts - first_rows[grid.utterance]).astype(np.int32),
+        mu2=mu2.numpy(),
+        segment_frames=segment_frames,
+        **{name: values.numpy() for name, values in found.items()},
+    )
 
 
 def _fetch(found: Posteriors) -> dict[str, Tensor]:
@@ -144,7 +133,7 @@ def infer_latents(
         packed: normalized frames.
         shift: frames between the starts of two segments.
         label: of a progress bar over the utterances; without one there is none.
-        group_segments: as `infer_utterances` takes it.
+        group_segments: as `infer_groups` takes it.
     """
     if packed.rows.shape[1] != trained.network.mels:
         raise ArtifactError(
@@ -154,12 +143,13 @@ def infer_latents(
     order = sorted_positions(packed.utterance_ids)
     latents = _room(trained, packed, shift, order)
     walk = progress_bar(order, label, "utt") if label else order
-    utterances = (packed[position] for position in walk)
-    found = infer_utterances(trained, utterances, shift, group_segments)
-    for row, ((_, segments), one) in enumerate(zip(latents.slices(), found, strict=True)):
+    utterance, segment = 0, 0
+    for found in infer_groups(trained, packed.items(walk), shift, group_segments):
+        utterances = slice(utterance, utterance := utterance + len(found.mu2))
+        segments = slice(segment, segment := segment + len(found.starts))
+        latents.mu2[utterances] = found.mu2
         for name in PER_SEGMENT:
-            getattr(latents, name)[segments] = getattr(one, name)
-        latents.mu2[row] = one.mu2
+            getattr(latents, name)[segments] = getattr(found, name)
     return latents
 
 
@@ -184,45 +174,11 @@ def _room(trained: TrainedModel, packed: Packed, shift: int, order: Sequence[int
     )
 
 
-def sorted_positions(utterance_ids: Sequence[str]) -> list[int]:
-    """Order positions by utterance id."""
-    return sorted(range(len(utterance_ids)), key=lambda position: utterance_ids[position])
-
-
-@dataclass(frozen=True)
-class FactorGrid:
-    """Segments decoded from every pair of a content and a speaker.
-
-    Attributes:
-        originals: `[segment, frame, mel]`.
-        reconstructions: decoder means from each segment's own z1 and z2, same shape.
-        grid: `[z1 of, z2 of, frame, mel]`, decoder means.
-    """
-
-    originals: np.ndarray
-    reconstructions: np.ndarray
-    grid: np.ndarray
-
-
-@torch.inference_mode()
-def factor_grid(trained: TrainedModel, segments: Tensor) -> FactorGrid:
-    """Decode z1 of segment i with z2 of segment j, for all pairs, from posterior means.
-
-    Args:
-        trained: the model.
-        segments: `[frame, segment, mel]`, normalized.
-
-    Source:
-        paper-map: factor-grid.
-    """
-    count, frames = segments.shape[1], segments.shape[0]
-    found = posteriors(trained.network, segments)
-    z1 = found.z1.mean.repeat_interleave(count, dim=0)
-    z2 = found.z2.mean.repeat(count, 1)
-    decoded = trained.network.decode(z1, z2, frames).mean.permute(1, 0, 2).cpu().numpy()
-    grid = decoded.reshape(count, count, *decoded.shape[1:])
-    return FactorGrid(
-        originals=segments.permute(1, 0, 2).cpu().numpy(),
-        reconstructions=grid[np.arange(count), np.arange(count)],
-        grid=grid,
-    )
+def count_latents(latents: Latents) -> dict[str, int]:
+    """Count utterances, segments, and the dimensions that are in use."""
+    return {
+        "utterances": len(latents.utterance_ids),
+        "segments": len(latents.starts),
+        "active_z1": int((latents.z1_mean.var(axis=0) > ACTIVE_VARIANCE).sum()),
+        "active_z2": int((latents.z2_mean.var(axis=0) > ACTIVE_VARIANCE).sum()),
+    }

@@ -16,10 +16,10 @@ PER_SEGMENT = ("z1_mean", "z1_log_variance", "z2_mean", "z2_log_variance")
 
 @dataclass(frozen=True)
 class Latents:
-    """Posteriors of all segments of a split, utterances sorted by id.
+    """Posteriors of the segments of utterances, and their mu2: of a split, sorted by id.
 
     Attributes:
-        utterance_ids: sorted.
+        utterance_ids: in the order of all else.
         offsets, lengths: `[utterance]` int64, in segments.
         starts: `[segment]` int32, first frame of the segment in its utterance.
         z1_mean, z1_log_variance: `[segment, z1]` float32, given the mean of z2.
@@ -52,7 +52,7 @@ class Latents:
         return np.asarray(np.repeat(np.arange(len(self.lengths)), self.lengths))
 
     @property
-    def centre_frames(self) -> np.ndarray:
+    def center_frames(self) -> np.ndarray:
         """Frame in the middle of each segment, `[segment]`; of an even length, the earlier one."""
         return np.asarray(self.starts + (self.segment_frames - 1) // 2)
 

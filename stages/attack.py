@@ -41,11 +41,11 @@ class Params(Evaluated):
     attack: AttackParams
 
 
-def read_codes(latents: Path, controls: Path, fbank: Path, split: str) -> dict[str, Packed]:
+def read_codes(latents: Path, baselines: Path, fbank: Path, split: str) -> dict[str, Packed]:
     """Read every kind of code of one split."""
     return code_sequences(
         read_latents(latents / f"{split}.safetensors"),
-        read_latents(controls / "untrained_latents" / f"{split}.safetensors"),
+        read_latents(baselines / "untrained_latents" / f"{split}.safetensors"),
         read_packed(fbank / split),
     )
 
@@ -76,13 +76,13 @@ def closed_set_metrics(found: ClosedSet) -> dict[str, float | int]:
 
 def main() -> None:
     """Run the stage."""
-    corpus_path, fbank, latents, controls, metrics_path = parse_paths(
-        __doc__, "corpus", "fbank", "latents", "controls", "metrics"
+    corpus_path, fbank, latents, baselines, metrics_path = parse_paths(
+        __doc__, "corpus", "fbank", "latents", "baselines", "metrics"
     )
     params = read_params(Params)
     asked, seed = params.attack, params.seed
     known = {item.utterance_id: item for item in read_corpus(corpus_path).utterances}
-    codes = {split: read_codes(latents, controls, fbank, split) for split in SPLITS}
+    codes = {split: read_codes(latents, baselines, fbank, split) for split in SPLITS}
     utterances = {
         split: [known[name] for name in codes[split]["z1"].utterance_ids] for split in SPLITS
     }

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fhvae.acoustics.conditioning import CLEAN, clean_draws, write_conditioned
+from fhvae.acoustics.conditions import CLEAN, clean_draws, write_conditioned
 from fhvae.acoustics.summary import summarize_conditions
 from fhvae.commandline import parse_paths, run
 from fhvae.corpus.store import read_corpus

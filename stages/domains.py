@@ -3,8 +3,7 @@
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from fhvae.acoustics.copies import Draws, write_copies
-from fhvae.acoustics.preparation import prepare
+from fhvae.acoustics.render import Draws, prepare, write_copies
 from fhvae.acoustics.summary import draws_table, summarize, summarize_noises
 from fhvae.commandline import parse_paths, run
 from fhvae.corpus.store import read_corpus
@@ -38,7 +37,7 @@ def main() -> None:
             folder = stack.enter_context(new_folder(path))
             draws: list[Draws] = []
             for plan in plans:
-                drawn = write_copies(folder, plan.copies, prepared.workshop)
+                drawn = write_copies(folder, plan.copies, prepared.front_end)
                 metrics.setdefault(plan.domain, {})[plan.split] = summarize(drawn)
                 draws += drawn
             write_csv(folder / "draws.csv", draws_table(draws))

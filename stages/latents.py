@@ -7,9 +7,8 @@ from fhvae.corpus.store import read_corpus
 from fhvae.device import choose_device
 from fhvae.files.atomic import new_folder, write_metrics
 from fhvae.files.packed import read_packed
-from fhvae.inference import infer_latents
-from fhvae.latents import Latents, write_latents
-from fhvae.model.gaussian import ACTIVE_VARIANCE
+from fhvae.inference import count_latents, infer_latents
+from fhvae.latents import write_latents
 from fhvae.model.weights import read_model
 from fhvae.params.asked import read_params
 from fhvae.params.latents import LatentsParams
@@ -20,16 +19,6 @@ class Params:
     """What the stage reads of params.yaml."""
 
     latents: LatentsParams
-
-
-def split_metrics(latents: Latents) -> dict[str, int]:
-    """Count utterances, segments, and the dimensions that are in use."""
-    return {
-        "utterances": len(latents.utterance_ids),
-        "segments": len(latents.starts),
-        "active_z1": int((latents.z1_mean.var(axis=0) > ACTIVE_VARIANCE).sum()),
-        "active_z2": int((latents.z2_mean.var(axis=0) > ACTIVE_VARIANCE).sum()),
-    }
 
 
 def main() -> None:
@@ -45,7 +34,7 @@ def main() -> None:
             packed = read_packed(fbank / split)
             latents = infer_latents(trained, packed, params.latents.shift, f"latents {split}")
             write_latents(folder / f"{split}.safetensors", latents)
-            report[split] = split_metrics(latents)
+            report[split] = count_latents(latents)
     write_metrics(metrics, report)
 
 

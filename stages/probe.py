@@ -35,8 +35,8 @@ class Params(Evaluated):
 
 def main() -> None:
     """Run the stage."""
-    names = "corpus", "fbank", "latents", "model", "controls", "domains", "metrics", "plots"
-    *inputs, metrics_path, plots = parse_paths(__doc__, *names)
+    names = "corpus", "fbank", "f0", "latents", "model", "baselines", "domains"
+    *inputs, metrics_path, plots = parse_paths(__doc__, *names, "metrics", "plots")
     params, folders = read_params(Params), Folders(*inputs)
     full = params.protocol == "full"
     shift, seed = params.latents.shift, params.seed

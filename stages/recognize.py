@@ -29,12 +29,12 @@ def main() -> None:
     """Run the stage."""
     frames = ("fbank", "train-domains", "test-domains")
     outputs = ("edits", "metrics")
-    corpus, *found_at, trained, controls, baselines, edits, metrics = parse_paths(
-        __doc__, "corpus", *frames, "model", "controls", "baselines", *outputs
+    corpus, *found_at, trained, untrained, baselines, edits, metrics = parse_paths(
+        __doc__, "corpus", *frames, "model", "untrained", "baselines", *outputs
     )
     params = read_params(Params)
     budget, seed = params.recognition.under(params.protocol), params.seed
-    paths, models = FramePaths(*found_at), Models(trained, controls / "untrained")
+    paths, models = FramePaths(*found_at), Models(trained, untrained)
     materials = gather_materials(read_corpus(corpus), paths, budget, seed)
     compared = read_edits(baselines)
     with new_folder(edits) as folder, TemporaryDirectory(dir=edits.parent) as scratch:

@@ -2,14 +2,11 @@
 
 from dataclasses import dataclass
 
-from fhvae.baselines.pca import fit_pca
+from fhvae.baselines.pca import read_pca
 from fhvae.commandline import parse_paths, run
 from fhvae.corpus.store import read_corpus
 from fhvae.files.atomic import new_folder, write_metrics
-from fhvae.files.packed import read_packed
 from fhvae.params.asked import read_params
-from fhvae.params.latents import LatentsParams
-from fhvae.params.model import ModelParams
 from fhvae.params.recognition import RecognitionParams
 from fhvae.params.run import Evaluated
 from fhvae.params.segments import SegmentsParams
@@ -17,7 +14,6 @@ from fhvae.recognition.cells import plan_jobs, run_jobs, write_edits
 from fhvae.recognition.conditions import FramePaths, gather_materials
 from fhvae.recognition.inputs import frame_inputs
 from fhvae.recognition.summary import collect, summarize
-from fhvae.seeds import generator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,24 +21,19 @@ class Params(Evaluated):
     """What the stage reads of params.yaml."""
 
     segments: SegmentsParams
-    model: ModelParams
-    latents: LatentsParams
     recognition: RecognitionParams
 
 
 def main() -> None:
     """Run the stage."""
-    corpus, fbank, train_domains, test_domains, edits, metrics = parse_paths(
-        __doc__, "corpus", "fbank", "train-domains", "test-domains", "edits", "metrics"
+    corpus, fbank, train_domains, test_domains, pca, edits, metrics = parse_paths(
+        __doc__, "corpus", "fbank", "train-domains", "test-domains", "pca", "edits", "metrics"
     )
     params = read_params(Params)
     budget = params.recognition.under(params.protocol)
     frames = FramePaths(fbank, train_domains, test_domains)
     materials = gather_materials(read_corpus(corpus), frames, budget, params.seed)
-    # that of the stage controls, fitted anew: what is read from there would depend on the FHVAE
-    sizes = params.segments.frames, params.latents.shift, params.model.z1
-    pca = fit_pca(read_packed(fbank / "train"), *sizes, generator(params.seed, "pca"))
-    inputs = frame_inputs(frames, pca, params.segments.frames, budget.shift)
+    inputs = frame_inputs(frames, read_pca(pca), params.segments.frames, budget.shift)
     with new_folder(edits) as folder:
         found = run_jobs(plan_jobs(inputs, materials, budget, params.seed))
         write_edits(folder, found.table)

@@ -27,7 +27,7 @@ from fhvae.verification.summary import (
 from fhvae.verification.trial_lists import find_utterances
 from fhvae.verification.vectors import Sources, read_vectors
 
-INPUTS = ("corpus", "fbank", "latents", "ivectors", "controls")
+INPUTS = ("fbank", "latents", "ivectors", "baselines", "controls")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,12 +39,12 @@ class Params(Evaluated):
 
 def main() -> None:
     """Run the stage."""
-    corpus_path, fbank, latents, ivectors, controls, scores, metrics_path, plots = parse_paths(
-        __doc__, *INPUTS, "scores", "metrics", "plots"
+    corpus_path, *inputs, scores, metrics_path, plots = parse_paths(
+        __doc__, "corpus", *INPUTS, "scores", "metrics", "plots"
     )
     params = read_params(Params)
     corpus = read_corpus(corpus_path)
-    sources = Sources(fbank, latents, ivectors, controls)
+    sources = Sources(*inputs)
     vectors = {split: read_vectors(sources, split, params.seed) for split in SPLITS}
     utterances = {
         split: find_utterances(own["mu2"].utterance_ids, corpus.split(split))

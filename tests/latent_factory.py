@@ -21,7 +21,12 @@ SHIFT = 4
 HOP_S = 0.01
 PHONE_NAMES = ("aa", "iy", "s", "t")
 Z1, Z2, MELS, RANK = 3, 4, 7, 6
-CONTROL_NOISE = {"untrained_latents": 1.5, "mean_removed": 0.5, "level": 0.2}
+# of mu2 that are made otherwise, by their folder
+OTHER_MU2 = {
+    "baselines/untrained_latents": 1.5,
+    "controls/mean_removed": 0.5,
+    "controls/level": 0.2,
+}
 
 
 def make_utterances(
@@ -51,9 +56,9 @@ def segment_phones(utterance: Utterance, segments: int) -> list[str]:
 
 
 def alignment(utterance: Utterance, segments: int) -> tuple[Phone, ...]:
-    """Lay the phones of `segment_phones` out so that each holds its segment's centre frame."""
-    centre = (SEGMENT_FRAMES - 1) // 2
-    times = [(place * SHIFT + centre - 1) * HOP_S for place in range(segments + 1)]
+    """Lay the phones of `segment_phones` out so that each holds its segment's center frame."""
+    center = (SEGMENT_FRAMES - 1) // 2
+    times = [(place * SHIFT + center - 1) * HOP_S for place in range(segments + 1)]
     return tuple(
         Phone(round(start, 3), round(end, 3), name)
         for start, end, name in zip(
@@ -139,15 +144,13 @@ def make_pca(mels: int = MELS, dimensions: int = Z1) -> Pca:
     return Pca(np.zeros(size, np.float32), directions.astype(np.float32))
 
 
-def write_controls(
-    folder: Path, by_split: Mapping[str, Sequence[Utterance]], segments: int
-) -> None:
-    """Write PCA and the latents of all controls, as the stage controls does."""
-    write_pca(folder / "pca.safetensors", make_pca())
-    for control, noise in CONTROL_NOISE.items():
+def write_others(folder: Path, by_split: Mapping[str, Sequence[Utterance]], segments: int) -> None:
+    """Write PCA and latents that others are compared with, as baselines and controls do."""
+    write_pca(folder / "baselines" / "pca.safetensors", make_pca())
+    for other, noise in OTHER_MU2.items():
         for place, (split, utterances) in enumerate(by_split.items()):
             latents = make_latents(utterances, noise, segments, seed=100 + place)
-            write_latents(folder / control / f"{split}.safetensors", latents)
+            write_latents(folder / other / f"{split}.safetensors", latents)
 
 
 def write_fake_run(
@@ -158,7 +161,7 @@ def write_fake_run(
     segments: int = 6,
     with_phones: bool = True,
 ) -> None:
-    """Write corpus, fbank, latents, ivectors and controls of all splits, as stages leave them."""
+    """Write what stages before the evaluation leave, of all splits."""
     utterances = [
         utterance
         for split, count in speakers.items()
@@ -179,4 +182,4 @@ def write_fake_run(
         write_frames(folder / "fbank" / split, make_frames(latents, seed=place))
         write_ivectors(folder / "ivectors" / split, latents)
     by_split = {split: [one for one in utterances if one.split == split] for split in speakers}
-    write_controls(folder / "controls", by_split, segments)
+    write_others(folder, by_split, segments)

@@ -1,6 +1,6 @@
 """What the stage probe needs beside latents: a model, an untrained one, PCA, noisy copies."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from safetensors.numpy import save_file
 from fhvae.corpus.manifest import Utterance
 from fhvae.device import choose_device
 from fhvae.features.normalize import Normalizer, write_normalizer
-from fhvae.files.packed import read_packed
+from fhvae.files.packed import PackedWriter, read_packed
 from fhvae.inference import infer_latents
 from fhvae.latents import Latents, write_latents
 from fhvae.model.network import new_network
@@ -73,21 +73,31 @@ def write_network(folder: Path, seed: int) -> TrainedModel:
     return read_model(folder, choose_device())
 
 
-def write_controls(folder: Path) -> None:
-    """Add `model`, `controls` and `domains` to the folder of a fake run."""
+def write_f0(folder: Path, tracks: Mapping[str, Sequence[float]]) -> None:
+    """Write the F0 of every utterance of a fake run; three unvoiced frames where none is given."""
+    for split, speakers in SPEAKERS.items():
+        with PackedWriter(folder / split, "float64") as writer:
+            for item in make_utterances(split, speakers, EACH):
+                track = tracks.get(item.utterance_id, (0.0, 0.0, 0.0))
+                writer.append(item.utterance_id, np.array(track))
+
+
+def write_coders(folder: Path) -> None:
+    """Add `f0`, `model`, `baselines` and `domains` to the folder of a fake run."""
+    write_f0(folder / "f0", {})
     write_network(folder / "model", seed=1)
-    untrained = write_network(folder / "controls" / "untrained", seed=2)
+    untrained = write_network(folder / "baselines" / "untrained", seed=2)
     directions = np.linalg.qr(np.random.default_rng(3).normal(size=(SEGMENT_FRAMES * MELS, Z1)))[0]
     save_file(
         {
             "mean": np.zeros(SEGMENT_FRAMES * MELS, np.float32),
             "directions": directions.astype(np.float32),
         },
-        folder / "controls" / "pca.safetensors",
+        folder / "baselines" / "pca.safetensors",
     )
     for split in SPEAKERS:
         latents = infer_latents(untrained, read_packed(folder / "fbank" / split), SHIFT)
-        write_latents(folder / "controls" / "untrained_latents" / f"{split}.safetensors", latents)
+        write_latents(folder / "baselines" / "untrained_latents" / f"{split}.safetensors", latents)
     clean = read_packed(folder / "fbank" / "test")
     for snr_db in (20, 0):
         louder = np.asarray(clean.rows) + np.float32(2 - snr_db / 10)

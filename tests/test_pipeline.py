@@ -52,7 +52,7 @@ def test_a_stage_runs_its_own_script_depends_on_it_and_writes_its_metrics(name):
 @each_stage
 def test_every_path_of_the_command_is_declared_and_every_output_is_given(name):
     stage = STAGES[name]
-    given = [PurePosixPath(path) for path in re.findall(r"--[a-z-]+ (\S+)", stage["cmd"])]
+    given = [PurePosixPath(path) for path in re.findall(r"--[a-z0-9-]+ (\S+)", stage["cmd"])]
     declared = [
         PurePosixPath(path)
         for path in (*stage["deps"], *outputs(stage, "outs", "metrics", "plots"))

@@ -1,59 +1,122 @@
-"""The noises themselves: drawn, summed from voices, or cut from a recording."""
+"""What noise is made of: recordings that sound, voices of others, the spectrum of speech.
 
+Recorded noise is a folder with manifest.csv (noise_id, path, class) and audio files.
+"""
+
+import logging
 from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
-from fhvae.acoustics.activity import FRAME, active_frames, active_samples
-from fhvae.acoustics.plan import BABBLE, FOLDER, HUM, SPEECH_SHAPED, Copy
+from fhvae.acoustics.sounds import FRAME, active_frames, active_samples, read_sound
 from fhvae.corpus.audio import read_audio
-from fhvae.corpus.signals import coloured_noise, from_int16, hum, rms, shaped_noise
+from fhvae.corpus.manifest import read_table
+from fhvae.corpus.signals import from_int16, rms
 from fhvae.errors import CorpusError
 from fhvae.features.extraction import Clip
+from fhvae.parallel import map_in_order
+from fhvae.params.domains import DomainsParams
 from fhvae.seeds import generator
 
+BABBLE, FOLDER, HUM, SPEECH_SHAPED = "babble", "folder", "hum", "speech_shaped"  # kinds of noise
+COLUMNS = ("noise_id", "path", "class")
+MIN_ACTIVE = 0.5  # one bark or sneeze would leave most of an utterance clean
 SPECTRUM_POINTS = 512  # 31 Hz apart: formants, no harmonics
 SPECTRUM_UTTERANCES = 500  # a seeded sample of the training utterances beyond this
 
-
-def read_sound(clip: Clip) -> np.ndarray:
-    """Read an utterance, `[sample]` float64, full scale 1.
-
-    Raises:
-        CorpusError: it is silent throughout: it has no level and no spectrum.
-    """
-    samples = clip.samples()
-    if not samples.any():
-        raise CorpusError(f"utterance {clip.utterance_id} must hold sound, every sample is 0")
-    return from_int16(samples)
+log = logging.getLogger(__name__)
 
 
-def make_noise(
-    copy: Copy, active: np.ndarray, speech_power: np.ndarray | None, range_db: float
-) -> np.ndarray:
-    """Make the noise of a copy, at any level.
+@dataclass(frozen=True)
+class NoiseRecording:
+    """One recorded noise; `kind` is its class, such as rain."""
+
+    noise_id: str
+    path: Path
+    kind: str
+
+
+@dataclass(frozen=True)
+class NoiseFolder:
+    """The recordings that sound at least half of their time, and those left out: they pause."""
+
+    kept: tuple[NoiseRecording, ...]
+    left_out: tuple[NoiseRecording, ...]
+
+
+def recorded_noises(domains: DomainsParams) -> NoiseFolder | None:
+    """Read the folder of recorded noise, where the params name one."""
+    if domains.noise_path is None:
+        return None
+    return read_noise_folder(Path(domains.noise_path), domains.active_range_db)
+
+
+def read_noise_folder(folder: Path, range_db: float) -> NoiseFolder:
+    """Read manifest.csv and decode each recording once, to leave out those that mostly pause.
 
     Args:
-        copy: its plan.
-        active: `[sample]` bool, where the utterance speaks.
-        speech_power: `[frequency]`, for speech-shaped noise.
-        range_db: below the loud parts of a voice or recording; further down it pauses.
+        folder: `domains.noise_path`.
+        range_db: what lies further below the loud parts of a recording is a pause.
 
-    Returns:
-        `[sample]`, as long as `active`, never silent throughout the active part.
+    Raises:
+        CorpusError: the manifest or a recording cannot be used, or all are left out.
     """
-    random = generator(copy.seed, "domain noise", copy.clip.utterance_id)
-    if copy.noise == BABBLE:
-        voices = [read_sound(clip) for clip in copy.voices]
-        return sum_voices(voices, active, range_db, random)
-    if copy.noise == FOLDER and copy.recording is not None:
-        samples = read_audio(copy.recording.path, copy.recording.noise_id, noun="noise")
-        return looped(from_int16(samples), active, range_db, random)
-    if copy.noise == SPEECH_SHAPED and speech_power is not None:
-        return shaped_noise(len(active), speech_power, random)
-    if copy.noise == HUM:
-        return hum(len(active), random)
-    return coloured_noise(len(active), copy.noise, random)
+    recordings = read_noise_manifest(folder)
+    with closing(map_in_order(partial(_sounds, range_db), recordings, "noises")) as found:
+        sounding = list(found)
+    kept = tuple(one for one, holds in zip(recordings, sounding, strict=True) if holds)
+    left_out = tuple(one for one, holds in zip(recordings, sounding, strict=True) if not holds)
+    if not kept:
+        raise CorpusError(
+            f"{folder}: one recording at least must sound in {MIN_ACTIVE:.0%} of its time, "
+            f"none of {len(recordings)} does"
+        )
+    if left_out:
+        log.warning(
+            "%d of %d noises pause for more than half of their time and are left out: %s",
+            len(left_out), len(recordings), ", ".join(one.noise_id for one in left_out),
+        )  # fmt: skip
+    return NoiseFolder(kept, left_out)
+
+
+def read_noise_manifest(folder: Path) -> Sequence[NoiseRecording]:
+    """Read the rows of manifest.csv, sorted by noise_id.
+
+    Raises:
+        CorpusError: the table is missing or broken, an id is empty or there twice, or a path
+            names no file.
+    """
+    path = folder / "manifest.csv"
+    found: dict[str, NoiseRecording] = {}
+    rows = read_table(path, COLUMNS).to_dict("records")
+    for number, row in enumerate(rows, start=2):
+        name, audio = row["noise_id"], folder / row["path"]
+        if not name or name in found:
+            raise CorpusError(
+                f"{path} row {number}: noise_id must be a name that occurs once, got {name!r}"
+            )
+        if not row["path"] or not audio.is_file():
+            raise CorpusError(
+                f"{path} row {number}: path of {name} must name a file, "
+                f"{row['path']!r} is not there"
+            )
+        found[name] = NoiseRecording(name, audio, row["class"])
+    if not found:
+        raise CorpusError(f"{path} must have a row per recording, it has none")
+    return [found[name] for name in sorted(found)]
+
+
+def _sounds(range_db: float, recording: NoiseRecording) -> bool:
+    return bool(active_frames(read_noise(recording), range_db).mean() >= MIN_ACTIVE)
+
+
+def read_noise(recording: NoiseRecording) -> np.ndarray:
+    """Decode a recording, `[sample]` float64 at 16 kHz, full scale 1."""
+    return from_int16(read_audio(recording.path, recording.noise_id, noun="noise"))
 
 
 def sum_voices(

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from fhvae.acoustics import aurora
-from fhvae.acoustics.recordings import NoiseRecording
+from fhvae.acoustics.noises import BABBLE, FOLDER, NoiseRecording
 from fhvae.corpus.manifest import Utterance
 from fhvae.corpus.store import Speakers
 from fhvae.errors import ArtifactError, CorpusError
@@ -24,7 +24,6 @@ from fhvae.files.packed import read_packed
 from fhvae.seeds import generator
 
 NOISE = "noise"
-BABBLE, FOLDER, HUM, SPEECH_SHAPED = "babble", "folder", "hum", "speech_shaped"
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fhvae.acoustics.copies import Draws
-from fhvae.acoustics.recordings import NoiseFolder
+from fhvae.acoustics.noises import NoiseFolder
+from fhvae.acoustics.render import Draws
 
 DECIMALS = 6
 SNR_DECIMALS = 3

@@ -85,9 +85,9 @@ def read_pca(path: Path) -> Pca:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    check_readable(path, "controls")
+    check_readable(path, "baselines")
     try:
         arrays = load_file(path)
         return Pca(arrays["mean"], arrays["directions"])
     except (SafetensorError, KeyError) as error:
-        raise ArtifactError(f"{path} holds no PCA ({error}); rerun the stage controls") from error
+        raise ArtifactError(f"{path} holds no PCA ({error}); rerun the stage baselines") from error

@@ -1,17 +1,14 @@
-"""Mean log F0 of an utterance, from its autocorrelation (Boersma, 1993).
+"""F0 from the autocorrelation of frames (Boersma, 1993).
 
-A frame's F0 is the lag at which it resembles itself most. The autocorrelation is divided by
-that of the window, so a periodic frame reaches 1 at its period; a small cost of long lags keeps
-the period from being taken twice.
+A frame's F0 is the inverse of the lag at which it resembles itself most. The autocorrelation is
+divided by that of the window, so a periodic frame reaches 1 at its period; a small cost of long
+lags keeps the period from being taken twice.
 """
-
-from collections.abc import Mapping
 
 import numpy as np
 
+from fhvae.features.extraction import Clip
 from fhvae.features.fbank import SAMPLE_RATE_HZ
-from fhvae.files.packed import Packed
-from fhvae.parallel import map_in_order
 
 FRAME = 1024  # samples, 64 ms: four periods of the lowest F0
 HOP = 320  # samples, 20 ms
@@ -19,26 +16,41 @@ LOWEST_HZ, HIGHEST_HZ = 62.5, 400.0
 OCTAVE_COST = 0.02  # of the autocorrelation, per octave of lag
 VOICED = 0.6  # autocorrelation at the period, at least
 LOUD = 0.03  # of the loudest frame's amplitude, at least
-CHUNK = 32  # utterances sent to a worker at a time
+UNVOICED = 0.0  # in place of an F0
 
 
-def mean_log_f0(samples: np.ndarray) -> float | None:
-    """Average the natural log of F0 in Hz over the voiced frames; None where there is none.
+def track_f0(samples: np.ndarray) -> np.ndarray:
+    """Follow F0 through an utterance.
 
     Args:
         samples: `[sample]` int16 at 16 kHz.
+
+    Returns:
+        `[frame]` float64 in Hz, `UNVOICED` where no voice is heard. Frame k holds the 64 ms from
+        k * 20 ms on; an utterance shorter than that has none.
     """
     if len(samples) < FRAME:
-        return None
+        return np.empty(0)
     frames = np.lib.stride_tricks.sliding_window_view(samples, FRAME)[::HOP].astype(np.float64)
     frames = frames - frames.mean(axis=1, keepdims=True)
     loudness = np.sqrt(np.square(frames).mean(axis=1))
-    heard = frames[(loudness > 0) & (loudness >= LOUD * loudness.max())]
-    if len(heard) == 0:
-        return None
-    lags, strengths = _periods(heard)
-    voiced = lags[strengths >= VOICED]
-    return float(np.log(SAMPLE_RATE_HZ / voiced).mean()) if len(voiced) else None
+    heard = (loudness > 0) & (loudness >= LOUD * loudness.max())
+    f0 = np.full(len(frames), UNVOICED)
+    if heard.any():
+        lags, strengths = _periods(frames[heard])
+        f0[heard] = np.where(strengths >= VOICED, SAMPLE_RATE_HZ / lags, UNVOICED)
+    return f0
+
+
+def track_clip(clip: Clip) -> np.ndarray:
+    """Follow F0 through an utterance of a packed file, as `track_f0`."""
+    return track_f0(clip.samples())
+
+
+def mean_log_f0(f0: np.ndarray) -> float | None:
+    """Average the natural log of F0 in Hz over the voiced frames; None where there is none."""
+    voiced = f0[f0 != UNVOICED]
+    return float(np.log(voiced).mean()) if len(voiced) else None
 
 
 def _periods(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -64,18 +76,3 @@ def _periods(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _autocorrelation(frames: np.ndarray) -> np.ndarray:
     spectrum = np.fft.rfft(frames, 2 * FRAME, axis=1)
     return np.fft.irfft(np.square(np.abs(spectrum)), axis=1)[:, :FRAME]
-
-
-def measure_f0(samples: Packed) -> Mapping[str, float | None]:
-    """Measure the mean log F0 of all utterances, by id."""
-    places = range(0, len(samples), CHUNK)
-    chunks = [
-        [np.array(samples[place]) for place in range(start, min(start + CHUNK, len(samples)))]
-        for start in places
-    ]
-    found = [one for part in map_in_order(_measure_all, chunks, "F0", unit="part") for one in part]
-    return dict(zip(samples.utterance_ids, found, strict=True))
-
-
-def _measure_all(utterances: list[np.ndarray]) -> list[float | None]:
-    return [mean_log_f0(samples) for samples in utterances]

@@ -7,7 +7,7 @@ several `.npy` (fhvae/files/shards.py); offsets in the index count through all o
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -84,10 +84,10 @@ class Packed:
         """Take the rows of an utterance; errors as `position`."""
         return self[self.position(utterance_id)]
 
-    def items(self) -> Iterator[tuple[str, np.ndarray]]:
-        """Walk over (utterance_id, rows) in packing order."""
-        for position, utterance_id in enumerate(self.utterance_ids):
-            yield utterance_id, self[position]
+    def items(self, positions: Iterable[int] | None = None) -> Iterator[tuple[str, np.ndarray]]:
+        """Walk over (utterance_id, rows), of all in packing order or of those at `positions`."""
+        for position in range(len(self)) if positions is None else positions:
+            yield self.utterance_ids[position], self[position]
 
     def place(self, position: int) -> Place:
         """Find the shard of the utterance at `position`."""
@@ -96,6 +96,11 @@ class Packed:
             return Place(0, offset)
         shard = int(np.searchsorted(self.rows.firsts, offset, side="right")) - 1
         return Place(shard, offset - int(self.rows.firsts[shard]))
+
+
+def sorted_positions(utterance_ids: Sequence[str]) -> list[int]:
+    """Order positions by utterance id."""
+    return sorted(range(len(utterance_ids)), key=lambda position: utterance_ids[position])
 
 
 class PackedWriter:

@@ -78,8 +78,20 @@ def segment_terms(
     Source:
         paper-map: segment-lower-bound. The z1 encoder sees the z2 *sample*.
     """
-    params = model.params
     z2_posterior = model.encode_z2(segments)
+    return terms_given_z2(model, segments, z2_posterior, mu2, segments_in_sequence, noise)
+
+
+def terms_given_z2(
+    model: Networks,
+    segments: Float[Tensor, "frame segment mel"],
+    z2_posterior: DiagonalGaussian,
+    mu2: Float[Tensor, "segment z2"],
+    segments_in_sequence: Float[Tensor, " segment"],
+    noise: torch.Generator,
+) -> SegmentTerms:
+    """Evaluate the bound as `segment_terms` does, where q(z2 | x) is known already."""
+    params = model.params
     z2 = z2_posterior.sample(noise)
     z1_posterior = model.encode_z1(segments, z2)
     z1 = z1_posterior.sample(noise)

@@ -1,4 +1,4 @@
-"""Names of domains: what a recording may be heard in, and kinds of noise."""
+"""Names of domains: what a recording may be heard in, in which order, and kinds of noise."""
 
 import typing
 from typing import Literal
@@ -18,3 +18,9 @@ AURORA_TEST: tuple[Domain, ...] = tuple(
 )
 
 Noise = Literal["white", "pink", "speech_shaped", "babble", "folder"]
+
+
+def by_noise(domain: str) -> tuple[str, int]:
+    """Sort noise20, noise10, noise5: the number is a signal-to-noise ratio in dB."""
+    letters = domain.rstrip("0123456789")
+    return letters, -int(domain[len(letters) :] or 0)

@@ -223,7 +223,7 @@ def _abx_codes(
     found = {"fbank": (plain, Timing(hop_ms, 0))}
     for name, network in networks.items():
         latents = infer_latents(network, frames, shift=1)
-        first = int(latents.centre_frames[0])
+        first = int(latents.center_frames[0])
         codes = {own: latents.z1_mean[segments] for own, segments in latents.slices()}
         found[name] = (codes, Timing(hop_ms, first))
     return found

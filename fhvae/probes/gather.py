@@ -9,7 +9,7 @@ from fhvae.baselines.pca import read_pca
 from fhvae.corpus.manifest import SPLITS, Utterance
 from fhvae.corpus.store import Corpus, read_corpus
 from fhvae.device import choose_device
-from fhvae.features.f0 import measure_f0
+from fhvae.features.f0 import mean_log_f0
 from fhvae.files.packed import Packed, read_packed
 from fhvae.latents import Latents, read_latents
 from fhvae.model.weights import read_model
@@ -26,9 +26,10 @@ class Folders:
 
     corpus: Path
     fbank: Path
+    f0: Path
     latents: Path
     model: Path
-    controls: Path
+    baselines: Path
     domains: Path
 
 
@@ -58,8 +59,8 @@ def gather(folders: Folders) -> Gathered:
         latents={split: read_latents(folders.latents / f"{split}.safetensors") for split in SPLITS},
         coders=Coders(
             trained=read_model(folders.model, device),
-            untrained=read_model(folders.controls / "untrained", device),
-            pca=read_pca(folders.controls / "pca.safetensors"),
+            untrained=read_model(folders.baselines / "untrained", device),
+            pca=read_pca(folders.baselines / "pca.safetensors"),
         ),
     )
 
@@ -72,7 +73,7 @@ def make_material(
     seed: int,
     stacked: bool,
 ) -> Material:
-    """Lay out rows of all splits, measure F0, and encode the noisy copies of test.
+    """Lay out rows of all splits, average F0, and encode the noisy copies of test.
 
     Args:
         gathered: what earlier stages left.
@@ -86,12 +87,13 @@ def make_material(
     rows = {}
     log_f0: dict[str, float | None] = {}
     for split in SPLITS:
-        latents = read_latents(folders.controls / "untrained_latents" / f"{split}.safetensors")
+        latents = read_latents(folders.baselines / "untrained_latents" / f"{split}.safetensors")
         controls = Controls(latents, coders.pca, stacked=stacked)
         rows[split] = segment_rows(
             gathered.latents[split], gathered.frames[split], corpus.split(split), controls
         )
-        log_f0 |= measure_f0(corpus.samples(split))
+        tracks = read_packed(folders.f0 / split)
+        log_f0 |= {name: mean_log_f0(f0) for name, f0 in tracks.items()}
     return Material(
         rows=rows,
         utterances=corpus.utterances,

@@ -131,7 +131,7 @@ def segment_rows(
     controls = controls or Controls()
     speakers = Speakers.of(utterances)
     _check_same_utterances(latents, frames, speakers)
-    centers = latents.centre_frames
+    centers = latents.center_frames
     offsets = np.zeros(len(centers), np.int64)
     for utterance_id, segments in latents.slices():
         place = frames.position(utterance_id)
@@ -196,7 +196,7 @@ def _check_same_segments(latents: Latents, untrained: Latents) -> None:
     if not (same and np.array_equal(latents.starts, untrained.starts)):
         raise ArtifactError(
             "the latents of the untrained network must be of the same segments as the latents, "
-            f"found {len(untrained.starts)} and {len(latents.starts)}; rerun controls"
+            f"found {len(untrained.starts)} and {len(latents.starts)}; rerun baselines"
         )
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fhvae.acoustics.aurora import MULTI, TESTS
-from fhvae.acoustics.order import by_noise
 from fhvae.corpus.manifest import SPLITS, Utterance
 from fhvae.corpus.store import Corpus
 from fhvae.errors import ArtifactError
 from fhvae.files.packed import read_packed
+from fhvae.params.domain_names import by_noise
 from fhvae.params.recognition import RecognizerParams
 from fhvae.recognition.labels import Labels, make_labels, row_count, rows_needed
 from fhvae.seeds import generator

@@ -151,7 +151,7 @@ def frame_inputs(paths: FramePaths, pca: Pca, window: int, shift: int) -> list[I
     if len(pca.mean) != window * mels:
         raise ArtifactError(
             f"the PCA must be of segments of {window} frames and {mels} mel bands, "
-            f"it has {len(pca.mean)} inputs; rerun the stage controls"
+            f"it has {len(pca.mean)} inputs; rerun the stage baselines"
         )
     return [
         Input("fbank", paths, partial(stacked_rows, window=shift, shift=shift)),

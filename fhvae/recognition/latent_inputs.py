@@ -10,7 +10,7 @@ import torch
 
 from fhvae.device import choose_device
 from fhvae.files.packed import PackedWriter, read_packed
-from fhvae.inference import infer_utterances
+from fhvae.inference import infer_groups
 from fhvae.model.weights import TrainedModel, read_model
 from fhvae.parallel import map_in_order
 from fhvae.params.recognition import RecognizerParams
@@ -54,30 +54,30 @@ class Chunk:
 
 
 def latent_rows(
-    trained: TrainedModel, utterances: Iterable[np.ndarray], shift: int
+    trained: TrainedModel, utterances: Iterable[tuple[str, np.ndarray]], shift: int
 ) -> Iterator[np.ndarray]:
     """Infer the rows of utterances: the posterior mean of z1, then mu2, repeated.
 
     Args:
         trained: the model.
-        utterances: `[frame, mel]` each, normalized.
+        utterances: id and frames `[frame, mel]` each, normalized.
         shift: frames between two rows.
 
     Yields:
         `[row, z1 + z2]` float32; mu2 is in closed form over the segments of these rows.
     """
     window = trained.segments.frames
-    extended = (extend(frames, window, shift) for frames in utterances)
-    for found in infer_utterances(trained, extended, shift):
-        mu2 = np.broadcast_to(found.mu2, found.z2_mean.shape)
-        yield np.concatenate([found.z1_mean, mu2], axis=1)
+    extended = ((name, extend(frames, window, shift)) for name, frames in utterances)
+    for found in infer_groups(trained, extended, shift):
+        rows = np.concatenate([found.z1_mean, found.mu2[found.segment_utterance]], axis=1)
+        yield from np.split(rows, found.offsets[1:])
 
 
 def infer_chunk(chunk: Chunk) -> list[np.ndarray]:
     """Infer the rows of a few utterances, in a worker process."""
     trained = read_model(chunk.model, choose_device())
-    packed = read_packed(chunk.stem)
-    return list(latent_rows(trained, map(packed.__getitem__, chunk.positions), chunk.shift))
+    utterances = read_packed(chunk.stem).items(chunk.positions)
+    return list(latent_rows(trained, utterances, chunk.shift))
 
 
 def infer_file(model: Path, stem: Path, shift: int, label: str) -> Iterator[np.ndarray]:
@@ -95,7 +95,7 @@ def infer_file(model: Path, stem: Path, shift: int, label: str) -> Iterator[np.n
             yield from rows
     else:
         places = progress_bar(range(len(packed)), label, "utt")
-        yield from latent_rows(read_model(model, device), map(packed.__getitem__, places), shift)
+        yield from latent_rows(read_model(model, device), packed.items(places), shift)
 
 
 def write_latent_rows(

@@ -8,11 +8,11 @@ import torch
 
 from fhvae.model.gaussian import ACTIVE_VARIANCE, DiagonalGaussian, centred
 from fhvae.model.network import FHVAE
-from fhvae.model.objective import infer_mu2, segment_terms
+from fhvae.model.objective import infer_mu2, terms_given_z2
 from fhvae.params.segments import SegmentsParams
 from fhvae.segments import gather
 from fhvae.training.batches import SequenceData
-from fhvae.training.table import INFERENCE_BATCH, closed_form_table, sequence_grid
+from fhvae.training.table import INFERENCE_BATCH, sequence_grid, table_of_means, z2_posteriors
 
 Monitor = Callable[[np.ndarray, tuple[str, ...]], float | None]
 """Takes vectors `[utterance, dimension]` and their speakers, returns an EER or None."""
@@ -71,30 +71,34 @@ def evaluate_dev(
     """
     device = data.frames.device
     noise = torch.Generator(device).manual_seed(noise_seed)
-    mu2 = closed_form_table(network, data, segments)
     params = network.params
     sizes = (params.z1, params.z2)
     counts = data.segments_in_sequence(segments.frames, segments.shift)
     grid = sequence_grid(data, segments)
     starts, sequence = data.on_device(grid)
+    z2_parts = list(z2_posteriors(network, data, grid, segments.frames))
+    z2 = torch.cat([part.mean for part in z2_parts])
+    mu2 = table_of_means(z2, data, grid, params)
     sums = torch.zeros(5, dtype=torch.float64, device=device)
     kl_sums = [torch.zeros(size, dtype=torch.float64, device=device) for size in sizes]
-    z1_means, z2_means = [], []
-    for part, rows in zip(
-        torch.split(starts, INFERENCE_BATCH), torch.split(sequence, INFERENCE_BATCH), strict=True
+    z1_means = []
+    for part, rows, z2_part in zip(
+        torch.split(starts, INFERENCE_BATCH),
+        torch.split(sequence, INFERENCE_BATCH),
+        z2_parts,
+        strict=True,
     ):
         batch = gather(data.frames, part, segments.frames)
-        terms = segment_terms(network, batch, mu2[rows], counts[rows], noise)
+        terms = terms_given_z2(network, batch, z2_part, mu2[rows], counts[rows], noise)
         parts = (terms.lower_bound, terms.log_px, terms.kl_z1, terms.kl_z2, terms.log_pmu2)
         sums += torch.stack([value.double().sum() for value in parts])
-        z1_posterior = network.encode_z1(batch, terms.z2.mean)  # the bound has a sample of z2
+        z1_posterior = network.encode_z1(batch, z2_part.mean)  # the bound has a sample of z2
         z1_means.append(z1_posterior.mean)
-        z2_means.append(terms.z2.mean)
         z2_prior = DiagonalGaussian(mu2[rows], centred(params.z2_std, mu2).log_variance)
         kl_sums[0] += z1_posterior.kl_to(centred(params.z1_std, mu2)).double().sum(dim=0)
-        kl_sums[1] += terms.z2.kl_to(z2_prior).double().sum(dim=0)
+        kl_sums[1] += z2_part.kl_to(z2_prior).double().sum(dim=0)
     lower_bound, log_px, kl_z1, kl_z2, log_pmu2 = (sums / len(grid)).tolist()
-    z1, z2 = torch.cat(z1_means), torch.cat(z2_means)
+    z1 = torch.cat(z1_means)
     variances = [z.double().var(dim=0, correction=0) for z in (z1, z2)]
     eers: list[float | None] = [None, None]
     if monitor is not None:

@@ -60,11 +60,11 @@ def code_sequences(latents: Latents, untrained: Latents, frames: Packed) -> dict
         ArtifactError: the three are not of the same utterances and segments.
     """
     check_same_utterances(latents.utterance_ids, frames.utterance_ids)
-    check_same_utterances(untrained.utterance_ids, latents.utterance_ids, ("controls", "latents"))
+    check_same_utterances(untrained.utterance_ids, latents.utterance_ids, ("baselines", "latents"))
     if not np.array_equal(latents.lengths, untrained.lengths):
         raise ArtifactError(
-            "latents and controls must be on one grid of segments, they have "
-            f"{latents.lengths.sum()} and {untrained.lengths.sum()} segments; rerun controls"
+            "latents and baselines must be on one grid of segments, they have "
+            f"{latents.lengths.sum()} and {untrained.lengths.sum()} segments; rerun baselines"
         )
     codes = {
         "z1": latents.z1_mean,

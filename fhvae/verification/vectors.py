@@ -8,13 +8,10 @@ import numpy as np
 
 from fhvae.baselines.pca import Pca, apply_pca, read_pca, segment_rows
 from fhvae.errors import ArtifactError
-from fhvae.files.packed import Packed, read_packed
+from fhvae.files.packed import Packed, read_packed, sorted_positions
 from fhvae.latents import Latents, read_latents
 from fhvae.seeds import generator
 from fhvae.trials import Vectors
-
-# Vectors that are mu2 of other latents, and the folder of `controls` that holds those.
-MU2_OF = {"untrained": "untrained_latents", "mean_removed": "mean_removed", "level": "level"}
 
 
 @dataclass(frozen=True)
@@ -24,6 +21,7 @@ class Sources:
     fbank: Path
     latents: Path
     ivectors: Path
+    baselines: Path
     controls: Path
 
 
@@ -49,18 +47,17 @@ def read_vectors(sources: Sources, split: str, seed: int) -> dict[str, Vectors]:
     ivectors = packed_vectors(read_packed(sources.ivectors / split))
     check_same_utterances(ivectors.utterance_ids, ids, ("ivector", "latents"))
     random = generator(seed, "verification", "random vectors", split)
-    pca = read_pca(sources.controls / "pca.safetensors")
-    controls = {
-        name: _mu2_of(sources.controls / folder / f"{split}.safetensors", ids)
-        for name, folder in MU2_OF.items()
-    }
+    pca = read_pca(sources.baselines / "pca.safetensors")
+    file = f"{split}.safetensors"
     return {
         **latent_vectors(latents),
         "ivector": ivectors,
         "fbank": row_statistics(frames),
         "pca": pca_means(pca, latents, frames),
         "random": random_vectors(ids, latents.mu2.shape[1], random),
-        **controls,
+        "untrained": _mu2_of(sources.baselines / "untrained_latents" / file, ids, "baselines"),
+        "mean_removed": _mu2_of(sources.controls / "mean_removed" / file, ids, "controls"),
+        "level": _mu2_of(sources.controls / "level" / file, ids, "controls"),
     }
 
 
@@ -149,7 +146,7 @@ def packed_vectors(packed: Packed) -> Vectors:
             raise ArtifactError(
                 f"utterance {utterance_id} must have one i-vector, found {length}; rerun ivector"
             )
-    order = sorted(range(len(packed)), key=lambda position: packed.utterance_ids[position])
+    order = sorted_positions(packed.utterance_ids)
     ids = tuple(packed.utterance_ids[position] for position in order)
     return Vectors(ids, np.array(packed.rows, np.float64)[packed.offsets[order]])
 
@@ -161,7 +158,7 @@ def random_vectors(
     return Vectors(tuple(utterance_ids), random.normal(size=(len(utterance_ids), dimension)))
 
 
-def _mu2_of(path: Path, utterance_ids: tuple[str, ...]) -> Vectors:
+def _mu2_of(path: Path, utterance_ids: tuple[str, ...], stage: str) -> Vectors:
     latents = read_latents(path)
-    check_same_utterances(latents.utterance_ids, utterance_ids, ("controls", "latents"))
+    check_same_utterances(latents.utterance_ids, utterance_ids, (stage, "latents"))
     return Vectors(latents.utterance_ids, latents.mu2.astype(np.float64))

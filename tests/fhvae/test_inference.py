@@ -8,7 +8,7 @@ import torch
 
 from fhvae.errors import ArtifactError
 from fhvae.files.packed import Packed
-from fhvae.inference import factor_grid, infer_latents, infer_utterances
+from fhvae.inference import infer_groups, infer_latents
 from fhvae.latents import PER_SEGMENT, Latents
 from fhvae.model.network import FHVAE
 from fhvae.model.objective import posteriors
@@ -63,9 +63,10 @@ def assert_equal_but_for_rounding(found: Latents, expected: Latents, tolerance: 
 @pytest.mark.parametrize("shift", [1, 3, 5])
 def test_one_call_equals_one_segment_at_a_time(trained, packed, shift):
     frames = torch.from_numpy(packed[1])
-    (found,) = infer_utterances(trained, [packed[1]], shift)
+    (found,) = infer_groups(trained, packed.items([1]), shift)
     starts = range(0, 17 - 5 + 1, shift)
-    assert len(found.z1_mean) == len(starts)
+    assert found.utterance_ids == ("a",)
+    assert found.starts.tolist() == list(starts)
     for row, start in enumerate(starts):
         alone = posteriors(trained.network, frames[start : start + 5, None])
         np.testing.assert_allclose(found.z1_mean[row], alone.z1.mean[0], rtol=1e-5, atol=1e-6)
@@ -105,14 +106,14 @@ def test_no_call_of_the_encoders_gets_more_than_a_group(trained, packed, monkeyp
 
 def test_utterances_are_read_no_further_than_a_group_needs(trained, packed):
     read = []
-    utterances = (read.append(place) or packed[place] for place in range(3))
-    next(infer_utterances(trained, utterances, shift=1, group_segments=5))
-    assert read == [0, 1]
+    utterances = (read.append(name) or (name, frames) for name, frames in packed.items())
+    next(infer_groups(trained, utterances, shift=1, group_segments=5))
+    assert read == ["c", "a"]
 
 
 def test_an_utterance_shorter_than_a_segment_is_refused(trained, packed):
     with pytest.raises(ValueError, match="4 frames, a segment has 5"):
-        list(infer_utterances(trained, [packed[0], packed[1][:4]], shift=1))
+        list(infer_groups(trained, [("c", packed[0]), ("a", packed[1][:4])], shift=1))
 
 
 def test_no_utterances_no_latents(trained):
@@ -156,7 +157,7 @@ def test_latents_are_sorted_by_utterance_and_cover_every_segment(trained, packed
     assert latents.starts.tolist() == [0, 4, 8, 12, 0, 4, 0, 4]
     assert latents.z1_mean.shape == (8, 3)
     assert latents.z2_log_variance.shape == (8, 2)
-    assert latents.centre_frames.tolist() == [2, 6, 10, 14, 2, 6, 2, 6]
+    assert latents.center_frames.tolist() == [2, 6, 10, 14, 2, 6, 2, 6]
 
 
 def test_mu2_and_mu1_by_hand(trained, packed):
@@ -174,20 +175,3 @@ def test_frames_of_another_width_are_refused(trained):
     packed = Packed(np.zeros((9, 8), np.float32), ("a",), np.array([0]), np.array([9]))
     with pytest.raises(ArtifactError, match="model's 7 mel bands, got 8"):
         infer_latents(trained, packed, shift=1)
-
-
-def test_factor_grid_has_reconstructions_on_its_diagonal(trained, packed):
-    segments = torch.from_numpy(np.stack([packed[p][:5] for p in range(3)], axis=1))
-    found = factor_grid(trained, segments)
-    assert found.grid.shape == (3, 3, 5, 7)
-    inferred = posteriors(trained.network, segments)
-    for i in range(3):
-        for j in range(3):
-            decoded = trained.network.decode(
-                inferred.z1.mean[i : i + 1], inferred.z2.mean[j : j + 1], 5
-            )
-            np.testing.assert_allclose(
-                found.grid[i, j], decoded.mean[:, 0].numpy(), rtol=1e-4, atol=1e-5
-            )
-    np.testing.assert_array_equal(found.reconstructions[1], found.grid[1, 1])
-    np.testing.assert_array_equal(found.originals[2], packed[2][:5])

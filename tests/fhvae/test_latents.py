@@ -50,9 +50,9 @@ def test_equal_latents_equal_bytes(latents, tmp_path):
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
-def test_centre_is_the_tenth_of_twenty_frames(latents):
+def test_center_is_the_tenth_of_twenty_frames(latents):
     """As in the authors' frame readout: 9 frames before it, 10 after."""
-    assert latents.centre_frames[0] == 9
+    assert latents.center_frames[0] == 9
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,9 @@ def write_inputs(folder, speakers):
     for split in speakers:
         latents = read_latents(folder / "latents" / f"{split}.safetensors")
         untrained = dataclasses.replace(latents, z1_mean=latents.z2_mean)
-        write_latents(folder / "controls" / "untrained_latents" / f"{split}.safetensors", untrained)
+        write_latents(
+            folder / "baselines" / "untrained_latents" / f"{split}.safetensors", untrained
+        )
 
 
 def run(monkeypatch, inputs, out, workers="1", protocol="headline"):
@@ -55,7 +57,7 @@ def run(monkeypatch, inputs, out, workers="1", protocol="headline"):
     values = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
     values |= {"attack": SMALL, "protocol": protocol}
     (out / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
-    paths = {name: inputs / name for name in ("corpus", "fbank", "latents", "controls")}
+    paths = {name: inputs / name for name in ("corpus", "fbank", "latents", "baselines")}
     paths["metrics"] = out / "metrics.json"
     options = [part for name, path in paths.items() for part in (f"--{name}", str(path))]
     monkeypatch.setattr(sys, "argv", ["stages.attack", *options])
@@ -111,7 +113,7 @@ def test_what_a_split_cannot_answer_is_absent_with_its_reason(
     latents = make_latents(make_utterances("dev", 3, EACH)[::EACH])
     untrained = dataclasses.replace(latents, z1_mean=latents.z2_mean)
     write_latents(inputs / "latents" / "dev.safetensors", latents)
-    write_latents(inputs / "controls" / "untrained_latents" / "dev.safetensors", untrained)
+    write_latents(inputs / "baselines" / "untrained_latents" / "dev.safetensors", untrained)
     write_frames(inputs / "fbank" / "dev", make_frames(latents))
     metrics = run(monkeypatch, inputs, tmp_path / "out")
     assert set(metrics["absent"]) == {f"attack.{name}" for name in INPUTS}

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from fhvae.files.packed import read_packed
-from tests.fhvae.acoustics.noise_folder import write_noise_folder
+from tests.fhvae.acoustics.made_up_sounds import write_noise_folder
 from tests.stages.stage_runner import PARAMS, written
 from tests.tones import write_tone_corpus
 

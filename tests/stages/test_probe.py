@@ -9,17 +9,17 @@ import yaml
 
 from stages.probe import main
 from tests.latent_factory import write_fake_run
-from tests.probe_factory import EACH, SPEAKERS, write_controls
+from tests.probe_factory import EACH, SPEAKERS, write_coders
 from tests.stages.stage_runner import PARAMS, written
 
-INPUTS = ("corpus", "fbank", "latents", "model", "controls", "domains")
+INPUTS = ("corpus", "fbank", "f0", "latents", "model", "baselines", "domains")
 
 
 @pytest.fixture(scope="module")
 def fake_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     write_fake_run(folder, SPEAKERS, each=EACH)
-    write_controls(folder)
+    write_coders(folder)
     return folder
 
 
@@ -105,7 +105,7 @@ def test_a_second_run_writes_the_same_bytes_with_any_number_of_workers(
 
 def test_a_corpus_without_phone_times_or_noise(monkeypatch, tmp_path):
     write_fake_run(tmp_path / "run", SPEAKERS, each=EACH, with_phones=False)
-    write_controls(tmp_path / "run")
+    write_coders(tmp_path / "run")
     for name in ("noise20", "noise0"):
         (tmp_path / "run" / "domains" / name).rename(tmp_path / name)
     metrics = run_probe(monkeypatch, tmp_path / "run", tmp_path / "out")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
+from fhvae.baselines.pca import fit_pca, write_pca
 from fhvae.files.atomic import write_json
 from fhvae.files.packed import PackedWriter, read_packed
 from fhvae.model.network import new_network
@@ -44,7 +45,7 @@ def write_domain(source: Path, target: Path, noise: float) -> None:
 
 
 def write_inputs(folder: Path, with_phones: bool = True) -> None:
-    """Write what the stages before leave: frames of all domains, two models."""
+    """Write what the stages before leave: frames of all domains, PCA, two models."""
     write_fake_run(folder, SPEAKERS, each=3, with_phones=with_phones)
     for split in ("train", "dev"):
         write_domain(folder / "fbank" / split, folder / "train_domains" / "noise10" / split, 0.5)
@@ -52,6 +53,9 @@ def write_inputs(folder: Path, with_phones: bool = True) -> None:
         write_domain(folder / "fbank" / "test", folder / "test_domains" / domain / "test", 0.5)
     write_params(folder)
     params = load_params(folder / "params.yaml")
+    sizes = params.segments.frames, 2, params.model.z1
+    pca = fit_pca(read_packed(folder / "fbank" / "train"), *sizes, np.random.default_rng(1))
+    write_pca(folder / "pca.safetensors", pca)
     write_json(folder / "normalizer.json", {})
     for seed, name in enumerate(("model", "untrained")):
         network = new_network(MELS, params.segments.frames, params.model, seed)
@@ -76,10 +80,10 @@ def run_both(monkeypatch, inputs: Path, out: Path) -> tuple[dict, dict]:
         "train-domains": inputs / "train_domains",
         "test-domains": inputs / "test_domains",
     }
-    baselines = {"edits": out / "baselines"}
+    baselines = {"pca": inputs / "pca.safetensors", "edits": out / "baselines"}
     own = {
         "model": inputs / "model",
-        "controls": inputs,
+        "untrained": inputs / "untrained",
         "baselines": out / "baselines",
         "edits": out / "edits",
     }

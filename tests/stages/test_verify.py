@@ -12,7 +12,7 @@ from fhvae.trials import eer
 from fhvae.verification.scores import read_scores
 from stages.verify import main
 from tests.latent_factory import (
-    CONTROL_NOISE,
+    OTHER_MU2,
     make_frames,
     make_latents,
     make_utterances,
@@ -24,7 +24,7 @@ from tests.stages.stage_runner import run_stage, written
 
 SPEAKERS = {"train": 5, "dev": 2, "test": 3}
 EACH = 4
-INPUTS = ("corpus", "fbank", "latents", "ivectors", "controls")
+INPUTS = ("corpus", "fbank", "latents", "ivectors", "baselines", "controls")
 OUTPUTS = ("scores", "plots")
 
 
@@ -102,8 +102,8 @@ def replace_test_split(fake_run, folder, utterances, frames_of=None):
     latents = make_latents(utterances)
     write_latents(folder / "latents" / "test.safetensors", latents)
     write_ivectors(folder / "ivectors" / "test", latents)
-    for control in CONTROL_NOISE:
-        write_latents(folder / "controls" / control / "test.safetensors", latents)
+    for other in OTHER_MU2:
+        write_latents(folder / other / "test.safetensors", latents)
     write_frames(folder / "fbank" / "test", make_frames(make_latents(frames_of or utterances)))
 
 

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float
 
 from fhvae.corpus.store import Corpus
 from fhvae.features.normalize import Normalizer
-from fhvae.files.packed import Packed
-from fhvae.inference import factor_grid, sorted_positions
+from fhvae.files.packed import Packed, sorted_positions
+from fhvae.model.objective import posteriors
 from fhvae.model.weights import TrainedModel
 from fhvae.report.figures.factor_grid import draw_factor_grid
 
@@ -29,6 +30,28 @@ def different_utterances(utterance_ids: Sequence[str], speakers: Mapping[str, st
         positions[place % len(positions)]
         for place, positions in enumerate(spread[:GRID_UTTERANCES])
     ]
+
+
+@torch.inference_mode()
+def factor_grid(
+    trained: TrainedModel, segments: Float[np.ndarray, "frame segment mel"]
+) -> Float[np.ndarray, "z1_of z2_of frame mel"]:
+    """Decode z1 of each segment with z2 of each: means of the decoder, from posterior means.
+
+    Args:
+        trained: the model.
+        segments: normalized; on the diagonal of the grid stand their reconstructions.
+
+    Source:
+        paper-map: factor-grid.
+    """
+    frames, count, _ = segments.shape
+    device = next(trained.network.parameters()).device
+    found = posteriors(trained.network, torch.from_numpy(segments).to(device))
+    z1 = found.z1.mean.repeat_interleave(count, dim=0)
+    z2 = found.z2.mean.repeat(count, 1)
+    decoded = trained.network.decode(z1, z2, frames).mean.permute(1, 0, 2).cpu().numpy()
+    return decoded.reshape(count, count, *decoded.shape[1:])
 
 
 def draw_grid(
@@ -53,12 +76,11 @@ def draw_grid(
         ],
         axis=1,
     )
-    device = next(trained.network.parameters()).device
-    decoded = factor_grid(trained, torch.from_numpy(segments).to(device))
+    grid = undo.undo(factor_grid(trained, segments))
     draw_factor_grid(
         path,
-        undo.undo(decoded.originals),
-        undo.undo(decoded.reconstructions),
-        undo.undo(decoded.grid),
+        undo.undo(segments.transpose(1, 0, 2)),
+        grid[np.arange(len(chosen)), np.arange(len(chosen))],
+        grid,
         [corpus.speaker_of[packed.utterance_ids[position]] for position in chosen],
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fhvae.acoustics.order import by_noise
+from fhvae.params.domain_names import by_noise
 from fhvae.report.figures.drawing import BLUE, GREEN, ORANGE, PINK, new_figure
 
 if TYPE_CHECKING:

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from fhvae.acoustics import aurora
-from fhvae.acoustics.copies import Acoustics, degrade
-from fhvae.acoustics.noises import read_sound, speech_spectrum
+from fhvae.acoustics.noises import speech_spectrum
 from fhvae.acoustics.plan import NoisePool, Voices, plan_copies
+from fhvae.acoustics.render import Acoustics, degrade
+from fhvae.acoustics.sounds import read_sound
 from fhvae.params.domain_names import AURORA_TEST, AURORA_TRAIN, Domain
 from fhvae.params.domains import learned_domains, scored_domains
 from fhvae.params.whole import load_params
-from tests.fhvae.acoustics.packed_speech import burst, pack
+from tests.fhvae.acoustics.made_up_sounds import burst, pack
 
 DOMAINS = load_params().domains
 LENGTH = 8003

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fhvae.acoustics.noises import NoiseRecording
 from fhvae.acoustics.plan import (
     NoisePool,
     Voices,
@@ -14,12 +15,11 @@ from fhvae.acoustics.plan import (
     read_clips,
     snr_db,
 )
-from fhvae.acoustics.recordings import NoiseRecording
 from fhvae.corpus.manifest import Utterance
 from fhvae.errors import ArtifactError, CorpusError
 from fhvae.features.extraction import Clip
 from fhvae.files.packed import PackedWriter
-from tests.fhvae.acoustics.packed_speech import HOP_MS, burst, pack
+from tests.fhvae.acoustics.made_up_sounds import HOP_MS, burst, pack
 
 
 def clip(name):

@@ -55,7 +55,7 @@ def test_it_comes_back_from_its_file(tmp_path):
 
 
 def test_a_missing_and_a_foreign_file_are_told(tmp_path):
-    with pytest.raises(ArtifactError, match="must exist; rerun the stage controls"):
+    with pytest.raises(ArtifactError, match="must exist; rerun the stage baselines"):
         read_pca(tmp_path / "none.safetensors")
     write_pca(tmp_path / "pca.safetensors", Pca(np.zeros(2), np.zeros((2, 1))))
     (tmp_path / "pca.safetensors").write_bytes(b"something else")

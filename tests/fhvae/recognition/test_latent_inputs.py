@@ -48,7 +48,7 @@ def frames(count, seed=0):
 @pytest.mark.parametrize("shift", [1, 2, 3])
 def test_a_row_holds_z1_of_the_segment_centered_on_it(models, shift):
     trained, own = read_model(models.trained, torch.device("cpu")), frames(11)
-    (rows,) = latent_rows(trained, [own], shift)
+    (rows,) = latent_rows(trained, [("", own)], shift)
     assert rows.shape == (-(-11 // shift), Z1 + Z2)
     center = 6 if shift != 1 else 5
     around = torch.from_numpy(own[center - 2 : center + 3])[:, None]
@@ -58,7 +58,7 @@ def test_a_row_holds_z1_of_the_segment_centered_on_it(models, shift):
 
 def test_mu2_is_the_shrunken_mean_of_z2_in_every_row(models):
     trained, own = read_model(models.trained, torch.device("cpu")), frames(9)
-    (rows,) = latent_rows(trained, [own], shift=2)
+    (rows,) = latent_rows(trained, [("", own)], shift=2)
     places = np.clip(np.arange(0, 9, 2)[:, None] + np.arange(-2, 3), 0, 8)
     found = posteriors(trained.network, torch.from_numpy(own[places].transpose(1, 0, 2)))
     mu2 = found.z2.mean.numpy().sum(axis=0) / (5 + 0.25)

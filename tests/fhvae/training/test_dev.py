@@ -81,3 +81,17 @@ def test_monitor_gets_one_vector_per_utterance(dev_data, setting):
     found, _ = evaluate_dev(FHVAE(7, 5, setting().model), dev_data, setting().segments, 3, monitor)
     assert seen == [((6, 2), dev_data.speakers), ((6, 3), dev_data.speakers)]
     assert found.eer_mu2 == found.eer_mu1 == 0.25
+
+
+def test_each_segment_goes_through_the_z2_encoder_once(dev_data, setting, monkeypatch):
+    torch.manual_seed(0)
+    network, segments = FHVAE(7, 5, setting().model), setting().segments
+    encode, seen = network.encode_z2, []
+    monkeypatch.setattr(
+        network, "encode_z2", lambda batch: seen.append(batch.shape[1]) or encode(batch)
+    )
+    monkeypatch.setattr("fhvae.training.table.INFERENCE_BATCH", 4)
+    monkeypatch.setattr("fhvae.training.dev.INFERENCE_BATCH", 4)
+    evaluate_dev(network, dev_data, segments, noise_seed=3, monitor=None)
+    assert sum(seen) == len(sequence_grid(dev_data, segments))
+    assert max(seen) == 4

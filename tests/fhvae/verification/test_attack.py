@@ -92,10 +92,10 @@ def test_frames_in_another_order_are_found_by_name(latents):
 def test_other_utterances_or_another_grid_are_refused(latents):
     frames = make_frames(latents)
     fewer = make_latents(make_utterances("test", 2, 2), segments=4)
-    with pytest.raises(ArtifactError, match="test00_02 is in latents and not in controls"):
+    with pytest.raises(ArtifactError, match="test00_02 is in latents and not in baselines"):
         code_sequences(latents, fewer, frames)
     finer = make_latents(make_utterances("test", 2, 3), segments=5)
-    with pytest.raises(ArtifactError, match="24 and 30 segments; rerun controls"):
+    with pytest.raises(ArtifactError, match="24 and 30 segments; rerun baselines"):
         code_sequences(latents, finer, frames)
 
 

@@ -44,7 +44,8 @@ def run(tmp_path_factory):
     """Metrics and all else of a whole fake run."""
     folder = tmp_path_factory.mktemp("run")
     write_fake_run(folder, RUN, each=4)
-    sources = Sources(*(folder / name for name in ("fbank", "latents", "ivectors", "controls")))
+    stages = "fbank", "latents", "ivectors", "baselines", "controls"
+    sources = Sources(*(folder / name for name in stages))
     vectors = {split: read_vectors(sources, split, seed=0) for split in RUN}
     utterances = {split: make_utterances(split, count, 4) for split, count in RUN.items()}
     evaluation = make_evaluation(utterances, PARAMS, "headline", seed=0)

@@ -1,5 +1,7 @@
 """Vectors of utterances: from files of earlier stages, by hand, and of the same utterances."""
 
+from pathlib import PurePosixPath
+
 import numpy as np
 import pytest
 
@@ -19,6 +21,7 @@ from fhvae.verification.vectors import (
 )
 from tests.latent_factory import (
     MELS,
+    OTHER_MU2,
     RANK,
     SEGMENT_FRAMES,
     SHIFT,
@@ -40,7 +43,8 @@ def run(tmp_path_factory):
 
 
 def sources(folder):
-    return Sources(*(folder / name for name in ("fbank", "latents", "ivectors", "controls")))
+    stages = "fbank", "latents", "ivectors", "baselines", "controls"
+    return Sources(*(folder / name for name in stages))
 
 
 def test_every_vector_has_the_size_of_what_it_is_made_of(run):
@@ -63,10 +67,11 @@ def test_every_vector_has_the_size_of_what_it_is_made_of(run):
     assert all(item.values.dtype == np.float64 for item in vectors.values())
 
 
-def test_controls_are_the_mu2_of_their_own_latents(run):
+def test_mu2_of_others_are_those_of_their_own_latents(run):
     vectors = read_vectors(sources(run), "dev", seed=0)
-    for name, folder in (("untrained", "untrained_latents"), ("level", "level")):
-        stored = read_latents(run / "controls" / folder / "dev.safetensors")
+    for folder in OTHER_MU2:
+        name = PurePosixPath(folder).name.removesuffix("_latents")
+        stored = read_latents(run / folder / "dev.safetensors")
         np.testing.assert_array_equal(vectors[name].values, stored.mu2)
     np.testing.assert_allclose(
         vectors["ivector"].values, read_packed(run / "ivectors" / "dev").rows, rtol=1e-7
@@ -101,7 +106,7 @@ def test_pca_means_by_the_long_way():
 
 MISSING = {
     "ivectors/test.npy": r"ivectors/test.npy must exist",
-    "controls/pca.safetensors": "pca.safetensors must exist; rerun the stage controls",
+    "baselines/pca.safetensors": "pca.safetensors must exist; rerun the stage baselines",
     "controls/level/test.safetensors": "level/test.safetensors must exist",
     "fbank/test.npy": r"fbank/test.npy must exist",
 }
@@ -124,6 +129,9 @@ def test_other_utterances_are_named(tmp_path):
     write_ivectors(tmp_path / "ivectors" / "test", make_latents(make_utterances("test", 2, 2)))
     write_latents(tmp_path / "controls" / "level" / "test.safetensors", fewer)
     with pytest.raises(ArtifactError, match="test01_01 is in latents and not in controls"):
+        read_vectors(sources(tmp_path), "test", seed=0)
+    write_latents(tmp_path / "baselines" / "untrained_latents" / "test.safetensors", fewer)
+    with pytest.raises(ArtifactError, match="test01_01 is in latents and not in baselines"):
         read_vectors(sources(tmp_path), "test", seed=0)
 
 

@@ -1,9 +1,16 @@
 """The grid of crossed segments: every panel shows its own segment, sizes must agree."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
-from fhvae.report.figures.decoded import different_utterances
+from fhvae.model.network import new_network
+from fhvae.model.objective import posteriors
+from fhvae.model.weights import TrainedModel
+from fhvae.params.whole import load_params
+from fhvae.report.figures.decoded import different_utterances, factor_grid
 from fhvae.report.figures.drawing import BLUE
 from fhvae.report.figures.factor_grid import draw_factor_grid
 
@@ -73,3 +80,17 @@ def test_each_of_a_few_speakers_gives_another_utterance():
     speakers = {name: name[:3] for name in names}
     chosen = [names[place] for place in different_utterances(names, speakers)]
     assert chosen == ["s00_0", "s02_1", "s04_2", "s06_0", "s08_1"]
+
+
+def test_the_grid_decodes_z1_of_its_row_with_z2_of_its_column():
+    params = load_params()
+    sizes = replace(params.model, cells=6, z1=3, z2=2)
+    network = new_network(MELS, FRAMES, sizes, seed=0).requires_grad_(False)
+    given = np.random.default_rng(1).normal(size=(FRAMES, 3, MELS)).astype(np.float32)
+    grid = factor_grid(TrainedModel(network, params.segments, params.fbank), given)
+    assert grid.shape == (3, 3, FRAMES, MELS)
+    found = posteriors(network, torch.from_numpy(given))
+    for i in range(3):
+        for j in range(3):
+            alone = network.decode(found.z1.mean[i : i + 1], found.z2.mean[j : j + 1], FRAMES)
+            np.testing.assert_allclose(grid[i, j], alone.mean[:, 0].numpy(), rtol=1e-4, atol=1e-5)

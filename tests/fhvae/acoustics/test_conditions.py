@@ -8,6 +8,9 @@ import pytest
 
 import stages.conditions
 import stages.download
+from fhvae.acoustics.conditions import clips_of, draw_condition, plan_conditions
+from fhvae.acoustics.plan import NoisePool, Voices, plan_copy
+from fhvae.acoustics.render import make_noise
 from fhvae.corpus.store import read_corpus
 from fhvae.params.whole import load_params
 from tests.tiny import ROOT, set_params
@@ -114,8 +117,6 @@ def test_noise_of_test_is_of_a_kind_that_train_never_heard(download):
 
 def test_the_draw_is_a_function_of_the_utterance_id(download, tones, tmp_path):
     """Half of the corpus gives that half, whatever else is there; another seed, another draw."""
-    from fhvae.acoustics.conditioning import draw_condition
-
     corpus, _ = download(CONDITIONS)
     draws = pd.read_csv(corpus.folder / "conditions.csv", keep_default_na=False)
     drawn = dict(zip(draws["utterance_id"], draws["domain"], strict=True))
@@ -138,16 +139,12 @@ def test_workers_change_nothing(download, monkeypatch):
 
 def test_a_copy_of_a_noisy_utterance_gets_other_noise(download, tmp_path):
     """The stage `domains` draws from streams of its own: no noise is added twice."""
-    from fhvae.acoustics.conditioning import clips_of, plan
-    from fhvae.acoustics.noises import make_noise
-    from fhvae.acoustics.plan import NoisePool, Voices, plan_copy
-
     corpus, _ = download(["noise10"])
     params = load_params(tmp_path / "corpus" / "params.yaml")
     clip, utterance = clips_of(corpus, "train")[0], corpus.split("train")[0]
     pool = NoisePool(("white",), Voices((), ()), 2)
-    (conditioned,) = plan([utterance], [clip], pool, ["noise10"], params.seed)
+    (heard,) = plan_conditions([utterance], [clip], pool, ["noise10"], params.seed)
     copied = plan_copy("noise10", clip, utterance.speaker, pool, params.seed)
     active = np.ones(clip.length, bool)
-    first, second = (make_noise(one, active, None, 30.0) for one in (conditioned, copied))
+    first, second = (make_noise(one, active, None, 30.0) for one in (heard, copied))
     assert abs(np.corrcoef(first, second)[0, 1]) < 0.1

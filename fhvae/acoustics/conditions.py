@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fhvae.acoustics.copies import Acoustics, Draws, degrade
+from fhvae.acoustics.noises import recorded_noises
 from fhvae.acoustics.plan import Copy, NoisePool, group_voices, plan_copy
-from fhvae.acoustics.preparation import acoustics, recorded
+from fhvae.acoustics.render import Acoustics, Draws, degrade, measure_acoustics
 from fhvae.acoustics.summary import draws_table
 from fhvae.corpus.manifest import PARALLEL, SPLITS, Recording, Refused, Utterance
 from fhvae.corpus.signals import to_int16
@@ -31,7 +31,7 @@ TWIN = "~clean"  # behind the id of a test utterance: its clean recording
 
 
 @dataclass(frozen=True)
-class Conditioned:
+class Heard:
     """An utterance as it is heard now."""
 
     samples: np.ndarray
@@ -41,7 +41,7 @@ class Conditioned:
 def write_conditioned(
     folder: Path, corpus: Corpus, conditions: Sequence[str], domains: DomainsParams, seed: int
 ) -> list[Draws]:
-    """Write the corpus as it is heard, with `conditions.csv`; arguments as for `condition`.
+    """Write the corpus as it is heard, with `conditions.csv`; arguments as for `hear_corpus`.
 
     Returns:
         What was drawn for each utterance of train, dev and test.
@@ -50,7 +50,7 @@ def write_conditioned(
 
     def heard() -> Iterator[Recording | Refused]:
         yield from corpus.left_out
-        for recording, draws in condition(corpus, conditions, domains, seed):
+        for recording, draws in hear_corpus(corpus, conditions, domains, seed):
             if draws is not None:
                 drawn.append(draws)
             yield recording
@@ -67,7 +67,7 @@ def clean_draws(corpus: Corpus) -> list[Draws]:
     ]
 
 
-def condition(
+def hear_corpus(
     corpus: Corpus, conditions: Sequence[str], domains: DomainsParams, seed: int
 ) -> Iterator[tuple[Recording, Draws | None]]:
     """Hear every utterance in one of the conditions.
@@ -87,8 +87,8 @@ def condition(
     """
     clips = {split: clips_of(corpus, split) for split in corpus.splits}
     voices = group_voices(clips["train"], corpus.utterances)
-    sound = acoustics(clips["train"], domains, conditions, seed)
-    noises = recorded(domains)
+    sound = measure_acoustics(clips["train"], domains, conditions, seed)
+    noises = recorded_noises(domains)
     for split in SPLITS:
         pool = NoisePool(
             domains.test_noises if split == "test" else domains.train_noises,
@@ -96,7 +96,7 @@ def condition(
             domains.babble_voices,
             noises.kept if noises else (),
         )
-        copies = plan(corpus.split(split), clips[split], pool, conditions, seed)
+        copies = plan_conditions(corpus.split(split), clips[split], pool, conditions, seed)
         with closing(map_in_order(partial(hear, sound), copies, f"conditions {split}")) as heard:
             for utterance, one in zip(corpus.split(split), heard, strict=True):
                 yield _recording(corpus, utterance, one.samples), one.draws
@@ -116,7 +116,7 @@ def clips_of(corpus: Corpus, split: str) -> list[Clip]:
     return sorted(clips, key=lambda clip: clip.utterance_id)
 
 
-def plan(
+def plan_conditions(
     utterances: Sequence[Utterance],
     clips: Sequence[Clip],
     pool: NoisePool,
@@ -142,13 +142,13 @@ def draw_condition(utterance: Utterance, conditions: Sequence[str], seed: int) -
     return conditions[int(random.integers(len(conditions)))]
 
 
-def hear(sound: Acoustics, copy: Copy) -> Conditioned:
+def hear(sound: Acoustics, copy: Copy) -> Heard:
     """Make the samples of an utterance; a clean one comes back bit by bit."""
     if copy.domain == CLEAN:
         draws = Draws(CLEAN, copy.clip.stem.name, copy.clip.utterance_id)
-        return Conditioned(copy.clip.samples(), draws)
+        return Heard(copy.clip.samples(), draws)
     degraded = degrade(sound, copy)
-    return Conditioned(to_int16(degraded.signal), degraded.draws)
+    return Heard(to_int16(degraded.signal), degraded.draws)
 
 
 def _recording(corpus: Corpus, utterance: Utterance, samples: np.ndarray) -> Recording:
