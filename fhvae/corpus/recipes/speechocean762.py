@@ -21,7 +21,7 @@ from fhvae.corpus.recipes.published import Archive, home, incomplete, obtain, op
 from fhvae.corpus.rows import check_inside
 from fhvae.corpus.transcripts import unmarked
 from fhvae.errors import CorpusError
-from fhvae.fetch.download import RemoteFile
+from fhvae.fetch.remote import RemoteFile
 from fhvae.params.corpus import CorpusParams
 from fhvae.seeds import generator
 
