@@ -9,13 +9,16 @@ import numpy as np
 import pytest
 import soundfile
 
-from fhvae.corpus.catalogue import recordings
-from fhvae.corpus.decoding import decode
+from fhvae.corpus.catalogue import decode, recordings
 from fhvae.corpus.manifest import Phone, Word
 from fhvae.corpus.recipes import timit
-from fhvae.corpus.recipes.timit import read_timit
-from fhvae.corpus.recipes.timit_folders import listed_speakers
-from fhvae.corpus.recipes.timit_labels import read_phones, read_text, read_words
+from fhvae.corpus.recipes.timit import (
+    listed_speakers,
+    read_phones,
+    read_text,
+    read_timit,
+    read_words,
+)
 from fhvae.errors import CorpusError, TrialError
 from fhvae.params.whole import load_params
 from tests.timit_disc import (
