@@ -18,11 +18,6 @@ from fhvae.params.whole import load_params
 from tests.tones import write_tone_corpus
 
 
-@pytest.fixture(autouse=True)
-def one_worker(monkeypatch):
-    monkeypatch.setenv("FHVAE_WORKERS", "1")
-
-
 @pytest.fixture(scope="module")
 def small_corpus(tmp_path_factory):
     """Seven speakers (3 train, 2 dev, 2 test), two utterances each; read only."""
