@@ -202,7 +202,7 @@ def align(onsets: Sequence[PhoneOnset], duration_s: float) -> tuple[Phone, ...]:
     """Lay phones end to end from 0 to `duration_s`.
 
     A phone ends where the next begins; what precedes the first is silence. Neighboring
-    silences are one. A phone that the synthesizer merged into its neighbour (an l after a
+    silences are one. A phone that the synthesizer merged into its neighbor (an l after a
     diphthong) has no time of its own and no row.
     """
     spans: list[tuple[float, str]] = [(0.0, SILENCE)]

@@ -164,20 +164,15 @@ def test_an_empty_archive_is_refused(tmp_path, kind):
     assert "it must hold a file or a folder, it holds none" in refusal(tmp_path, packed(kind, {}))
 
 
-HOSTILE_NAMES = [
-    ("../outside", "must not lead out of its folder"),
-    ("a/../../outside", "must not lead out of its folder"),
-    ("/tmp/outside", "must be relative"),
-    ("C:/outside", "must be relative"),
-    ("a\\..\\outside", "must have no backslash and no control character"),
-    ("a\nb", "must have no backslash and no control character"),
-    ("n" * 256, "must have at most 255 bytes in a part"),
-    ("p/" * 512 + "p", "must have at most 255 bytes in a part, 1024 in all"),
-    ("a//b", "must have no empty part"),
-]
-
-
-@pytest.mark.parametrize(("name", "problem"), HOSTILE_NAMES)
+@pytest.mark.parametrize(  # every kind of name: below
+    ("name", "problem"),
+    [
+        ("a/../../outside", "must not lead out of its folder"),
+        ("/tmp/outside", "must be relative"),
+        ("a\nb", "must have no backslash and no control character"),
+        ("n" * 256, "must have at most 255 bytes in a part, 1024 in all"),
+    ],
+)
 @pytest.mark.parametrize("pack", [tar_of, zip_of])
 def test_hostile_names_are_refused(tmp_path, pack, name, problem):
     said = refusal(tmp_path, pack(("good", b"1"), (name, b"2")))
@@ -198,27 +193,20 @@ def test_names_that_only_one_kind_of_archive_can_hold_are_refused(tmp_path, cont
     assert problem in refusal(tmp_path, content)
 
 
-@pytest.mark.parametrize(
-    ("second", "problem"),
+@pytest.mark.parametrize(  # every kind of collision: below
+    ("first", "second", "problem"),
     [
-        ("Corpus/a", "must be there once only"),
-        ("Corpus/A", "must differ from 'Corpus/a'"),
-        ("corpus/b", "must differ from 'Corpus'"),
-        ("Corpus/a/b", "needs a folder where 'Corpus/a' is a file"),
-        ("Corpus", "must not also be a folder"),
+        ("Corpus/a", "Corpus/a", "must be there once only"),
+        ("Corpus/a", "corpus/b", "must differ from 'Corpus' in more than case"),
+        ("Corpus/a", "Corpus/a/b", "needs a folder where 'Corpus/a' is a file"),
+        ("e\u0301.wav", "é.wav", "must differ from 'e\u0301.wav' in more than case"),
     ],
 )
 @pytest.mark.parametrize("pack", [tar_of, zip_of])
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_collisions_are_refused(tmp_path, pack, second, problem):
-    said = refusal(tmp_path, pack(("Corpus/a", b"1"), (second, b"2")))
+def test_collisions_are_refused(tmp_path, pack, first, second, problem):
+    said = refusal(tmp_path, pack((first, b"1"), (second, b"2")))
     assert f"member {second!r} {problem}" in said
-
-
-@pytest.mark.parametrize("pack", [tar_of, zip_of])
-def test_names_equal_but_for_their_encoding_are_refused(tmp_path, pack):
-    said = refusal(tmp_path, pack(("e\u0301.wav", b"1"), ("é.wav", b"2")))
-    assert "in more than case or accents' encoding" in said
 
 
 @pytest.mark.parametrize(
@@ -454,6 +442,7 @@ def test_usual_names_pass(name):
         ("a/../../b", "must not lead out"),
         ("a/..", "must not lead out"),
         ("a\\b", "must have no backslash"),
+        ("a\\..\\outside", "must have no backslash"),
         ("..\\a", "must have no backslash"),
         ("a\0b", "must have no backslash and no control"),
         ("a\nb", "must have no backslash and no control"),
@@ -499,6 +488,7 @@ def test_names_equal_up_to_case_and_normalization_fold_alike(name):
     ("first", "second", "problem"),
     [
         (("a", False), ("a", False), "must be there once only"),
+        (("c/a", False), ("c/A", False), "must differ from 'c/a'"),
         (("A", False), ("a", False), "must differ from 'A'"),
         (("A/x", False), ("a/y", False), "must differ from 'A'"),
         (("e\u0301", False), ("é", False), "must differ from"),
