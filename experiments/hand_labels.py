@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from fhvae.baselines.pca import apply_pca, fit_pca, read_pca, segment_rows
-from fhvae.corpus.decoding import decode
+from fhvae.corpus.catalogue import decode
 from fhvae.corpus.manifest import Phone, Recording
 from fhvae.corpus.phone_classes import folding_for
 from fhvae.corpus.recipes.folder import read_folder

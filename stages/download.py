@@ -7,9 +7,8 @@ from typing import Any
 
 from fhvae.commandline import parse_paths, run
 from fhvae.corpus.catalogue import recordings
-from fhvae.corpus.rates import Rates, are_mixed, by_split, counted, warn_of_mixed
 from fhvae.corpus.store import read_corpus, write_corpus
-from fhvae.corpus.summary import summarize
+from fhvae.corpus.summary import Rates, are_mixed, by_split, counted, summarize, warn_of_mixed
 from fhvae.files.atomic import write_metrics
 from fhvae.params.asked import read_params
 from fhvae.params.corpus import CorpusParams

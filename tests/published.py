@@ -22,7 +22,7 @@ import pandas as pd
 import soundfile
 
 from fhvae.corpus.recipes.published import Archive
-from fhvae.fetch.download import RemoteFile
+from fhvae.fetch.remote import RemoteFile
 from tests.hostile_server import Answer, HostileServer
 from tests.tiny import ROOT, set_params
 from tests.tones import RATE_HZ, write_tone_corpus

@@ -89,7 +89,7 @@ EDITS = {
         "ivector",
         *EVALUATIONS,
     ),
-    "archives": comment("fhvae/fetch/members.py", "download"),
+    "archives": comment("fhvae/fetch/unpack.py", "download"),
     "cut-ogg": comment("fhvae/corpus/containers/ogg.py", "download", "conditions", "domains"),
     "a-corpus": comment("fhvae/corpus/recipes/vctk.py", "download"),
     "a-phone-of-espeak": edit("fhvae/corpus/espeak/phones.csv", "", "x,x\n", "download"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from fhvae.corpus.recipes.timit_folders import listed_speakers
+from fhvae.corpus.recipes.timit import listed_speakers
 
 RATE_HZ = 16_000
 TEXT = "Made up, but a sentence."

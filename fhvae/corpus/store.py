@@ -9,7 +9,7 @@ transcripts.csv       phones without times, one row per utterance that has them
 
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -40,10 +40,12 @@ from fhvae.corpus.manifest import (
     utterance_table,
     word_table,
 )
-from fhvae.corpus.transcripts import read_transcripts, spoken_phones, transcript_table
 from fhvae.errors import ArtifactError
 from fhvae.files.atomic import new_folder, write_csv
 from fhvae.files.packed import Packed, PackedWriter, read_packed
+
+QUARANTINE_COLUMNS = ("utterance_id", "split", "path", "reason")
+TRANSCRIPT_COLUMNS = ("utterance_id", "phones")
 
 Timed = TypeVar("Timed", Phone, Word)
 
@@ -97,7 +99,11 @@ class Corpus:
         Raises:
             ArtifactError: the local corpus holds no transcripts.csv.
         """
-        return read_transcripts(self.folder / "transcripts.csv")
+        path = self.folder / "transcripts.csv"
+        if not path.exists():
+            raise ArtifactError(f"{path} must exist; rerun the stages download and conditions")
+        rows = read_table(path, TRANSCRIPT_COLUMNS).itertuples(index=False)
+        return {utterance_id: tuple(phones.split(" ")) for utterance_id, phones in rows}
 
     @cached_property
     def phones(self) -> dict[str, tuple[Phone, ...]]:
@@ -142,9 +148,6 @@ def _by_utterance(
                 "rerun the stages download and conditions"
             ) from error
     return {utterance_id: tuple(items) for utterance_id, items in found.items()}
-
-
-QUARANTINE_COLUMNS = ("utterance_id", "split", "path", "reason")
 
 
 def write_corpus(folder: Path, recordings: Iterable[Recording | Refused]) -> list[Utterance]:
@@ -199,9 +202,16 @@ def quarantine_table(refused: Iterable[Refused]) -> pd.DataFrame:
 
 
 def _transcript(recording: Recording) -> tuple[str, ...]:
+    """Give the phones in order; read off the alignment, pauses included, where that is all."""
     if recording.transcript is None:
-        return spoken_phones(recording.phones)
+        return tuple(phone.phone for phone in recording.phones)
     return recording.transcript
+
+
+def transcript_table(transcripts: Mapping[str, tuple[str, ...]]) -> pd.DataFrame:
+    """Lay transcripts out as the columns of transcripts.csv, phones joined by blanks."""
+    rows = [(utterance_id, " ".join(phones)) for utterance_id, phones in transcripts.items()]
+    return pd.DataFrame(rows, columns=list(TRANSCRIPT_COLUMNS))
 
 
 def read_corpus(folder: Path) -> Corpus:

@@ -93,10 +93,12 @@ def _link(source: str, target: str) -> None:
         shutil.copyfile(source, target)
 
 
-def file_digest(path: Path) -> str:
+def file_digest(path: Path, algorithm: str = "sha256") -> str:
     """Hash a file's content."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(
+            file, lambda: hashlib.new(algorithm, usedforsecurity=False)
+        ).hexdigest()
 
 
 def unfinished_work() -> Path:

@@ -2,19 +2,25 @@
 
 The plan is drawn first, in one process and in a fraction of a second; each utterance is then a
 function of its own plan, so workers may speak them in any order.
+
+`phones.csv` folds the mnemonics of the library's English voices to about 40 classes, lower-case
+ARPAbet; silence is `sil`. Vowels colored by a following r join the plain vowel, reduced vowels
+are `ax` or `ih`.
 """
 
-from collections.abc import Iterator
+import csv
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
 
 import numpy as np
 
-from fhvae.corpus.espeak.conditions import multi, resample, studio
-from fhvae.corpus.espeak.phones import align
+from fhvae.corpus.espeak.rooms import multi, resample, studio
 from fhvae.corpus.espeak.speakers import Speaker, draw_speakers
-from fhvae.corpus.espeak.synthesizer import RATE_HZ, SpeechRequest, synthesize
+from fhvae.corpus.espeak.synthesizer import RATE_HZ, PhoneOnset, SpeechRequest, synthesize
 from fhvae.corpus.espeak.text import COMMON, draw_sentence
-from fhvae.corpus.manifest import PARALLEL, SAMPLE_RATE_HZ, SPLITS, Recording, Utterance
+from fhvae.corpus.manifest import PARALLEL, SAMPLE_RATE_HZ, SPLITS, Phone, Recording, Utterance
 from fhvae.corpus.signals import to_int16
 from fhvae.errors import CorpusError
 from fhvae.parallel import map_in_order
@@ -23,6 +29,8 @@ from fhvae.seeds import generator, stream_seed
 
 BABBLE_VOICES, NOISE_SPEAKERS = 5, 20
 TWIN_SUFFIX = "-multi"
+SILENCE = "sil"
+STRESS_MARKS = "',%="
 
 
 @dataclass(frozen=True)
@@ -166,3 +174,47 @@ def _babble(
         voice = np.roll(voice, -int(random.integers(len(voice)))) / np.sqrt(np.mean(voice**2))
         total += np.resize(voice, length)
     return total
+
+
+@cache
+def phone_classes() -> dict[str, str]:
+    """Read the table mnemonic -> phone class."""
+    text = files(__package__).joinpath("phones.csv").read_text(encoding="utf-8")
+    return {row["mnemonic"]: row["phone"] for row in csv.DictReader(text.splitlines())}
+
+
+def fold(mnemonic: str) -> str:
+    """Give the phone class of a mnemonic; stress marks do not matter.
+
+    Raises:
+        CorpusError: the table has no such mnemonic.
+    """
+    try:
+        return phone_classes()[mnemonic.lstrip(STRESS_MARKS)]
+    except KeyError:
+        raise CorpusError(
+            f"every mnemonic of espeak-ng must have a row in fhvae/corpus/espeak/phones.csv, "
+            f"{mnemonic!r} has none; add it, or choose other corpus.espeak.accents"
+        ) from None
+
+
+def align(onsets: Sequence[PhoneOnset], duration_s: float) -> tuple[Phone, ...]:
+    """Lay phones end to end from 0 to `duration_s`.
+
+    A phone ends where the next begins; what precedes the first is silence. Neighboring
+    silences are one. A phone that the synthesizer merged into its neighbor (an l after a
+    diphthong) has no time of its own and no row.
+    """
+    spans: list[tuple[float, str]] = [(0.0, SILENCE)]
+    for onset in onsets:
+        start_s, phone = round(onset.sample / RATE_HZ, 6), fold(onset.mnemonic)
+        if start_s >= duration_s:
+            continue
+        if spans and spans[-1][0] == start_s:
+            spans.pop()
+        if not (spans and spans[-1][1] == phone == SILENCE):
+            spans.append((start_s, phone))
+    ends = [start_s for start_s, _ in spans[1:]] + [duration_s]
+    return tuple(
+        Phone(start_s, end_s, phone) for (start_s, phone), end_s in zip(spans, ends, strict=True)
+    )

@@ -5,14 +5,23 @@ The columns and everything that is refused: docs/corpora.md. Tables are checked 
 before the first file is decoded, so that a slip costs seconds.
 """
 
+import logging
 import math
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from fhvae.corpus.decoding import DURATION_TOLERANCE_S
-from fhvae.corpus.listing import Listing, Source
+from fhvae.corpus.listing import (
+    DURATION_TOLERANCE_S,
+    Listing,
+    Source,
+    check_inside,
+    check_names,
+    check_unique,
+    to_number,
+    to_seconds,
+)
 from fhvae.corpus.manifest import (
     COLUMNS,
     OPTIONAL_COLUMNS,
@@ -23,24 +32,24 @@ from fhvae.corpus.manifest import (
     assign_splits,
     check_alignment,
     check_splits,
+    read_lines,
     read_table,
     table_rows,
 )
 from fhvae.corpus.recipes.kaldi import kaldi_folders, read_kaldi
-from fhvae.corpus.rows import (
-    check_inside,
-    check_names,
-    check_unique,
-    to_number,
-    to_seconds,
-)
-from fhvae.corpus.transcripts import read_canonical
 from fhvae.errors import CorpusError
 from fhvae.params.corpus import CorpusParams
 from fhvae.seeds import generator
 
 GENDERS = ("M", "F", "")
+ARPABET = frozenset(
+    "aa ae ah ao aw ay b ch d dh eh er ey f g hh ih iy jh k l m n ng ow oy p r s sh t th uh uw v "
+    "w y z zh".split()
+)
 SYMBOL = re.compile(r"\S+")
+MARKED = re.compile(r"([A-Za-z]+)[0-2]?(?:_[BIES])?")  # AH0_I
+
+log = logging.getLogger(__name__)
 
 
 def read_folder(params: CorpusParams, seed: int) -> Listing:
@@ -61,7 +70,7 @@ def read_folder(params: CorpusParams, seed: int) -> Listing:
         utterances=tuple(utterances),
         sources={item.utterance_id: Source(folder / item.path) for item in utterances},
         phones=read_phones(folder / "phones.csv", utterances),
-        transcripts=_given_transcripts(folder / "canonical_phones.txt", utterances),
+        transcripts=read_canonical(folder / "canonical_phones.txt", utterances),
     )
 
 
@@ -73,18 +82,6 @@ def _read_lists(folder: Path, params: CorpusParams, seed: int) -> Listing:
             "train, dev and test; see docs/corpora.md"
         )
     return read_kaldi(folder, params, seed)
-
-
-def _given_transcripts(path: Path, utterances: Sequence[Utterance]) -> dict[str, tuple[str, ...]]:
-    """Read canonical_phones.txt, which then speaks for every utterance; {} without the file.
-
-    Two sources of one corpus's transcripts would be two kinds of truth: what a dictionary
-    says and what somebody heard.
-    """
-    if not path.exists():
-        return {}
-    found = read_canonical(path, utterances)
-    return {item.utterance_id: found.get(item.utterance_id, ()) for item in utterances}
 
 
 def read_manifest(folder: Path, params: CorpusParams, seed: int) -> list[Utterance]:
@@ -176,3 +173,64 @@ def _in_time_order(
     except CorpusError as error:
         raise CorpusError(f"{path}: {error}") from error
     return ordered
+
+
+def read_canonical(path: Path, utterances: Iterable[Utterance]) -> dict[str, tuple[str, ...]]:
+    """Read canonical_phones.txt, which then speaks for every utterance; {} without the file.
+
+    Two sources of one corpus's transcripts would be two kinds of truth: what a dictionary says
+    and what somebody heard. Utterances without a line are counted in a warning and get ().
+
+    utterance_id HH_B AH0_I L_I OW1_E ...
+
+    in ARPAbet, with or without stress digits and positions in the word (_B, _I, _E, _S). Both
+    marks are taken off, so that the phones are the 39 lower-case classes. Empty lines are allowed.
+
+    Raises:
+        CorpusError: the file is no text, or a line has an unknown or repeated utterance, no
+            phone, or a symbol that is not ARPAbet.
+    """
+    if not path.exists():
+        return {}
+    known = [item.utterance_id for item in utterances]
+    found: dict[str, tuple[str, ...]] = {}
+    for number, line in enumerate(read_lines(path), start=1):
+        if not line.strip():
+            continue
+        utterance_id, *symbols = line.split()
+        place = f"{path} line {number}"
+        if utterance_id in found:
+            raise CorpusError(f"{place}: utterance {utterance_id} must have one line, it has two")
+        if not symbols:
+            raise CorpusError(f"{place}: utterance {utterance_id} must have phones, it has none")
+        found[utterance_id] = tuple(unmarked(symbol, place) for symbol in symbols)
+    _check_known(path, found, known)
+    return {name: found.get(name, ()) for name in known}
+
+
+def unmarked(symbol: str, place: str) -> str:
+    """Take stress and position off a symbol: AH0_I -> ah."""
+    match = MARKED.fullmatch(symbol)
+    phone = match.group(1).lower() if match else ""
+    if phone not in ARPABET:
+        raise CorpusError(
+            f"{place}: phones must be ARPAbet such as HH, AH0 or AH0_I, got {symbol!r}; other "
+            "symbols have their place in phones.csv"
+        )
+    return phone
+
+
+def _check_known(path: Path, found: Mapping[str, tuple[str, ...]], known: list[str]) -> None:
+    """Refuse unknown utterances; count those without a line."""
+    unknown = sorted(found.keys() - set(known))
+    if unknown:
+        raise CorpusError(
+            f"{path}: utterances must be those of the manifest, {unknown[0]} is not there "
+            f"({len(unknown)} in all)"
+        )
+    missing = sorted(set(known) - found.keys())
+    if missing:
+        log.warning(
+            "%s has no line for %d of %d utterances, the first is %s; they have no transcript",
+            path, len(missing), len(known), missing[0],
+        )  # fmt: skip

@@ -20,9 +20,9 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fhvae.corpus.listing import Listing, Source
-from fhvae.corpus.manifest import SPLITS, Utterance, assign_splits, check_splits, read_lines
-from fhvae.corpus.rows import (
+from fhvae.corpus.listing import (
+    Listing,
+    Source,
     check_is_file,
     check_names,
     check_unique,
@@ -30,6 +30,7 @@ from fhvae.corpus.rows import (
     to_number,
     to_seconds,
 )
+from fhvae.corpus.manifest import SPLITS, Utterance, assign_splits, check_splits, read_lines
 from fhvae.errors import CorpusError
 from fhvae.params.corpus import CorpusParams
 from fhvae.seeds import generator

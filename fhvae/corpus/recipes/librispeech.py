@@ -33,7 +33,8 @@ from fhvae.corpus.recipes.published import (
     openslr,
 )
 from fhvae.errors import CorpusError
-from fhvae.fetch.download import RemoteFile, digests
+from fhvae.fetch.remote import RemoteFile
+from fhvae.files.atomic import file_digest
 from fhvae.params.corpus import CorpusParams, LibriSpeechParams
 from fhvae.seeds import generator
 
@@ -243,7 +244,7 @@ def _read_alignments(
     path = Path(params.alignments)
     if not path.is_file():
         raise CorpusError(f"corpus.librispeech.alignments must name a file, {path} is none")
-    found = digests(path, ("sha256",))["sha256"]
+    found = file_digest(path)
     if params.alignments_sha256 not in (None, found):
         raise CorpusError(
             f"{path} must have sha256 {params.alignments_sha256} "

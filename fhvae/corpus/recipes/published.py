@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fhvae.errors import CorpusError, DownloadError
-from fhvae.fetch.download import RemoteFile, alone_in, fetch
+from fhvae.fetch.download import alone_in, fetch
+from fhvae.fetch.remote import RemoteFile
 from fhvae.fetch.unpack import remove_leftovers, unpack
 from fhvae.params.corpus import CorpusParams
 

@@ -15,13 +15,12 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from fhvae.corpus.listing import Listing, Source
+from fhvae.corpus.listing import Listing, Source, check_inside
 from fhvae.corpus.manifest import Utterance, check_splits, move_speakers, read_lines
+from fhvae.corpus.recipes.folder import unmarked
 from fhvae.corpus.recipes.published import Archive, home, incomplete, obtain, openslr
-from fhvae.corpus.rows import check_inside
-from fhvae.corpus.transcripts import unmarked
 from fhvae.errors import CorpusError
-from fhvae.fetch.download import RemoteFile
+from fhvae.fetch.remote import RemoteFile
 from fhvae.params.corpus import CorpusParams
 from fhvae.seeds import generator
 

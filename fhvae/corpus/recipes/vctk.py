@@ -19,7 +19,7 @@ from fhvae.corpus.listing import Listing, Source
 from fhvae.corpus.manifest import Utterance, assign_splits, check_splits
 from fhvae.corpus.recipes.published import Archive, home, incomplete, lines_in_any_encoding, obtain
 from fhvae.errors import CorpusError
-from fhvae.fetch.download import RemoteFile
+from fhvae.fetch.remote import RemoteFile
 from fhvae.params.corpus import CorpusParams
 from fhvae.seeds import generator
 

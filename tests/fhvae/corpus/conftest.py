@@ -1,15 +1,10 @@
 """A server for published corpora, and voices to fill them with."""
 
-from functools import partial
-
 import pytest
 
-from fhvae.corpus.recipes import published
-from fhvae.fetch.download import Patience, fetch
+from fhvae.fetch import download
 from tests.hostile_server import hostile_server
 from tests.published import tone_voices
-
-QUICK = Patience(attempts=3, first_wait_s=0.001, longest_wait_s=0.002, timeout_s=5.0)
 
 
 @pytest.fixture
@@ -18,7 +13,8 @@ def server(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     for name in ("FHVAE_OFFLINE", "FHVAE_MIRROR"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(published, "fetch", partial(fetch, patience=QUICK))
+    monkeypatch.setattr(download, "ATTEMPTS", 3)
+    monkeypatch.setattr(download, "FIRST_WAIT_S", 0.001)
     with hostile_server() as running:
         yield running
 

@@ -63,7 +63,7 @@ def test_what_is_written_is_read(tmp_path, recordings):
 
 
 def test_words_are_written_with_their_times(tmp_path, recordings):
-    """Words may overlap, as TIMIT's do where neighbours share a phone."""
+    """Words may overlap, as TIMIT's do where neighbors share a phone."""
     words = (Word(0.0, 0.3, "two"), Word(0.25, 0.5, "words, quoted"))
     recordings[2] = dataclasses.replace(recordings[2], words=words)
     write_corpus(tmp_path / "corpus", recordings)
@@ -116,6 +116,16 @@ def test_a_transcript_that_is_given_wins_over_times_even_when_empty(tmp_path, re
     corpus = read_corpus(tmp_path / "corpus")
     assert corpus.transcripts == {"t2": ("x",), "e1": ("t", "iy")}
     assert corpus.phones == {"t1": PHONES, "t2": PHONES}
+
+
+def test_odd_transcripts_are_written_and_read_alike(tmp_path, recordings):
+    said = {"t1": ("sil", "_:", "h#"), "t2": ("NA",)}
+    changed = [
+        dataclasses.replace(item, transcript=said.get(item.utterance.utterance_id, ()))
+        for item in recordings
+    ]
+    write_corpus(tmp_path / "corpus", changed)
+    assert read_corpus(tmp_path / "corpus").transcripts == said
 
 
 def test_a_corpus_of_before_lacks_transcripts_alone(tmp_path, recordings):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fhvae.corpus.decoding import decode
+from fhvae.corpus.catalogue import decode
 from fhvae.params.whole import load_params
 from tests.published import served, tar_of, write_audio
 

@@ -10,16 +10,12 @@ import pandas as pd
 import pytest
 import soundfile
 
-from fhvae.corpus.decoding import decode
+from fhvae.corpus.catalogue import decode
+from fhvae.corpus.manifest import Utterance
 from fhvae.corpus.recipes import folder
 from fhvae.errors import CorpusError, TrialError
 from fhvae.params.whole import load_params
 from tests.tones import write_tone_corpus
-
-
-@pytest.fixture(autouse=True)
-def one_worker(monkeypatch):
-    monkeypatch.setenv("FHVAE_WORKERS", "1")
 
 
 @pytest.fixture(scope="module")
@@ -275,3 +271,55 @@ def test_an_empty_folder_says_what_is_missing(tmp_path):
         CorpusError, match=r"manifest\.csv must exist, or Kaldi's wav\.scp beside it"
     ):
         read(tmp_path)
+
+
+@pytest.fixture
+def canonical(tmp_path):
+    """Read a canonical_phones.txt of this content, for three utterances."""
+
+    def read_text(text):
+        path = tmp_path / "canonical_phones.txt"
+        path.write_text(text, encoding="utf-8", errors="surrogateescape")
+        utterances = [
+            Utterance(name, "", "s", "", "", "train", 1.0) for name in ("u1", "u2", "007")
+        ]
+        return folder.read_canonical(path, utterances)
+
+    return read_text
+
+
+def test_marks_are_taken_off(canonical):
+    found = canonical("u1 IH0_B T_I S_E AY0_S\n007 HH AW1 zh\n\nu2 ER2_E\n")
+    assert found == {
+        "u1": ("ih", "t", "s", "ay"),
+        "007": ("hh", "aw", "zh"),
+        "u2": ("er",),
+    }
+
+
+def test_utterances_without_a_line_are_counted_and_have_no_phones(canonical, caplog):
+    with caplog.at_level(logging.WARNING):
+        assert canonical("u1 AH0\n") == {"u1": ("ah",), "u2": (), "007": ()}
+    assert "has no line for 2 of 3 utterances, the first is 007" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("u1 AH0\nu9 AH0\n", r"utterances must be those of the manifest, u9 is not there \(1 in"),
+        ("u1 AH0\nu2 AH0\nu1 T\n", r"line 3: utterance u1 must have one line, it has two"),
+        ("u1 AH0\nu2 \n", r"line 2: utterance u2 must have phones, it has none"),
+        ("u1 AH0 AXX\n", r"line 1: phones must be ARPAbet such as .*, got 'AXX'"),
+        ("u1 AH3\n", r"line 1: phones must be ARPAbet .*, got 'AH3'"),
+        ("u1 AH0_X\n", r"line 1: phones must be ARPAbet .*, got 'AH0_X'"),
+        ("u1 @\n", r"line 1: phones must be ARPAbet .*, got '@'; .* phones\.csv"),
+    ],
+)
+def test_a_bad_line_is_named(canonical, text, message):
+    with pytest.raises(CorpusError, match=rf"canonical_phones\.txt:? {message}"):
+        canonical(text)
+
+
+def test_canonical_phones_that_are_no_text_are_refused(canonical):
+    with pytest.raises(CorpusError, match="must be a readable text file in UTF-8"):
+        canonical("u1 \udcff\udcfe\n")

@@ -18,11 +18,6 @@ from tests.tiny import ROOT
 from tests.tones import write_tone_corpus
 
 
-@pytest.fixture(autouse=True)
-def one_worker(monkeypatch):
-    monkeypatch.setenv("FHVAE_WORKERS", "1")
-
-
 def write_lists(folder, **lists):
     """Write lists; `None` takes one away."""
     folder.mkdir(exist_ok=True)

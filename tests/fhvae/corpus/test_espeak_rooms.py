@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fhvae.corpus.espeak.conditions import multi, resample, reverberate, studio
+from fhvae.corpus.espeak.rooms import multi, resample, reverberate, studio
 from fhvae.corpus.signals import equalize, to_int16
 from fhvae.seeds import generator
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from fhvae.corpus.decoding import decode
+from fhvae.corpus.catalogue import decode
 from fhvae.corpus.listing import Listing, Source
 from fhvae.corpus.manifest import Phone, Recording, Refused, Utterance, Word, read_table
 from fhvae.corpus.store import QUARANTINE_COLUMNS, read_corpus, write_corpus
