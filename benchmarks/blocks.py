@@ -106,11 +106,11 @@ def draw(path: Path, rows: list[dict[str, float]]) -> None:
     """Draw step and memory against M, relative to the smallest corpus and in GB."""
     with new_figure(path, 8, 3.2) as figure:
         left, right = figure.subplots(1, 2)
-        for name, colour, flat in (("blocks", BLUE, 0), ("flat", ORANGE, 1)):
+        for name, color, flat in (("blocks", BLUE, 0), ("flat", ORANGE, 1)):
             own = [row for row in rows if row["flat"] == flat]
             counts = [row["sequences"] for row in own]
-            left.plot(counts, [row["step"] for row in own], "o-", color=colour, label=name)
-            right.plot(counts, [row["peak_rss_gb"] for row in own], "o-", color=colour)
+            left.plot(counts, [row["step"] for row in own], "o-", color=color, label=name)
+            right.plot(counts, [row["peak_rss_gb"] for row in own], "o-", color=color)
         left.set(title="CPU seconds of a step, relative", ylabel="blocks of 500 at 1,000: 1")
         right.set(title="Peak memory", ylabel="GB")
         for axes in (left, right):

@@ -137,11 +137,11 @@ def draw(path: Path, runs: Sequence[Mapping[str, float]]) -> None:
     hours = [run["hours"] for run in runs]
     with new_figure(path, 8, 3.4) as figure:
         memory, speed = figure.subplots(1, 2)
-        for key, label, colour in (
+        for key, label, color in (
             ("peak_rss_mb", "sum of RSS, shared pages counted twice", ORANGE),
             ("peak_pss_mb", "PSS", BLUE),
         ):
-            memory.plot(hours, [run[key] for run in runs], "o-", color=colour, label=label)
+            memory.plot(hours, [run[key] for run in runs], "o-", color=color, label=label)
         memory.set(title="Peak memory, all processes", xlabel="hours of audio", ylabel="MB", ylim=0)
         memory.axhline(1000, color="black", linewidth=0.8, linestyle="--")
         memory.legend(loc="lower right")

@@ -83,9 +83,9 @@ def draw(path: Path, measured: Mapping[str, Mapping[int, float]]) -> None:
     """Draw the share against the rows, one line per size, with the target."""
     with new_figure(path, 6, 3.6) as figure:
         axes = figure.subplots()
-        for (name, share_of), colour in zip(measured.items(), (ORANGE, BLUE), strict=True):
+        for (name, share_of), color in zip(measured.items(), (ORANGE, BLUE), strict=True):
             percent = [100 * share for share in share_of.values()]
-            axes.plot(list(share_of), percent, "o-", color=colour, label=f"{name} size")
+            axes.plot(list(share_of), percent, "o-", color=color, label=f"{name} size")
         axes.axhline(100 * TARGET_SHARE, color="black", linewidth=0.8, linestyle="--")
         label = f"target at {TARGET_ROWS:,} rows"
         axes.text(ROWS[-1], 90 * TARGET_SHARE, label, ha="right", va="top")

@@ -115,7 +115,7 @@ def check_both_kinds(is_target: np.ndarray) -> None:
 
 
 def cosine_scores(vectors: Vectors, trials: Trials) -> np.ndarray:
-    """Score each trial by the cosine of its two vectors, not centred, `[trial]`.
+    """Score each trial by the cosine of its two vectors, not centered, `[trial]`.
 
     Raises:
         TrialError: a vector is zero or not finite; the message names the utterance.

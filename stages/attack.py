@@ -21,7 +21,7 @@ from fhvae.trials import Trials, pairs_of
 from fhvae.verification.attack import (
     CHANCE,
     AttackData,
-    LabelledCodes,
+    LabeledCodes,
     Outcome,
     attack_all,
     code_sequences,
@@ -93,8 +93,8 @@ def main() -> None:
 
     data = {
         name: AttackData(
-            LabelledCodes(codes["train"][name], speakers["train"]),
-            LabelledCodes(codes["dev"][name], speakers["dev"]),
+            LabeledCodes(codes["train"][name], speakers["train"]),
+            LabeledCodes(codes["dev"][name], speakers["dev"]),
             test,
         )
         for name, test in codes["test"].items()

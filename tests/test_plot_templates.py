@@ -19,7 +19,7 @@ TABLES = {
     for path, options in item.items()
     if path.endswith(".csv")
 }
-SERIES = {"plots/det.csv": "system", "plots/geometry.csv": "code"}  # a colour each
+SERIES = {"plots/det.csv": "system", "plots/geometry.csv": "code"}  # a color each
 
 
 def fill(path: str, revisions: tuple[str, ...] = ("HEAD", "workspace")) -> dict:
@@ -68,9 +68,9 @@ def test_revisions_are_told_apart(path):
 
 
 @pytest.mark.parametrize(("path", "column"), SERIES.items())
-def test_series_have_colours_of_their_own(path, column):
-    colours = [one["field"] for one in find(fill(path), "color") if isinstance(one, dict)]
-    assert colours == [column]
+def test_series_have_colors_of_their_own(path, column):
+    colors = [one["field"] for one in find(fill(path), "color") if isinstance(one, dict)]
+    assert colors == [column]
 
 
 def find(tree: object, key: str) -> list:

@@ -24,7 +24,7 @@ from fhvae.acoustics.noises import (
 from fhvae.acoustics.plan import Copy, NoisePool, group_voices, plan_copies, read_clips
 from fhvae.acoustics.sounds import active_samples, read_sound, telephone
 from fhvae.corpus.signals import (
-    coloured_noise,
+    colored_noise,
     equalize,
     from_int16,
     hum,
@@ -189,7 +189,7 @@ def make_noise(
         return shaped_noise(len(active), speech_power, random)
     if copy.noise == HUM:
         return hum(len(active), random)
-    return coloured_noise(len(active), copy.noise, random)
+    return colored_noise(len(active), copy.noise, random)
 
 
 def _sources(copy: Copy) -> list[str]:

@@ -51,7 +51,7 @@ def mix(speech: np.ndarray, noise: np.ndarray, snr_db: float) -> np.ndarray:
     return speech + noise_gain(speech, noise, snr_db) * noise
 
 
-def coloured_noise(length: int, colour: str, random: np.random.Generator) -> np.ndarray:
+def colored_noise(length: int, color: str, random: np.random.Generator) -> np.ndarray:
     """Draw noise `[sample]` whose power falls 0 (white), 3 (pink) or 6 (brown) dB per octave.
 
     Below 20 Hz the spectrum is flat, so that what can be heard decides the level.
@@ -61,7 +61,7 @@ def coloured_noise(length: int, colour: str, random: np.random.Generator) -> np.
     size = next_fast_len(length, real=True)  # a prime length would be slow
     spectrum = np.fft.rfft(random.standard_normal(size))
     hz = np.maximum(np.fft.rfftfreq(size, 1 / SAMPLE_RATE_HZ), 20.0)
-    noise = np.fft.irfft(spectrum * hz ** -SPECTRAL_EXPONENT[colour], size)
+    noise = np.fft.irfft(spectrum * hz ** -SPECTRAL_EXPONENT[color], size)
     return np.asarray(noise[:length])
 
 
@@ -102,8 +102,8 @@ def equalize(speech: np.ndarray, random: np.random.Generator) -> np.ndarray:
     octave = np.log2(hz / 1000.0)
     gain_db = random.normal(0, SLOPE_STD_DB) * octave
     for _ in range(BUMPS):
-        centre, height_db = random.uniform(octave[0], octave[-1]), random.normal(0, BUMP_STD_DB)
-        gain_db += height_db * np.exp(-0.5 * ((octave - centre) / 0.5) ** 2)
+        center, height_db = random.uniform(octave[0], octave[-1]), random.normal(0, BUMP_STD_DB)
+        gain_db += height_db * np.exp(-0.5 * ((octave - center) / 0.5) ** 2)
     filtered = np.fft.irfft(np.fft.rfft(speech, size) * 10 ** (gain_db / 20), size)
     return np.asarray(filtered[: len(speech)])
 

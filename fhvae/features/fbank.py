@@ -1,6 +1,6 @@
 """Waveform -> log-mel frames, as the authors' second code makes them.
 
-Centred frames over a reflected edge, pre-emphasis, a Hamming window, the mel sum of the
+Centered frames over a reflected edge, pre-emphasis, a Hamming window, the mel sum of the
 magnitude spectrum (Slaney's scale, triangles of height 1) and a floored natural logarithm.
 The choices and their evidence: docs/decisions/0003-fbank.md.
 """
@@ -32,7 +32,7 @@ def frame_count(samples: int, hop_ms: float) -> int:
 
 
 def frame_time_s(frame: int, hop_ms: float) -> float:
-    """Time of the centre of a frame, in seconds from the start of the utterance."""
+    """Time of the center of a frame, in seconds from the start of the utterance."""
     return frame * hop_ms / 1000
 
 
@@ -45,7 +45,7 @@ def log_mel(samples: np.ndarray, params: FbankParams) -> np.ndarray:
 
     Returns:
         `[frame, mel]` float32, natural logarithm, at least `params.log_floor`; frame `k` is
-        centred on sample `k * hop`.
+        centered on sample `k * hop`.
 
     Raises:
         ValueError: no sample, or another type than int16.

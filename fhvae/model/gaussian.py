@@ -41,7 +41,7 @@ class DiagonalGaussian:
         return -0.5 * (1 + log_ratio - scaled - torch.exp(log_ratio))
 
 
-def centred(std: float, like: Float[Tensor, "..."]) -> DiagonalGaussian:
+def centered(std: float, like: Float[Tensor, "..."]) -> DiagonalGaussian:
     """Make N(0, std^2) on the device and in the type of `like`, broadcast to any shape."""
     return DiagonalGaussian(
         mean=like.new_zeros(()), log_variance=like.new_full((), 2 * math.log(std))

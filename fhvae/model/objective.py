@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from fhvae.model.gaussian import DiagonalGaussian, centred
+from fhvae.model.gaussian import DiagonalGaussian, centered
 from fhvae.model.network import FHVAE
 from fhvae.params.model import ModelParams
 
@@ -96,12 +96,12 @@ def terms_given_z2(
     z1_posterior = model.encode_z1(segments, z2)
     z1 = z1_posterior.sample(noise)
     x = model.decode(z1, z2, frames=len(segments))
-    z2_prior = DiagonalGaussian(mu2, centred(params.z2_std, mu2).log_variance)
+    z2_prior = DiagonalGaussian(mu2, centered(params.z2_std, mu2).log_variance)
     return SegmentTerms(
         log_px=x.log_density(segments).sum(dim=(0, 2)),
-        kl_z1=z1_posterior.kl_to(centred(params.z1_std, z1)).sum(dim=1),
+        kl_z1=z1_posterior.kl_to(centered(params.z1_std, z1)).sum(dim=1),
         kl_z2=z2_posterior.kl_to(z2_prior).sum(dim=1),
-        log_pmu2=centred(params.mu2_std, mu2).log_density(mu2).sum(dim=1),
+        log_pmu2=centered(params.mu2_std, mu2).log_density(mu2).sum(dim=1),
         segments_in_sequence=segments_in_sequence,
         z2=z2_posterior,
     )

@@ -84,7 +84,7 @@ def check_task(task: Task) -> Task:
     parts = {"fit": task.fit, "choose": task.choose, "score": task.score}
     for part, rows in parts.items():
         if len(rows) == 0:
-            raise TrialError(f"the {task.name} probe needs labelled segments to {part} on, found 0")
+            raise TrialError(f"the {task.name} probe needs labeled segments to {part} on, found 0")
     for part in ("fit", "score"):
         labels = len(np.unique(fold_labels(parts[part].labels, task.folding)))
         if labels < 2:

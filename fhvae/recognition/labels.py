@@ -1,7 +1,7 @@
 """Transcripts -> what the recognizer is taught and scored on, and the errors that it makes.
 
 TIMIT is taught in 48 classes and scored in 39; every other corpus as it is transcribed.
-Neighbouring pauses count as one, before training and before scoring (Lee & Hon 1989). Errors are
+Neighboring pauses count as one, before training and before scoring (Lee & Hon 1989). Errors are
 the fewest edits from spoken to recognized phones (jiwer).
 """
 

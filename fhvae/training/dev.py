@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from fhvae.model.gaussian import ACTIVE_VARIANCE, DiagonalGaussian, centred
+from fhvae.model.gaussian import ACTIVE_VARIANCE, DiagonalGaussian, centered
 from fhvae.model.network import FHVAE
 from fhvae.model.objective import infer_mu2, terms_given_z2
 from fhvae.params.segments import SegmentsParams
@@ -94,8 +94,8 @@ def evaluate_dev(
         sums += torch.stack([value.double().sum() for value in parts])
         z1_posterior = network.encode_z1(batch, z2_part.mean)  # the bound has a sample of z2
         z1_means.append(z1_posterior.mean)
-        z2_prior = DiagonalGaussian(mu2[rows], centred(params.z2_std, mu2).log_variance)
-        kl_sums[0] += z1_posterior.kl_to(centred(params.z1_std, mu2)).double().sum(dim=0)
+        z2_prior = DiagonalGaussian(mu2[rows], centered(params.z2_std, mu2).log_variance)
+        kl_sums[0] += z1_posterior.kl_to(centered(params.z1_std, mu2)).double().sum(dim=0)
         kl_sums[1] += z2_part.kl_to(z2_prior).double().sum(dim=0)
     lower_bound, log_px, kl_z1, kl_z2, log_pmu2 = (sums / len(grid)).tolist()
     z1 = torch.cat(z1_means)

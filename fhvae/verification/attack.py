@@ -152,7 +152,7 @@ def pad_codes(codes: Packed, positions: Sequence[int]) -> PaddedCodes:
 
 
 @dataclass(frozen=True)
-class LabelledCodes:
+class LabeledCodes:
     """Sequences of codes and who speaks them.
 
     Attributes:
@@ -168,8 +168,8 @@ class LabelledCodes:
 class AttackData:
     """Codes of one kind: train and dev with speakers, test without."""
 
-    train: LabelledCodes
-    dev: LabelledCodes
+    train: LabeledCodes
+    dev: LabeledCodes
     test: Packed
 
 

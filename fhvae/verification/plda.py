@@ -71,8 +71,8 @@ def fit_plda(vectors: Vectors, speakers: Sequence[str], iterations: int = ITERAT
 
 def _start(statistics: SpeakerStatistics, floor: float) -> Plda:
     mean = np.average(statistics.means, axis=0, weights=statistics.counts)
-    centred = statistics.means - mean
-    between = centred.T @ centred / len(centred)
+    centered = statistics.means - mean
+    between = centered.T @ centered / len(centered)
     return Plda(mean, between, _floored(statistics.scatter / statistics.counts.sum(), floor))
 
 
@@ -90,8 +90,8 @@ def _improve(plda: Plda, statistics: SpeakerStatistics, floor: float) -> Plda:
         spread += rows.sum() * left
         within += count * (missed.T @ missed + rows.sum() * left)
     mean = places.mean(axis=0)
-    centred = places - mean
-    between = (centred.T @ centred + spread) / len(places)
+    centered = places - mean
+    between = (centered.T @ centered + spread) / len(places)
     return Plda(mean, (between + between.T) / 2, _floored(within / statistics.counts.sum(), floor))
 
 

@@ -1,4 +1,4 @@
-"""The stage ivector, whole, on coloured noise whose colour is the speaker's."""
+"""The stage ivector, whole, on colored noise whose color is the speaker's."""
 
 import json
 import sys
@@ -115,7 +115,7 @@ def test_one_worker_and_two_write_the_same_bytes(monkeypatch, inputs, tmp_path):
 
 
 def test_the_mean_of_noise_is_its_speaker(monkeypatch, inputs, tmp_path):
-    """With mean and variance taken out of every utterance, filtered noise has no colour left."""
+    """With mean and variance taken out of every utterance, filtered noise has no color left."""
     run(monkeypatch, inputs, tmp_path / "out", normalization="mean_variance", ranks=[3])
     vectors = read_packed(tmp_path / "out" / "ivectors" / "test")
     assert cosine_eer(vectors.rows, [name[:6] for name in vectors.utterance_ids]) > 0.2

@@ -126,9 +126,9 @@ def normalize(
     """
     if normalization == "corpus":
         return np.asarray(features, np.float32)
-    centred = features - features.mean(axis=0)
+    centered = features - features.mean(axis=0)
     if normalization == "mean":
-        return np.asarray(centred, np.float32)
-    std = centred.std(axis=0)
+        return np.asarray(centered, np.float32)
+    std = centered.std(axis=0)
     varies = std > MIN_STD
-    return np.asarray(np.where(varies, centred / np.where(varies, std, 1), 0), np.float32)
+    return np.asarray(np.where(varies, centered / np.where(varies, std, 1), 0), np.float32)

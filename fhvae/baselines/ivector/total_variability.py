@@ -77,7 +77,7 @@ class Sums:
 
     Attributes:
         outer: `[gaussian, rank, rank]`, second moments of w weighted by counts.
-        cross: `[gaussian, feature, rank]`, centred sums times w.
+        cross: `[gaussian, feature, rank]`, centered sums times w.
         first, second: `[rank]`, `[rank, rank]`, moments of w.
         log_likelihood: nats.
         utterances: counted.
@@ -123,8 +123,8 @@ def infer(model: TotalVariability, statistics: Statistics) -> Posterior:
     per_frame = weighted.transpose(0, 2, 1) @ model.matrix  # [gaussian, rank, rank]
     flat = statistics.counts @ per_frame.reshape(len(per_frame), -1)
     precisions = np.eye(rank) + flat.reshape(-1, rank, rank)
-    centred = centred_sums(model, statistics)
-    pull = centred.reshape(len(centred), -1) @ weighted.reshape(-1, rank)
+    centered = centered_sums(model, statistics)
+    pull = centered.reshape(len(centered), -1) @ weighted.reshape(-1, rank)
     covariances, half_log_determinants = np.empty_like(precisions), np.empty(len(precisions))
     for place, precision in enumerate(precisions):
         covariances[place], half_log_determinants[place] = _invert(precision)
@@ -171,7 +171,7 @@ def means_log_likelihoods(
     )
 
 
-def centred_sums(model: TotalVariability, statistics: Statistics) -> np.ndarray:
+def centered_sums(model: TotalVariability, statistics: Statistics) -> np.ndarray:
     """Compute F_c - N_c m_c, `[utterance, gaussian, feature]`."""
     return np.asarray(statistics.sums - statistics.counts[:, :, None] * model.means)
 
@@ -202,8 +202,8 @@ def expectation(model: TotalVariability, statistics: Statistics) -> Sums:
         w = posterior.means
         moments = posterior.covariances + w[:, :, None] * w[:, None, :]
         sums.outer += (part.counts.T @ moments.reshape(len(w), -1)).reshape(-1, rank, rank)
-        centred = centred_sums(model, part).reshape(len(w), -1)
-        sums.cross += (centred.T @ w).reshape(gaussians, features, rank)
+        centered = centered_sums(model, part).reshape(len(w), -1)
+        sums.cross += (centered.T @ w).reshape(gaussians, features, rank)
         sums.first += w.sum(axis=0)
         sums.second += moments.sum(axis=0)
         sums.log_likelihood += float(posterior.log_likelihoods.sum())

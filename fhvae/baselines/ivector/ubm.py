@@ -51,7 +51,7 @@ class Statistics:
 
     Attributes:
         counts: `[gaussian]` or `[utterance, gaussian]`, frames per Gaussian, fractions summed.
-        sums: `[gaussian, feature]` or `[utterance, gaussian, feature]`, of the frames, not centred.
+        sums: `[gaussian, feature]` or `[utterance, gaussian, feature]`, frames not centered.
     """
 
     counts: np.ndarray

@@ -12,7 +12,7 @@ import numpy as np
 
 from fhvae.corpus import signals
 from fhvae.corpus.manifest import SAMPLE_RATE_HZ
-from fhvae.corpus.signals import at_level, coloured_noise, equalize, hum, mix, room_response
+from fhvae.corpus.signals import at_level, colored_noise, equalize, hum, mix, room_response
 
 LEVEL_DBFS, LEVEL_STD_DB = -26.0, 1.0
 STUDIO_SNR_DB = (34.0, 36.0)
@@ -33,7 +33,7 @@ def resample(samples: np.ndarray, rate_hz: int) -> np.ndarray:
 
 def studio(speech: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Record in the one room: a constant pink noise floor, an almost constant level."""
-    floor = coloured_noise(len(speech), "pink", random)
+    floor = colored_noise(len(speech), "pink", random)
     return _at_usual_level(mix(speech, floor, random.uniform(*STUDIO_SNR_DB)), random)
 
 
@@ -54,7 +54,7 @@ def multi(speech: np.ndarray, babble: np.ndarray, random: np.random.Generator) -
     elif kind == "hum":
         noise = hum(len(speech), random)
     else:
-        noise = coloured_noise(len(speech), kind, random)
+        noise = colored_noise(len(speech), kind, random)
     return _at_usual_level(mix(channel, noise, random.uniform(*MULTI_SNR_DB)), random)
 
 

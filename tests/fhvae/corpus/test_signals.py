@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from fhvae.corpus.manifest import SAMPLE_RATE_HZ
 from fhvae.corpus.signals import (
     at_level,
-    coloured_noise,
+    colored_noise,
     from_int16,
     hum,
     limiting_gain,
@@ -48,11 +48,9 @@ def octave_levels_db(noise):
     return [10 * np.log10(power[(hz >= low) & (hz < high)].mean()) for low, high in octaves]
 
 
-@pytest.mark.parametrize(
-    ("colour", "slope_db"), [("white", 0.0), ("pink", -3.01), ("brown", -6.02)]
-)
-def test_noise_falls_as_its_colour_says(colour, slope_db):
-    levels_db = octave_levels_db(coloured_noise(2**18, colour, generator(0, colour)))
+@pytest.mark.parametrize(("color", "slope_db"), [("white", 0.0), ("pink", -3.01), ("brown", -6.02)])
+def test_noise_falls_as_its_color_says(color, slope_db):
+    levels_db = octave_levels_db(colored_noise(2**18, color, generator(0, color)))
     assert np.diff(levels_db).mean() == pytest.approx(slope_db, abs=0.3)
 
 

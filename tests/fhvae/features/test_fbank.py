@@ -59,8 +59,8 @@ def second_implementation(samples, params):
         sr=16000, n_fft=params.fft_size, n_mels=params.mels, norm=None, dtype=np.float64
     )
     frames = []
-    for centre in range(0, len(wave) + 1, hop):
-        places = np.abs(np.arange(centre - length // 2, centre + length - length // 2))
+    for center in range(0, len(wave) + 1, hop):
+        places = np.abs(np.arange(center - length // 2, center + length - length // 2))
         last = len(wave) - 1
         places = np.where(places > last, 2 * last - places, places)
         spectrum = np.abs(np.fft.rfft(wave[places] * taper, params.fft_size))
@@ -87,9 +87,9 @@ def test_frames_equal_those_of_a_second_implementation(params):
 
 @pytest.mark.parametrize("band", [8, 20, 35, 50, 65, 79])
 def test_a_tone_peaks_in_its_band(band):
-    centres_hz = librosa.mel_frequencies(82, fmin=0, fmax=8000)[1:-1]
+    centers_hz = librosa.mel_frequencies(82, fmin=0, fmax=8000)[1:-1]
     time_s = np.arange(8000) / 16000
-    samples = np.round(9000 * np.sin(2 * np.pi * centres_hz[band] * time_s)).astype(np.int16)
+    samples = np.round(9000 * np.sin(2 * np.pi * centers_hz[band] * time_s)).astype(np.int16)
     frames = log_mel(samples, PAPER)[5:-5]
     assert set(frames.argmax(axis=1)) == {band}
 
@@ -183,7 +183,7 @@ def test_cached_arrays_are_shared_and_safe():
             array[0] = 1
 
 
-def test_no_band_repeats_its_neighbours():
+def test_no_band_repeats_its_neighbors():
     """Decision 0003: with 400 points one of 80 bands is a combination of others."""
     assert np.linalg.matrix_rank(mel_filters(PAPER).astype(np.float64)) == 80
     assert np.linalg.matrix_rank(mel_filters(changed(fft_size=400)).astype(np.float64)) == 79

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from fhvae.model.gaussian import DiagonalGaussian, centred
+from fhvae.model.gaussian import DiagonalGaussian, centered
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_kl_agrees_with_torch_distributions(gaussian):
 
 
 def test_kl_to_a_broadcast_prior_agrees(gaussian):
-    prior = DiagonalGaussian(gaussian.mean + 1.0, centred(0.5, gaussian.mean).log_variance)
+    prior = DiagonalGaussian(gaussian.mean + 1.0, centered(0.5, gaussian.mean).log_variance)
     expected = kl_divergence(reference(gaussian), Normal(gaussian.mean + 1.0, 0.5))
     torch.testing.assert_close(gaussian.kl_to(prior), expected)
 

@@ -58,7 +58,7 @@ def test_the_phone_is_that_of_the_center_frame():
 
 def test_the_phone_is_looked_up_in_milliseconds_of_the_hop():
     rows = segment_rows(LATENTS, FRAMES, UTTERANCES[:])
-    # Centres are frames 2, 6, 10, 14: at a hop of 20 ms 0.04, 0.12, 0.20 and 0.28 s.
+    # Centers are frames 2, 6, 10, 14: at a hop of 20 ms 0.04, 0.12, 0.20 and 0.28 s.
     phones = {"test00_00": (Phone(0.05, 0.13, "aa"), Phone(0.13, 0.28, "iy"))}
     found = phones_of(rows, phones, 20.0)
     assert found[:4] == [None, "aa", "iy", None]  # before the first; an end is no longer in it

@@ -79,7 +79,7 @@ def test_a_part_without_rows_and_a_single_label_are_refused():
     full = label(rows, [str(place % 2) for place in range(len(rows))])
     empty, single = label(rows, [None] * len(rows)), label(rows, ["aa"] * len(rows))
     with pytest.raises(
-        TrialError, match="phone probe needs labelled segments to choose on, found 0"
+        TrialError, match="phone probe needs labeled segments to choose on, found 0"
     ):
         check_task(Task("phone", full, empty, full))
     with pytest.raises(TrialError, match="phone probe needs at least 2 labels to fit, found 1"):

@@ -80,7 +80,7 @@ def test_scores_are_log_probabilities():
     assert torch.allclose(scores.exp().sum(dim=2), torch.ones(ROWS, 3), atol=1e-5)
 
 
-def test_without_layers_a_row_does_not_see_its_neighbours():
+def test_without_layers_a_row_does_not_see_its_neighbors():
     rows, network = padded_rows(), new_network(0)
     changed = rows.clone()
     changed[2] += 1

@@ -16,7 +16,7 @@ from fhvae.verification.attack import (
     AttackData,
     Attacker,
     AttackNetwork,
-    LabelledCodes,
+    LabeledCodes,
     Outcome,
     attack_all,
     best_outcome,
@@ -118,7 +118,7 @@ def make(split, voice, seed=0):
             segments = random.integers(3, 9)
             rows.append(random.normal(size=(segments, DIMENSION)) + voice * place)
             speakers.append(f"{split}{speaker}")
-    return LabelledCodes(pack(rows, split), tuple(speakers))
+    return LabeledCodes(pack(rows, split), tuple(speakers))
 
 
 def make_data(voice, seed=0):
@@ -153,7 +153,7 @@ def test_codes_that_know_nobody_leave_the_attacker_at_chance():
 
 
 def test_a_speaker_in_the_order_of_codes_is_found():
-    """Mean and standard deviation of every utterance are alike: only neighbours tell."""
+    """Mean and standard deviation of every utterance are alike: only neighbors tell."""
 
     def alternate(split):
         random = np.random.default_rng(len(split))
@@ -164,7 +164,7 @@ def test_a_speaker_in_the_order_of_codes_is_found():
                 noise = 0.05 * random.normal(size=(12, DIMENSION))
                 rows.append(signs[:, None] + noise)
                 speakers.append(f"{split}{speaker % 2}")
-        return LabelledCodes(pack(rows, split), tuple(speakers))
+        return LabeledCodes(pack(rows, split), tuple(speakers))
 
     train, dev, test = (alternate(split) for split in SPEAKERS)
     data = AttackData(train, dev, test.codes)
@@ -216,7 +216,7 @@ def test_each_kind_of_code_gets_its_own_attacker():
 def test_a_dev_split_without_target_trials_has_no_outcome():
     data, _ = make_data(voice=1.0)
     strangers = tuple(f"d{place}" for place in range(len(data.dev.speakers)))
-    alone = dataclasses.replace(data, dev=LabelledCodes(data.dev.codes, strangers))
+    alone = dataclasses.replace(data, dev=LabeledCodes(data.dev.codes, strangers))
     assert attack_all({"code": alone}, PARAMS, 1, 0) == {"code": None}
 
 
@@ -270,9 +270,9 @@ def test_padding_changes_no_embedding():
 
 
 def test_codes_are_scaled_by_train_and_a_constant_dimension_stays_finite():
-    train = LabelledCodes(pack([np.array([[1.0, 4.0], [3.0, 4.0]])], "u"), ("a",))
+    train = LabeledCodes(pack([np.array([[1.0, 4.0], [3.0, 4.0]])], "u"), ("a",))
     other = pack([np.array([[2.0, 4.0], [5.0, 4.0]])], "v")
-    scaled = standardize(AttackData(train, LabelledCodes(other, ("b",)), other))
+    scaled = standardize(AttackData(train, LabeledCodes(other, ("b",)), other))
     np.testing.assert_array_equal(scaled.train.codes.rows, [[-1, 0], [1, 0]])
     for codes in (scaled.dev.codes, scaled.test):
         np.testing.assert_array_equal(codes.rows, [[0, 0], [3, 0]])

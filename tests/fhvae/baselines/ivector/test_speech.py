@@ -111,8 +111,8 @@ def test_mean_and_variance_are_those_of_the_utterance():
     found = normalize(features, "mean_variance")
     np.testing.assert_allclose(found.mean(axis=0), 0, atol=1e-6)
     np.testing.assert_allclose(found.std(axis=0), [1, 1, 0, 1], rtol=1e-6)
-    centred = normalize(features, "mean")
-    np.testing.assert_allclose(centred, features - features.mean(axis=0), atol=1e-6)
+    centered = normalize(features, "mean")
+    np.testing.assert_allclose(centered, features - features.mean(axis=0), atol=1e-6)
     np.testing.assert_array_equal(normalize(features, "corpus"), features.astype(np.float32))
 
 

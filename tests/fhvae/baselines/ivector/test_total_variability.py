@@ -173,10 +173,10 @@ def test_a_prior_moved_into_the_model_leaves_the_likelihood_as_it_was(random):
     mean, covariance = random.normal(size=RANK), np.diag([0.5, 2.0, 3.0])
     moved = reparametrize(model, mean, covariance)
     frames = random.normal(size=(len(labels), FEATURES))
-    centre, loading, noise = dense(model, labels)
-    old = multivariate_normal(centre + loading @ mean, loading @ covariance @ loading.T + noise)
-    centre, loading, noise = dense(moved, labels)
-    new = multivariate_normal(centre, loading @ loading.T + noise)
+    center, loading, noise = dense(model, labels)
+    old = multivariate_normal(center + loading @ mean, loading @ covariance @ loading.T + noise)
+    center, loading, noise = dense(moved, labels)
+    new = multivariate_normal(center, loading @ loading.T + noise)
     assert new.logpdf(frames.ravel()) == pytest.approx(old.logpdf(frames.ravel()), rel=1e-10)
 
 

@@ -61,12 +61,12 @@ def test_a_gaussian_without_weight_answers_for_nothing(ubm):
 
 
 def test_the_mixture_finds_clusters_that_lie_apart():
-    centres = np.array([[-9.0, 0.0], [0.0, 9.0], [9.0, -9.0]])
+    centers = np.array([[-9.0, 0.0], [0.0, 9.0], [9.0, -9.0]])
     random = np.random.default_rng(2)
-    frames = np.concatenate([centre + random.normal(size=(200, 2)) for centre in centres])
+    frames = np.concatenate([center + random.normal(size=(200, 2)) for center in centers])
     fitted = fit_ubm(frames, 3, 20, seed=0)
     order = np.argsort(fitted.ubm.means[:, 0])
-    np.testing.assert_allclose(fitted.ubm.means[order], centres, atol=0.3)
+    np.testing.assert_allclose(fitted.ubm.means[order], centers, atol=0.3)
     np.testing.assert_allclose(fitted.ubm.variances, 1, atol=0.3)
     np.testing.assert_allclose(fitted.ubm.weights, 1 / 3, atol=1e-3)
     assert fitted.converged
