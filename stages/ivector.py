@@ -22,6 +22,7 @@ from fhvae.corpus.store import Corpus, read_corpus
 from fhvae.files.atomic import new_folder, write_metrics
 from fhvae.files.packed import PackedWriter, read_packed
 from fhvae.params.asked import read_params
+from fhvae.params.fbank import FbankParams
 from fhvae.params.ivector import IvectorParams
 from fhvae.params.run import Seeded
 from fhvae.trials import cosine_eer
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 class Params(Seeded):
     """What the stage reads of params.yaml."""
 
+    fbank: FbankParams
     ivector: IvectorParams
 
 
@@ -100,7 +102,7 @@ def main() -> None:
         speech = folder / "speech"
         for split in SPLITS:
             clips = clips_of(corpus_path / split, read_packed(fbank / split).utterance_ids)
-            counts = write_speech(speech / split, clips, params.ivector)
+            counts = write_speech(speech / split, clips, params.ivector, params.fbank)
             metrics[split] = speech_metrics(split, counts)
         mixture = learn_mixture(speech / "train", params.ivector, params.seed)
         ubm, statistics = mixture.fitted.ubm, mixture.statistics(speech / "train")

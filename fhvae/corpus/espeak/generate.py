@@ -56,12 +56,12 @@ def recordings(params: EspeakParams, seed: int) -> Iterator[Recording]:
 
 def plan_corpus(params: EspeakParams, seed: int) -> list[Plan]:
     """Draw speakers, texts and manners of speaking for the whole corpus."""
-    noise = draw_speakers("noise", NOISE_SPEAKERS, params.speaker_scale, params.accents, seed)
+    noise = draw_speakers("noise", NOISE_SPEAKERS, params, seed)
     plans: list[Plan] = []
     twins: list[Plan] = []
     for split in SPLITS:
         count = getattr(params, f"{split}_speakers")
-        speakers = draw_speakers(split, count, params.speaker_scale, params.accents, seed)
+        speakers = draw_speakers(split, count, params, seed)
         used: set[str] = set()
         for place, speaker in enumerate(speakers):
             own = _plan_speaker(speaker, split, getattr(params, f"{split}_utterances"), used, seed)

@@ -165,7 +165,7 @@ def test_segments_outside_the_alignments_are_counted():
 
 
 def test_more_fitting_segments_than_allowed_are_sampled():
-    few = replace(MATERIAL, max_segments=30)
+    few = replace(MATERIAL, params=replace(PROBES, max_segments=30))
     assert [len(ask(few).task.fit) for ask in (ask_phone, ask_speaker, ask_sex)] == [30, 30, 30]
     again, other = (ask_phone(replace(few, seed=seed)).task.fit.inputs["z1"] for seed in (0, 1))
     first = ask_phone(few).task.fit.inputs["z1"]

@@ -28,8 +28,10 @@ def make_params(*ranks):
         vad_db=30.0,
         normalization="corpus",
         gaussians=2,
+        gaussian_frames=500,
         ubm_frames=100,
         ubm_iterations=5,
+        rank_utterances=3,
         ranks=ranks,
         iterations=2,
     )
