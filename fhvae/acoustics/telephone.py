@@ -4,8 +4,8 @@ import numpy as np
 
 from fhvae.corpus.manifest import SAMPLE_RATE_HZ
 
-RATE_HZ = 8_000
-BAND_HZ = (300.0, 3400.0)
+RATE_HZ = 8_000  # ITU-T G.711
+BAND_HZ = (300.0, 3400.0)  # of a telephone, ITU-T G.712
 TAPS = 257  # the band's edges are about 100 Hz wide
 MU = 255.0  # ITU-T G.711, as the smooth curve that its eight straight pieces approximate
 STEPS = 127  # seven bits of size; the eighth is the sign

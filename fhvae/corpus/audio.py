@@ -23,7 +23,7 @@ from fhvae.corpus.manifest import END_TOLERANCE_S, SAMPLE_RATE_HZ
 from fhvae.errors import CorpusError
 
 FULL_SCALE = 32768  # int16 steps from 0 to 1.0
-MAX_PEAK = 2.0
+MAX_PEAK = 2.0  # of full scale; decoders of lossy formats overshoot, but not so far
 MAX_S = 3600.0  # an utterance is one recording of one speaker; more is a broken header
 BLOCK_VALUES = 1 << 20  # all channels together
 

@@ -18,7 +18,7 @@ from fhvae.corpus.manifest import SAMPLE_RATE_HZ, SPLITS, Recording, Refused, Ut
 from fhvae.errors import CorpusError
 from fhvae.parallel import map_in_order
 
-DURATION_TOLERANCE_S = 0.1
+DURATION_TOLERANCE_S = 0.1  # manifests round, to a tenth of a second at worst
 QUARANTINE = "quarantine"
 
 log = logging.getLogger(__name__)

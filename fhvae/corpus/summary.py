@@ -7,7 +7,7 @@ from typing import Any
 from fhvae.corpus.manifest import Utterance
 from fhvae.corpus.store import Corpus
 
-SECONDS_PER_HOUR = 3600.0
+SECONDS_PER_HOUR = 3600.0  # unit of the metrics is the hour
 
 
 def summarize(corpus: Corpus) -> dict[str, dict[str, Any]]:

@@ -8,7 +8,7 @@ import re
 import unicodedata
 
 MAX_NAME_BYTES = 255  # of one part of a path; no common file system takes more
-MAX_PATH_BYTES = 1024
+MAX_PATH_BYTES = 1024  # PATH_MAX of macOS, the least of common systems
 DRIVE = re.compile(r"[A-Za-z]:")
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 BLOCK = 1 << 16  # bytes
 HEADERS = {"User-Agent": "fhvae", "Accept-Encoding": "identity"}
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-REDIRECTS = 10
+REDIRECTS = 10  # in a row; more are a loop
 TRY_LATER = (408, 425, 429, 502, 503, 504)  # HTTP statuses of a server that may recover
 CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
 

@@ -36,7 +36,7 @@ from fhvae.probes.scores import (
 from fhvae.probes.tasks import Task, deal_speakers, fold_labels
 from fhvae.seeds import generator
 
-FOLDS = 4
+FOLDS = 4  # of speakers: two teach, one chooses, one is scored, in turn
 SHIFT = 2  # frames between two segments: ten times the rows of the usual grid
 INPUTS = ("fbank", "pca", "untrained", "z1", "z2")
 

@@ -34,7 +34,7 @@ from fhvae.trials import (
 from fhvae.verification.resampling import SpeakerDraws, resample_eer
 from fhvae.verification.vectors import check_same_utterances
 
-CHANCE = 0.5
+CHANCE = 0.5  # EER of scores that say nothing
 CONTEXT = 3  # codes that a convolution sees at a time; two of them see five
 MIN_STD = 1e-5  # of an input dimension and of a pooled channel
 

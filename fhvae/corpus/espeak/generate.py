@@ -21,7 +21,7 @@ from fhvae.parallel import map_in_order
 from fhvae.params.corpus import EspeakParams
 from fhvae.seeds import generator, stream_seed
 
-BABBLE_VOICES, NOISE_SPEAKERS = 5, 20
+BABBLE_VOICES, NOISE_SPEAKERS = 5, 20  # at once, of so many background speakers: part of the corpus
 TWIN_SUFFIX = "-multi"
 
 

@@ -2,6 +2,10 @@
 
 Each speaker has a number, and every draw is keyed by it, so that more speakers leave the others
 as they are. The numbers of train, dev, test and background voices come from separate ranges.
+
+The middle voice of either sex and the scale of the spread are params. How attributes spread beside
+one another, and the bounds that keep a voice human, stand in the lines that draw them: they make
+the corpus what it is.
 """
 
 from dataclasses import dataclass
@@ -12,10 +16,11 @@ from fhvae.errors import ParamsError
 from fhvae.params.corpus import EspeakParams
 from fhvae.seeds import generator
 
+# Numbers of speakers have four digits; each part of the corpus has a range of its own.
 FIRST_INDEX = {"train": 0, "dev": 4000, "test": 6000, "noise": 9000}
-LAST_INDEX = 9999
+LAST_INDEX = 9999  # four digits
 FORMANTS = range(8)  # 0 is the voicing bar below the first; 8 is accepted, but never heard
-TONE_HZ = (600, 1200, 2000, 3000)
+TONE_HZ = (600, 1200, 2000, 3000)  # where the spectral tilt is set
 TONE_GAIN = (170, 135, 110, 110)  # the library's own spectral tilt
 
 

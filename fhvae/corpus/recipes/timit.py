@@ -37,7 +37,7 @@ from fhvae.errors import CorpusError
 from fhvae.params.corpus import CorpusParams
 from fhvae.seeds import generator
 
-SPEAKERS = {"train": 462, "dev": 50, "test": 24}
+SPEAKERS = {"train": 462, "dev": 50, "test": 24}  # of the standard split
 SENTENCES = 8  # of each speaker, SA1 and SA2 left out
 
 log = logging.getLogger(__name__)
