@@ -259,6 +259,19 @@ def test_the_penalty_of_a_regression_is_chosen_on_the_rows_to_choose(turned, exp
     assert fit_regression("linear", fit, choose, setting, seed=0).chosen == expected
 
 
+def test_the_smoothing_of_the_params_chooses_the_penalty(monkeypatch):
+    seen = set()
+
+    def note(answers, labels, smoothing):
+        seen.add(smoothing)
+        return np.zeros(len(labels))
+
+    monkeypatch.setattr("fhvae.probes.classifiers.surprise_bits", note)
+    data = Examples(*blobs(3, each=20, inputs=4, spread=8.0, seed=12))
+    fit_classifier("linear", data, data, replace(SETTING, smoothing=0.125), seed=0)
+    assert seen == {0.125}
+
+
 def test_of_equal_probes_the_strongest_penalty_wins():
     rows, labels = blobs(3, each=20, inputs=4, spread=8.0, seed=12)
     data = Examples(rows, labels)

@@ -173,6 +173,12 @@ def test_more_fitting_segments_than_allowed_are_sampled():
     assert (other != first).any()
 
 
+def test_the_share_of_a_speaker_that_fits_is_that_of_the_params():
+    few = replace(MATERIAL, params=replace(PROBES, fit_share=0.3))
+    usual, other = (len(ask_speaker(material).task.fit) for material in (MATERIAL, few))
+    assert usual == 2 * other  # 2 of 4 utterances, 1 of 4
+
+
 def test_sex_is_asked_of_speakers_never_fitted_on():
     task = ask_sex(MATERIAL).task
     assert set(task.fit.speakers).isdisjoint(task.score.speakers)
