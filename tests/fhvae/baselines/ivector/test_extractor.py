@@ -1,5 +1,7 @@
 """From packed samples to a file that holds the extractor."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
@@ -100,6 +102,8 @@ def test_ranks_too_high_are_lowered_and_learned_once():
     )
     learned = learn_subspaces(ubm, statistics, make_params(8, 2, 50), seed=0)
     assert [one.model.rank for one in learned] == [2, 3]
+    (lower,) = learn_subspaces(ubm, statistics, replace(make_params(50), rank_utterances=10), 0)
+    assert lower.model.rank < learned[-1].model.rank
     alone = learn_subspaces(ubm, statistics, make_params(2), seed=0)
     np.testing.assert_array_equal(alone[0].model.matrix, learned[0].model.matrix)
 
