@@ -12,7 +12,7 @@ from fhvae.errors import FhvaeError
 from fhvae.files.caches import give_caches_a_place
 from fhvae.portable import arithmetic
 
-EXIT_BAD_INPUT = 2
+EXIT_BAD_INPUT = 2  # as argparse exits
 DVC_STAGE = "DVC_STAGE"  # set by DVC for what it runs
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LEVEL = 0.95
+LEVEL = 0.95  # of all intervals, as convention has it
 INTERVALS = "intervals"  # the key in `absent` of a stage's metrics, or the end of one
 FEWEST_SPEAKERS = 8  # 6,435 different draws; of 7 speakers 1,716, of 4 just 35
 

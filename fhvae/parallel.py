@@ -41,7 +41,7 @@ KILLS = {"TerminatedWorkerError", "KilledWorker"}  # of loky, of Dask
 EXIT_CODES = re.compile(r"exit codes of the workers are \{(.*?)\}")
 DASK = "dask that tells of kills"  # joblib's backend, as `_register_dask` mends it
 DASK_SECONDS = 15  # to wait for a scheduler, and for a worker where there is none
-DASK_POLL_SECONDS = 0.1
+DASK_POLL_SECONDS = 0.1  # between two looks at what is done
 # Of a local cluster's processes. glibc comes to these two thresholds by itself; Dask's own of
 # 64 KiB has it map the memory of every temporary array anew, three times the CPU time of log_mel.
 DASK_VARIABLES = {

@@ -7,7 +7,7 @@ from typing import TypeVar
 from tqdm import tqdm
 
 Item = TypeVar("Item")
-LOG_SECONDS = 20.0
+LOG_SECONDS = 20.0  # between two lines of progress where nobody watches
 
 
 def progress_bar(

@@ -18,7 +18,7 @@ from fhvae.params.asked import read_params
 from fhvae.params.fbank import FbankParams
 from fhvae.params.segments import SegmentsParams
 
-MS_PER_HOUR = 3_600_000
+MS_PER_HOUR = 3_600_000  # metrics count in hours
 
 
 @dataclass(frozen=True, kw_only=True)

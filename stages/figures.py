@@ -52,7 +52,7 @@ def main() -> None:
 
     draw_learning_curve(plots / "learning_curve.png", pd.read_csv(plots / "learning_curve.csv"))
     of_test = read_latents(latents / "test.safetensors")
-    draw_maps(plots, of_test, corpus, params.latents.tsne_points, params.seed)
+    draw_maps(plots, of_test, corpus, params.latents, params.seed)
     undo = read_normalizer(model / NORMALIZER)
     draw_grid(plots / "factor_grid.png", trained, read_packed(fbank / "test"), corpus, undo)
     bands = pd.read_csv(plots / "det_bands.csv")

@@ -20,6 +20,7 @@ from fhvae.corpus.store import read_corpus
 from fhvae.files.atomic import new_folder, write_metrics
 from fhvae.files.packed import read_packed
 from fhvae.params.asked import read_params
+from fhvae.params.fbank import FbankParams
 from fhvae.params.ivector import IvectorParams
 from fhvae.params.run import Seeded
 
@@ -28,6 +29,7 @@ from fhvae.params.run import Seeded
 class Params(Seeded):
     """What the stage reads of params.yaml."""
 
+    fbank: FbankParams
     ivector: IvectorParams
 
 
@@ -43,7 +45,8 @@ def main() -> None:
         speech = folder / "speech"
         for split in SPLITS:
             clips = clips_of(corpus_path / split, read_packed(fbank / split).utterance_ids)
-            metrics[split] = write_speech(speech / split, clips, params.ivector).metrics()
+            found = write_speech(speech / split, clips, params.ivector, params.fbank)
+            metrics[split] = found.metrics()
         of_dev = [corpus.speaker_of[name] for name in read_packed(speech / "dev").utterance_ids]
         mixture = learn_mixture(speech / "train", params.ivector, params.seed)
         ubm, statistics = mixture.fitted.ubm, mixture.statistics(speech / "train")

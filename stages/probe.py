@@ -46,8 +46,8 @@ def main() -> None:
     metrics = summarize(plan, results)
     absent = metrics["absent"]
     if full:
-        triphones = gathered.corpus, gathered.frames["test"], gathered.coders.networks, seed
-        abx = unless_absent("abx", lambda: measure_abx(*triphones), absent)
+        spoken = gathered.corpus, gathered.frames["test"], gathered.coders.networks
+        abx = unless_absent("abx", lambda: measure_abx(*spoken, params.probes, seed), absent)
     else:
         abx = {}
         absent |= {"stacked": LEFT_OUT, "abx": LEFT_OUT}

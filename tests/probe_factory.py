@@ -52,10 +52,17 @@ FBANK = FbankParams(
 PROBES = ProbesParams(
     penalties=(1e-3, 1.0),
     max_segments=10_000,
+    fit_share=0.6,
+    smoothing=0.001,
     control_clusters=12,
+    control_iterations=25,
     mlp_hidden=8,
     mlp_epochs=30,
     mlp_patience=20,
+    mlp_learning_rate=0.001,
+    mlp_batch=256,
+    abx_items=10,
+    abx_speakers=5,
     bootstrap=20,
 )
 SPEAKERS = {"train": 6, "dev": 2, "test": 4}
@@ -120,8 +127,7 @@ def make_material(
         "utterances": everyone,
         "phones": {item.utterance_id: alignment(item, SEGMENTS_EACH) for item in everyone},
         "hop_ms": 1000 * HOP_S,
-        "max_segments": 10_000,
-        "clusters": 12,
+        "params": PROBES,
         "seed": 0,
     }
     return Material(**(given | more))

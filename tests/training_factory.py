@@ -48,6 +48,7 @@ def make_setting(
         "patience": 10,
         "collapse_kl_z2": 0.0,
         "collapse_variance_z2": 0.0,
+        "collapse_log_q": 0.5,
     }
     return Setting(
         alpha=alpha,

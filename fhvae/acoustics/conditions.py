@@ -93,7 +93,7 @@ def hear_corpus(
         pool = NoisePool(
             domains.test_noises if split == "test" else domains.train_noises,
             voices,
-            domains.babble_voices,
+            domains,
             noises.kept if noises else (),
         )
         copies = plan_conditions(corpus.split(split), clips[split], pool, conditions, seed)

@@ -21,6 +21,7 @@ from fhvae.errors import ArtifactError, CorpusError
 from fhvae.features.extraction import Clip
 from fhvae.features.fbank import frame_count
 from fhvae.files.packed import read_packed
+from fhvae.params.domains import DomainsParams
 from fhvae.seeds import generator
 
 NOISE = "noise"
@@ -71,13 +72,13 @@ class NoisePool:
     Attributes:
         kinds: white, pink, speech_shaped, babble or folder; each as likely.
         voices: of the training split.
-        babble_voices: how many speak at once, where there are as many other speakers.
+        domains: section `domains`: how many voices babble, shares and ratios of Aurora.
         recordings: of the kind folder.
     """
 
     kinds: tuple[str, ...]
     voices: Voices
-    babble_voices: int
+    domains: DomainsParams
     recordings: tuple[NoiseRecording, ...] = ()
 
 
@@ -107,12 +108,18 @@ def plan_copy(domain: str, clip: Clip, speaker: str, pool: NoisePool, seed: int)
 
 
 def _plan_aurora(domain: str, clip: Clip, speaker: str, pool: NoisePool, seed: int) -> Copy:
-    name = clip.utterance_id
+    name, asked = clip.utterance_id, pool.domains
     if domain == aurora.MULTI:
-        drawn = aurora.draw_training(generator(seed, "aurora training", name))
+        drawn = aurora.draw_training(
+            asked.aurora_second_microphone,
+            asked.aurora_noisy,
+            asked.aurora_train_db,
+            generator(seed, "aurora training", name),
+        )
     else:  # a noise has its own draws, the same with either microphone
         kind = aurora.NOISY.get(domain, "")
-        drawn = aurora.draw_test(domain, generator(seed, "aurora test", kind, name))
+        random = generator(seed, "aurora test", kind, name)
+        drawn = aurora.draw_test(domain, asked.aurora_test_db, random)
     voices: tuple[Clip, ...] = ()
     if drawn.noise == BABBLE:
         voices = _other_voices(pool, clip, speaker, generator(seed, "aurora voices", name))
@@ -153,7 +160,7 @@ def _plan_noisy(domain: str, clip: Clip, speaker: str, pool: NoisePool, seed: in
 def draw_voices(pool: NoisePool, speaker: str, random: np.random.Generator) -> tuple[Clip, ...]:
     """Draw different speakers, never the one given, and an utterance of each."""
     others = [place for place, name in enumerate(pool.voices.speakers) if name != speaker]
-    count = min(pool.babble_voices, len(others))
+    count = min(pool.domains.babble_voices, len(others))
     chosen = [others[place] for place in random.permutation(len(others))[:count]]
     of_speaker = [pool.voices.clips[place] for place in chosen]
     return tuple(clips[random.integers(len(clips))] for clips in of_speaker)

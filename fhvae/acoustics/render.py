@@ -299,7 +299,7 @@ def prepare(
     ) -> tuple[DomainSplit, ...]:
         voices = group_voices(clips["train"], corpus.utterances)
         recordings = noises.kept if noises else ()
-        pool = NoisePool(kinds, voices, domains.babble_voices, recordings)
+        pool = NoisePool(kinds, voices, domains, recordings)
         return tuple(
             DomainSplit(name, split, tuple(plan_copies(name, clips[split], speakers, pool, seed)))
             for name in names

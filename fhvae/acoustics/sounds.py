@@ -15,8 +15,8 @@ from fhvae.features.extraction import Clip
 
 FRAME = 320  # samples: 20 ms at 16 kHz
 LOUD_QUANTILE = 0.95  # of the frames that are not all 0
-LINE_HZ = 8_000
-BAND_HZ = (300.0, 3400.0)
+LINE_HZ = 8_000  # ITU-T G.711
+BAND_HZ = (300.0, 3400.0)  # of a telephone, ITU-T G.712
 TAPS = 257  # the band's edges are about 100 Hz wide
 MU = 255.0  # ITU-T G.711, as the smooth curve that its eight straight pieces approximate
 STEPS = 127  # seven bits of size; the eighth is the sign

@@ -19,12 +19,11 @@ from typing import Any
 import numpy as np
 
 from fhvae.corpus.containers.opening import open_audio
-from fhvae.corpus.manifest import SAMPLE_RATE_HZ
+from fhvae.corpus.manifest import END_TOLERANCE_S, SAMPLE_RATE_HZ
 from fhvae.errors import CorpusError
 
 FULL_SCALE = 32768  # int16 steps from 0 to 1.0
-MAX_PEAK = 2.0
-PART_TOLERANCE_S = 0.025  # a part may be said to end so much after the file does
+MAX_PEAK = 2.0  # of full scale; decoders of lossy formats overshoot, but not so far
 MAX_S = 3600.0  # an utterance is one recording of one speaker; more is a broken header
 BLOCK_VALUES = 1 << 20  # all channels together
 
@@ -87,7 +86,7 @@ def _read_part(path: Path, start_s: float, end_s: float | None) -> tuple[np.ndar
     with open_audio(path) as opened:
         rate_hz, there_s = opened.rate_hz, opened.samples / opened.rate_hz
         end_s = there_s if end_s is None else end_s
-        if not 0 <= start_s < end_s <= there_s + PART_TOLERANCE_S:
+        if not 0 <= start_s < end_s <= there_s + END_TOLERANCE_S:
             raise CorpusError(
                 f"must hold the part from {start_s:g} to {end_s:g} s, it lasts {there_s:.3f} s"
             )

@@ -26,6 +26,7 @@ OPTIONAL_COLUMNS = ("session", "dialect")
 LOCAL_COLUMNS = (*COLUMNS, "twin", *OPTIONAL_COLUMNS)  # of the local copy
 PHONE_COLUMNS = ("utterance_id", "start_s", "end_s", "phone")
 WORD_COLUMNS = ("utterance_id", "start_s", "end_s", "word")
+END_TOLERANCE_S = 0.025  # labels round up: an end may lie this far behind that of the recording
 MIN_SPEAKERS = 2  # a split with one speaker has no non-target trial
 MIN_UTTERANCES = 2  # of one speaker of test; else it has no target trial
 
@@ -309,7 +310,7 @@ def check_alignment(utterance_id: str, phones: Sequence[Phone], duration_s: floa
 
     Raises:
         CorpusError: an empty or backward phone, an overlap, or an end beyond the recording
-            (a tolerance of 25 ms, one analysis window).
+            by more than `END_TOLERANCE_S`.
     """
     previous = 0.0
     for phone in phones:
@@ -319,7 +320,7 @@ def check_alignment(utterance_id: str, phones: Sequence[Phone], duration_s: floa
                 f"{previous:.3f} s and end later, got {phone.start_s:.3f} to {phone.end_s:.3f} s"
             )
         previous = phone.end_s
-    if previous > duration_s + 0.025:
+    if previous > duration_s + END_TOLERANCE_S:
         raise CorpusError(
             f"utterance {utterance_id}: alignment must end within the recording, "
             f"it ends at {previous:.3f} s, the recording lasts {duration_s:.3f} s"

@@ -11,7 +11,7 @@ from fhvae.corpus.manifest import SAMPLE_RATE_HZ
 PEAK = 0.98  # of full scale
 FULL_SCALE = 32767.0  # int16 steps from 0 to 1.0, the same on both sides of zero
 SPECTRAL_EXPONENT = {"white": 0.0, "pink": 0.5, "brown": 1.0}  # amplitude falls as f ** -exponent
-HUM_HZ = (50.0, 60.0)
+HUM_HZ = (50.0, 60.0)  # of the mains, east and west of the Atlantic
 SLOPE_STD_DB, BUMP_STD_DB, BUMPS = 1.2, 2.0, 3  # of a microphone; the slope is per octave
 
 

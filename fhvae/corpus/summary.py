@@ -13,7 +13,7 @@ from typing import Any
 from fhvae.corpus.manifest import SAMPLE_RATE_HZ, Recording, Refused, Utterance
 from fhvae.corpus.store import Corpus
 
-SECONDS_PER_HOUR = 3600.0
+SECONDS_PER_HOUR = 3600.0  # unit of the metrics is the hour
 
 log = logging.getLogger(__name__)
 

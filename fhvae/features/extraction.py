@@ -12,7 +12,7 @@ from fhvae.features.fbank import frame_count
 from fhvae.files.packed import Packed, read_packed
 from fhvae.files.shards import ShardedRows, shard_path
 
-CHUNK_FRAMES = 1 << 16
+CHUNK_FRAMES = 1 << 16  # read at a time: bounds memory
 
 
 @dataclass(frozen=True, slots=True)

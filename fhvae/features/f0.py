@@ -12,7 +12,7 @@ from fhvae.features.fbank import SAMPLE_RATE_HZ
 
 FRAME = 1024  # samples, 64 ms: four periods of the lowest F0
 HOP = 320  # samples, 20 ms
-LOWEST_HZ, HIGHEST_HZ = 62.5, 400.0
+LOWEST_HZ, HIGHEST_HZ = 62.5, 400.0  # of speaking voices
 OCTAVE_COST = 0.02  # of the autocorrelation, per octave of lag
 VOICED = 0.6  # autocorrelation at the period, at least
 LOUD = 0.03  # of the loudest frame's amplitude, at least

@@ -45,7 +45,7 @@ from fhvae.portable import arithmetic
 
 PIECE_BYTES = 64 << 20  # of raw frames: half an hour of speech, what a kill costs at most
 NORMALIZED_FRAMES = 1 << 14  # at a time
-PACKAGE = Path(__file__).parents[1]
+PACKAGE = Path(__file__).parents[1]  # the folder fhvae
 CODE = (  # that decides a byte of what is left behind, or how it is cut until then
     "files/atomic.py",
     "files/packed.py",

@@ -36,7 +36,7 @@ TIMEOUT_S = 60.0  # how long a mirror may be silent
 BLOCK = 1 << 16  # bytes
 CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
 HEADERS = {"User-Agent": "fhvae", "Accept-Encoding": "identity"}
-REDIRECTS = 10
+REDIRECTS = 10  # in a row; more are a loop
 TRY_LATER = (408, 425, 429, 502, 503, 504)  # HTTP statuses of a server that may recover
 
 log = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ import pandas as pd
 from fhvae.errors import ArtifactError
 from fhvae.portable import arithmetic
 
-METRIC_DECIMALS = 6
+METRIC_DECIMALS = 6  # of every number in metrics/: beyond is noise, and long diffs
 
 
 @contextmanager

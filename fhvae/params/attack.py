@@ -12,6 +12,9 @@ class AttackParams:
 
     channels: int = number(least=1)
     embedding: int = number(least=2)
+    cosine_scale: float = number(above=0)
+    input_noise: float = number(least=0)
+    weight_decay: float = number(least=0, most=1)
     learning_rates: tuple[float, ...] = number(above=0)
     repeats: int = number(least=1)
     batch: int = number(least=1)

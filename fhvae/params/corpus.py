@@ -24,6 +24,10 @@ class EspeakParams:
     parallel_speakers: int = number(least=0)
     parallel_utterances: int = number(least=0)
     speaker_scale: float = number(above=0, most=2)
+    female_formants: float = number(least=0.86, most=1.3)
+    male_formants: float = number(least=0.86, most=1.3)
+    female_pitch_hz: float = number(least=40, most=400)
+    male_pitch_hz: float = number(least=40, most=400)
     accents: tuple[str, ...]
 
 

@@ -23,6 +23,10 @@ class DomainsParams:
     noise_path: str | None
     active_range_db: float = number(above=0)
     babble_voices: int = number(least=1)
+    aurora_train_db: tuple[float, ...] = number(least=-40, most=60)
+    aurora_test_db: tuple[float, ...] = number(least=-40, most=60)
+    aurora_noisy: float = number(least=0, most=1)
+    aurora_second_microphone: float = number(least=0, most=1)
     room_rt60_s: tuple[float, ...] = number(least=0.01, most=10)
     room_direct_to_reverb_db: tuple[float, ...] = number(least=-40, most=40)
 
@@ -32,7 +36,12 @@ class DomainsParams:
             values = getattr(self, key)
             if len(set(values)) < len(values):
                 raise ParamsError(f"domains.{key} must name each once, got {', '.join(values)}")
-        for key in ("room_rt60_s", "room_direct_to_reverb_db"):
+        for key in (
+            "room_rt60_s",
+            "room_direct_to_reverb_db",
+            "aurora_train_db",
+            "aurora_test_db",
+        ):
             values = getattr(self, key)
             if len(values) != 2 or values[0] > values[1]:
                 raise ParamsError(

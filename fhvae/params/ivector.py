@@ -16,8 +16,10 @@ class IvectorParams:
     vad_db: float = number(above=0)
     normalization: Literal["corpus", "mean", "mean_variance"]
     gaussians: int = number(least=1)
+    gaussian_frames: int = number(least=1)
     ubm_frames: int = number(least=2)
     ubm_iterations: int = number(least=1)
+    rank_utterances: int = number(least=1)
     ranks: tuple[int, ...] = number(least=1)
     iterations: int = number(least=1)
 

@@ -7,7 +7,8 @@ from fhvae.params.reading import number
 
 @dataclass(frozen=True, kw_only=True)
 class LatentsParams:
-    """The grid on which latents are written, and how many of them the t-SNE map of z1 shows."""
+    """The grid on which latents are written, and what their t-SNE maps show."""
 
     shift: int = number(least=1)
     tsne_points: int = number(least=50)
+    tsne_perplexity: float = number(least=1)

@@ -12,10 +12,17 @@ class ProbesParams:
 
     penalties: tuple[float, ...]
     max_segments: int = number(least=100)
+    fit_share: float = number(above=0, most=0.95)
+    smoothing: float = number(above=0, most=0.5)
     control_clusters: int = number(least=2)
+    control_iterations: int = number(least=1)
     mlp_hidden: int = number(least=1)
     mlp_epochs: int = number(least=1)
     mlp_patience: int = number(least=1)
+    mlp_learning_rate: float = number(above=0)
+    mlp_batch: int = number(least=1)
+    abx_items: int = number(least=2)
+    abx_speakers: int = number(least=1)
     bootstrap: int = number(least=10)
 
     def check(self) -> None:

@@ -20,6 +20,9 @@ class RecognizerParams:
     batch: int = number(least=1)
     steps: int = number(least=1)
     looks: int = number(least=1)
+    warm_up: float = number(least=0, most=1)
+    last_rate: float = number(least=0, most=1)
+    gradient_norm: float = number(above=0)
     speaker_shares: tuple[float, ...] = number(above=0, most=0.99)
     topline_inputs: tuple[Literal["fbank", "stacked", "pca", "z1", "z1mu2", "untrained"], ...]
     latent_inputs: tuple[Literal["z1", "z1mu2", "untrained"], ...]

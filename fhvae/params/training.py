@@ -26,6 +26,7 @@ class TrainingParams:
     patience: int = number(least=0)
     collapse_kl_z2: float = number(least=0)
     collapse_variance_z2: float = number(least=0)
+    collapse_log_q: float = number(least=0)
 
     def check(self) -> None:
         """Raise ParamsError where two keys contradict each other."""

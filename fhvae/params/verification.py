@@ -11,13 +11,18 @@ class VerificationParams:
     """Back-ends and intervals of speaker verification."""
 
     lda_dimensions: tuple[int, ...] = number(least=1)
+    plda_iterations: int = number(least=1)
+    plda_floor: float = number(above=0, most=1)
+    asnorm_cohort: int = number(least=2)
+    priors: tuple[float, ...] = number(least=0.0001, most=0.9999)
     most_trials: int = number(least=100)
     bootstrap: int = number(least=10)
 
     def check(self) -> None:
         """Raise ParamsError where a list cannot be used."""
-        dimensions = self.lda_dimensions
-        if not dimensions or len(set(dimensions)) < len(dimensions):
-            raise ParamsError(
-                f"verification.lda_dimensions must list different numbers, got {list(dimensions)}"
-            )
+        for key in ("lda_dimensions", "priors"):
+            values = getattr(self, key)
+            if not values or len(set(values)) < len(values):
+                raise ParamsError(
+                    f"verification.{key} must list different numbers, got {list(values)}"
+                )

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,7 @@ from fhvae.errors import TrialError
 from fhvae.files.packed import Packed
 from fhvae.inference import infer_latents
 from fhvae.model.weights import TrainedModel
+from fhvae.params.probes import ProbesParams
 from fhvae.probes.questions import NO_PHONES
 
 log = logging.getLogger(__name__)
@@ -33,8 +35,6 @@ NO_LIBRARY = (
     "pip install '.[abx]'"
 )
 NO_TRIPHONES = "no run of three phones without a pause lies within a test utterance"
-MOST_PER_CELL = 10  # A, B and X of one pair of phones in one context
-MOST_SPEAKERS_X = 5  # other speakers that X comes from
 LIBRILIGHT_BUG = "FASTABX_WITH_LIBRILIGHT_BUG"  # drops the last frame of each item; ours: off
 COLUMNS = ("#file", "onset", "offset", "#phone", "prev-phone", "next-phone", "speaker")
 
@@ -117,7 +117,11 @@ def fit_items(items: pd.DataFrame, timing: Timing, lengths: Mapping[str, int]) -
 
 
 def abx_errors(
-    codes: Mapping[str, np.ndarray], items: pd.DataFrame, hop_ms: float, seed: int
+    codes: Mapping[str, np.ndarray],
+    items: pd.DataFrame,
+    hop_ms: float,
+    params: ProbesParams,
+    seed: int,
 ) -> AbxErrors:
     """Compute the error within and across speakers with fastabx.
 
@@ -125,8 +129,11 @@ def abx_errors(
         codes: `[vector, dimension]` by utterance id.
         items: of `fit_items`, for these codes.
         hop_ms: from vector to vector.
-        seed: which items are taken where a cell has more than `MOST_PER_CELL`.
+        params: items of a cell and speakers of X, both at most.
+        seed: which items are taken where a cell has more.
     """
+    from fastabx import Subsampler
+
     context = ["prev-phone", "next-phone"]
     with tempfile.TemporaryDirectory() as folder:
         item_file = Path(folder) / "triphones.item"
@@ -134,24 +141,26 @@ def abx_errors(
         for name in sorted(set(items["#file"])):
             np.save(Path(folder) / f"{name}.npy", codes[name].astype(np.float32))
         errors = [
-            _error(item_file, hop_ms, by, across, seed)
-            for by, across in (([*context, "speaker"], None), (context, ["speaker"]))
+            _error(item_file, hop_ms, by, across, Subsampler(params.abx_items, speakers, seed))
+            for by, across, speakers in (
+                ([*context, "speaker"], None, None),
+                (context, ["speaker"], params.abx_speakers),
+            )
         ]
     return AbxErrors(*errors)
 
 
 def _error(
-    item_file: Path, hop_ms: float, by: list[str], across: list[str] | None, seed: int
+    item_file: Path, hop_ms: float, by: list[str], across: list[str] | None, subsampler: Any
 ) -> float:
     """Average over contexts first, then over speakers, then over pairs of phones."""
-    from fastabx import Dataset, Score, Subsampler, Task
+    from fastabx import Dataset, Score, Task
 
     per_second = Decimal(1000) / Decimal(str(hop_ms))
     rate = int(per_second) if per_second == int(per_second) else str(per_second)
     dataset = Dataset.from_item(
         item_file, item_file.parent, rate, feature_maker=_load, extension=".npy"
     )
-    subsampler = Subsampler(MOST_PER_CELL, MOST_SPEAKERS_X if across else None, seed)
     task = Task(dataset, on="#phone", by=by, across=across, subsampler=subsampler)
     score = Score(task, "angular")
     return float(score.collapse(levels=[("next-phone", "prev-phone"), "speaker"]))
@@ -183,7 +192,11 @@ def abx_metrics(errors: Mapping[str, AbxErrors], items: Mapping[str, int]) -> di
 
 
 def measure_abx(
-    corpus: Corpus, frames: Packed, networks: Mapping[str, TrainedModel], seed: int
+    corpus: Corpus,
+    frames: Packed,
+    networks: Mapping[str, TrainedModel],
+    params: ProbesParams,
+    seed: int,
 ) -> dict[str, object]:
     """Compare triphones of the test split by ABX.
 
@@ -191,6 +204,7 @@ def measure_abx(
         corpus: with phone times.
         frames: normalized, of the test split; the code `fbank`.
         networks: by name; each gives z1 at every frame.
+        params: section `probes`.
         seed: of the run.
 
     Returns:
@@ -211,7 +225,8 @@ def measure_abx(
         log.info("abx of %s: %d triphones of %d", name, len(fitted), len(items))
         if len(fitted) == 0:
             raise TrialError(NO_TRIPHONES)
-        errors[name], counts[name] = abx_errors(codes, fitted, hop_ms, seed), len(fitted)
+        errors[name] = abx_errors(codes, fitted, hop_ms, params, seed)
+        counts[name] = len(fitted)
     return abx_metrics(errors, counts)
 
 

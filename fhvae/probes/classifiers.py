@@ -21,8 +21,6 @@ from fhvae.probes import newton
 from fhvae.probes.scores import Answers, surprise_bits
 
 LINEAR, MLP = "linear", "mlp"  # kinds of probes
-BATCH = 256  # rows
-LEARNING_RATE = 1e-3  # of Adam
 
 
 @dataclass(frozen=True)
@@ -128,7 +126,8 @@ def fit_classifier(
         ParamsError: a linear probe did not converge.
     """
     if kind == LINEAR:
-        return best_classifier(linear_classifiers(fit, params.penalties), choose)
+        found = linear_classifiers(fit, params.penalties)
+        return best_classifier(found, choose, params.smoothing)
     classes = _classes(fit.targets)
     known = np.isin(choose.targets, classes)
     if not known.any():
@@ -156,16 +155,19 @@ def fit_regression(
     return _fit_hidden_layer(numbers, held, nn.MSELoss(), 1, params, seed)
 
 
-def best_classifier(classifiers: Iterable[Classifier], choose: Examples) -> Classifier:
+def best_classifier(
+    classifiers: Iterable[Classifier], choose: Examples, smoothing: float
+) -> Classifier:
     """Pick the classifier with the least cross-entropy, the first of several.
 
     Args:
         classifiers: from the strongest penalty to the weakest.
         choose: with labels.
+        smoothing: of the cross-entropy, as of `surprise_bits`.
     """
 
     def bits(one: Classifier) -> float:
-        return float(surprise_bits(one.answers(choose.rows), choose.targets).mean())
+        return float(surprise_bits(one.answers(choose.rows), choose.targets, smoothing).mean())
 
     return min(classifiers, key=bits)
 
@@ -267,10 +269,11 @@ def _fit_hidden_layer(
     inputs, held = (_tensor(normalizer.standardize(one.rows)) for one in (fit, choose))
     targets, expected = (torch.from_numpy(one.targets) for one in (fit, choose))
     network = _new_network(inputs.shape[1], outputs, params.mlp_hidden, noise)
-    optimizer = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE)
+    optimizer = torch.optim.Adam(network.parameters(), lr=params.mlp_learning_rate)
     best, best_epoch, best_state = np.inf, 0, copy.deepcopy(network.state_dict())
     for epoch in range(1, params.mlp_epochs + 1):
-        for batch in torch.split(torch.randperm(len(inputs), generator=noise), BATCH):
+        order = torch.randperm(len(inputs), generator=noise)
+        for batch in torch.split(order, params.mlp_batch):
             optimizer.zero_grad()
             loss(network(inputs[batch]), targets[batch]).backward()  # type: ignore[no-untyped-call]
             optimizer.step()

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MAX_STEPS = 100
+MAX_STEPS = 100  # beyond, the fit is refused and not used: no result rests on it
 GRADIENT_TOLERANCE = 1e-5  # of the mean cross-entropy per row, in nats, in each weight
 CONJUGATE_STEPS = 300  # in one Newton step; what is left goes to the next
 FORCING = 0.1  # a Newton step is solved to this share of the gradient, or better near the end
 BLOCK_INPUTS = 128  # up to here each class has a preconditioner of its own
-SUFFICIENT_DECREASE = 1e-4
+SUFFICIENT_DECREASE = 1e-4  # share of the slope that a step must gain: Armijo's rule
 ROUNDING = 1e-12  # of the loss: no line search below
 TINY_CURVATURE = 1e-9  # keeps the preconditioner invertible where a class is certain
 

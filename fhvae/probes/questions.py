@@ -17,6 +17,7 @@ from fhvae.corpus.phone_classes import fold39, folding_for, is_silence, uses_tim
 from fhvae.corpus.text import normalize_text
 from fhvae.errors import TrialError
 from fhvae.intervals import INTERVALS, why_no_interval
+from fhvae.params.probes import ProbesParams
 from fhvae.probes.rows import Rows, by_utterance, join, label, phones_of, take
 from fhvae.probes.tasks import (
     ControlLabels,
@@ -48,22 +49,22 @@ class Material:
         utterances: of all splits, for gender and text.
         phones: alignments by utterance id.
         hop_ms: time from frame to frame.
-        max_segments: fitting rows, at most; a seeded sample beyond.
-        clusters: of the labels without meaning, at most; 0 for none.
+        params: section `probes`.
         seed: of the run.
         log_f0: by utterance id, None where nothing is voiced; empty where not measured.
         noisy: rows of test by signal-to-noise ratio in dB.
+        with_control: whether labels without meaning are wanted too.
     """
 
     rows: Mapping[str, Rows]
     utterances: Sequence[Utterance]
     phones: Mapping[str, tuple[Phone, ...]]
     hop_ms: float
-    max_segments: int
-    clusters: int
+    params: ProbesParams
     seed: int
     log_f0: Mapping[str, float | None] = field(default_factory=dict)
     noisy: Mapping[float, Rows] = field(default_factory=dict)
+    with_control: bool = True
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def ask_phone(material: Material) -> Question:
         found = phones_of(rows, material.phones, material.hop_ms)
         labels = [to_fit(name) if name is not None else None for name in found]
         unlabelled[split] = labels.count(None)
-        most = material.max_segments if split == "train" else None
+        most = material.params.max_segments if split == "train" else None
         parts[split] = label(rows, labels, most, random)
     folding = _to_scored(names, {to_fit(name) for name in names})
     known = {folding.get(name, name) for part in parts.values() for name in part.labels.tolist()}
@@ -120,7 +121,7 @@ def ask_phone(material: Material) -> Question:
         fitted_classes=len(np.unique(task.fit.labels)),
         silence=int(np.isin(fold_labels(task.score.labels, folding), sorted(task.silence)).sum()),
     )
-    return _with_control(question, material) if material.clusters else question
+    return _with_control(question, material) if material.with_control else question
 
 
 def _to_scored(names: Collection[str], fitted: Collection[str | None]) -> dict[str, str]:
@@ -134,12 +135,13 @@ def _to_scored(names: Collection[str], fitted: Collection[str | None]) -> dict[s
 def _with_control(question: Question, material: Material) -> Question:
     task = question.task
     frames = material.rows["train"].inputs["fbank"]
-    clusters = cluster_count(len(task.fit), material.clusters)
+    clusters = cluster_count(len(task.fit), material.params.control_clusters)
     fit, score = control_labels(
         np.asarray(frames[np.arange(len(material.rows["train"]))]),
         task.fit.labels,
         (task.fit.inputs["fbank"], task.score.inputs["fbank"]),
         clusters,
+        material.params,
         generator(material.seed, "probes", "control"),
     )
     if len(np.unique(fit)) < 2:
@@ -151,9 +153,10 @@ def _with_control(question: Question, material: Material) -> Question:
 def ask_speaker(material: Material) -> Question:
     """Ask which test speaker it is: fit, choose and score on different utterances of them."""
     rows = narrow(material.rows["test"])
-    split = split_speakers(rows, generator(material.seed, "speaker-probe"))
+    params = material.params
+    split = split_speakers(rows, params.fit_share, generator(material.seed, "speaker-probe"))
     random = generator(material.seed, "probes", "speaker-segments")
-    task = speaker_task(rows, split, material.max_segments, random)
+    task = speaker_task(rows, split, params.max_segments, random)
     return _question(task, "speakers", left_out=len(split.left_out))
 
 
@@ -197,7 +200,7 @@ def _ask_utterances(
     random = generator(material.seed, "probes", f"{name}-segments")
     parts = {}
     for split, rows in material.rows.items():
-        most = material.max_segments if split == "train" else None
+        most = material.params.max_segments if split == "train" else None
         parts[split] = label(narrow(rows), by_utterance(rows, labels), most, random)
     return _question(Task(name, parts["train"], parts["dev"], parts["test"]))
 
@@ -224,9 +227,9 @@ def ask_snr(material: Material) -> Question:
     everything = join(levels)
     whose = np.array([part[speaker] for speaker in everything.speakers.tolist()])
     fit, choose, score = (take(everything, whose == one) for one in ("fit", "choose", "score"))
-    if len(fit) > material.max_segments:
+    if len(fit) > material.params.max_segments:
         random = generator(material.seed, "probes", "snr-segments")
-        fit = take(fit, np.sort(random.permutation(len(fit))[: material.max_segments]))
+        fit = take(fit, np.sort(random.permutation(len(fit))[: material.params.max_segments]))
     task = Task("snr", fit, choose, score)
     return _question(task, levels_db=sorted(int(snr_db) for snr_db in material.noisy))
 

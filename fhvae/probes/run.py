@@ -113,7 +113,7 @@ def _answer_class(job: ProbeJob) -> ProbeResult:
     )
     found = fit_classifier(job.kind, fit, choose, job.params, _fitting_seed(job))
     said = found.answers(task.score.inputs[job.input_name])
-    result = score_task(task, said, counts, found.probe.chosen)
+    result = score_task(task, said, counts, found.probe.chosen, job.params.smoothing)
     if job.kind == LINEAR and task.control is not None:
         return _with_control(job, result, said, counts)
     return result

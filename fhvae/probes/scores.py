@@ -17,8 +17,6 @@ from fhvae.intervals import Interval, draw_counts, ratio_interval
 from fhvae.probes.tasks import Task, fold_labels
 from fhvae.seeds import generator
 
-UNIFORM_SHARE = 1e-3  # mixed into every answer: one certain error must not cost infinity
-
 
 @dataclass(frozen=True)
 class Answers:
@@ -109,17 +107,20 @@ def fold(answers: Answers, folding: Mapping[str, str]) -> Answers:
     return Answers(answers.probabilities @ sums.T, classes)
 
 
-def surprise_bits(answers: Answers, labels: np.ndarray) -> np.ndarray:
+def surprise_bits(answers: Answers, labels: np.ndarray, smoothing: float) -> np.ndarray:
     """Compute -log2 of the probability given to each row's label, `[row]`.
 
-    A share `UNIFORM_SHARE` of every answer is spread evenly over all classes, those that
-    only the scored rows have included.
+    Args:
+        answers: of each row.
+        labels: `[row]`, the truth.
+        smoothing: share of every answer that is spread evenly over all classes, those that only
+            the scored rows have included: one certain error must not cost infinity.
     """
     known = len(np.union1d(answers.classes, labels))
     place = np.minimum(np.searchsorted(answers.classes, labels), len(answers.classes) - 1)
     given = answers.probabilities[np.arange(len(labels)), place]
     given = np.where(answers.classes[place] == labels, given, 0.0)
-    return np.asarray(-np.log2((1 - UNIFORM_SHARE) * given + UNIFORM_SHARE / known))
+    return np.asarray(-np.log2((1 - smoothing) * given + smoothing / known))
 
 
 def entropy_bits(labels: np.ndarray) -> float:
@@ -171,7 +172,11 @@ def draws_of(task: Task, draws: int, seed: int) -> np.ndarray:
 
 
 def score_classes(
-    answers: Answers, labels: np.ndarray, speakers: np.ndarray, counts: np.ndarray
+    answers: Answers,
+    labels: np.ndarray,
+    speakers: np.ndarray,
+    counts: np.ndarray,
+    smoothing: float,
 ) -> ClassScores:
     """Score the answers of a classifier.
 
@@ -181,8 +186,9 @@ def score_classes(
         speakers: `[row]`.
         counts: `[draw, speaker]`. H is not drawn again: where speakers are the labels, a draw
             leaves some out, and its H would be of another question.
+        smoothing: of the cross-entropy, as of `surprise_bits`.
     """
-    said, bits = answers.labels, surprise_bits(answers, labels)
+    said, bits = answers.labels, surprise_bits(answers, labels, smoothing)
     return ClassScores(
         accuracy=row_interval(said == labels, speakers, counts),
         macro_f1=macro_f1(said, labels),
@@ -212,14 +218,17 @@ def right_rows(said: Answers, task: Task) -> np.ndarray:
     return np.asarray(right)
 
 
-def score_task(task: Task, said: Answers, counts: np.ndarray, chosen: float) -> ProbeResult:
+def score_task(
+    task: Task, said: Answers, counts: np.ndarray, chosen: float, smoothing: float
+) -> ProbeResult:
     """Score answers after folding, with and without the rows that are pauses."""
     folded, labels = fold(said, task.folding), fold_labels(task.score.labels, task.folding)
-    scores = score_classes(folded, labels, task.score.speakers, counts)
+    scores = score_classes(folded, labels, task.score.speakers, counts, smoothing)
     spoken = ~np.isin(labels, sorted(task.silence))
     everyone = len(np.unique(task.score.speakers[spoken])) == counts.shape[1]
     if spoken.all() or not everyone or len(np.unique(labels[spoken])) < 2:
         return ProbeResult(scores, chosen)
     kept = Answers(folded.probabilities[spoken], folded.classes)
-    quiet = score_classes(kept, labels[spoken], task.score.speakers[spoken], counts)
+    speakers = task.score.speakers[spoken]
+    quiet = score_classes(kept, labels[spoken], speakers, counts, smoothing)
     return ProbeResult(scores, chosen, no_silence=quiet)

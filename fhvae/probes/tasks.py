@@ -13,13 +13,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fhvae.errors import TrialError
+from fhvae.params.probes import ProbesParams
 from fhvae.probes.rows import LabeledRows, Rows, label, take
 
-FIT_SHARE = 0.6  # of a test speaker's utterances; the rest is halved to choose and to score
 MIN_UTTERANCES = 3  # of a test speaker: one to fit, one to choose, one to score
 MIN_ROWS = 16  # per cluster, on average; a small corpus gets fewer clusters
-MOST_ROWS = 20_000  # to find the clusters on
-ITERATIONS = 25  # of k-means; the labels need clusters, not the best ones
 
 
 @dataclass(frozen=True)
@@ -111,8 +109,8 @@ def chance(task: Task) -> float:
     return float((labels == classes[np.argmax(counts)]).mean())
 
 
-def split_speakers(rows: Rows, random: np.random.Generator) -> SpeakerSplit:
-    """Part each speaker's utterances at random: about 60 % fit, 20 % choose, 20 % score."""
+def split_speakers(rows: Rows, fit_share: float, random: np.random.Generator) -> SpeakerSplit:
+    """Part each speaker's utterances at random: `fit_share` fit, half of the rest choose, score."""
     utterances: dict[str, list[str]] = defaultdict(list)
     for utterance_id, speaker in sorted(
         set(zip(rows.utterance_ids.tolist(), rows.speakers.tolist(), strict=True))
@@ -123,14 +121,14 @@ def split_speakers(rows: Rows, random: np.random.Generator) -> SpeakerSplit:
         own = utterances[speaker]
         shuffled = [own[place] for place in random.permutation(len(own))]
         if len(own) >= MIN_UTTERANCES:
-            part.update(zip(shuffled, _parts(len(own)), strict=True))
+            part.update(zip(shuffled, _parts(len(own), fit_share), strict=True))
     left_out = [name for name, own in utterances.items() if len(own) < MIN_UTTERANCES]
     return SpeakerSplit(part, tuple(sorted(left_out)))
 
 
-def _parts(utterances: int) -> list[str]:
+def _parts(utterances: int, fit_share: float) -> list[str]:
     """Name the part of each of a speaker's shuffled utterances; every part gets at least one."""
-    fit = min(max(1, round(FIT_SHARE * utterances)), utterances - 2)
+    fit = min(max(1, round(fit_share * utterances)), utterances - 2)
     choose = (utterances - fit) // 2
     return ["fit"] * fit + ["choose"] * choose + ["score"] * (utterances - fit - choose)
 
@@ -200,6 +198,7 @@ def control_labels(
     phones: np.ndarray,
     parts: tuple[np.ndarray, ...],
     clusters: int,
+    params: ProbesParams,
     random: np.random.Generator,
 ) -> tuple[np.ndarray, ...]:
     """Label frames by their cluster, each cluster by a phone drawn at random.
@@ -210,6 +209,8 @@ def control_labels(
             occurs here.
         parts: frames `[row, mel]` to label.
         clusters: how many.
+        params: frames to find them on and iterations of k-means, both at most: the labels need
+            clusters, not the best ones.
         random: of the sample, the first centers and the phones.
 
     Returns:
@@ -218,10 +219,10 @@ def control_labels(
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits
 
-    sample = train_frames[np.sort(random.permutation(len(train_frames))[:MOST_ROWS])]
+    sample = train_frames[np.sort(random.permutation(len(train_frames))[: params.max_segments])]
     seed = int(random.integers(2**31))
     names = random.choice(phones, size=clusters)
-    model = KMeans(clusters, n_init=1, max_iter=ITERATIONS, random_state=seed)
+    model = KMeans(clusters, n_init=1, max_iter=params.control_iterations, random_state=seed)
     with threadpool_limits(1):  # sums in another order would change the last digits
         model.fit(np.asarray(sample, np.float64))
         return tuple(names[model.predict(np.asarray(part, np.float64))] for part in parts)

@@ -36,7 +36,7 @@ from fhvae.probes.scores import (
 from fhvae.probes.tasks import Task, deal_speakers, fold_labels
 from fhvae.seeds import generator
 
-FOLDS = 4
+FOLDS = 4  # of speakers: two teach, one chooses, one is scored, in turn
 SHIFT = 2  # frames between two segments: ten times the rows of the usual grid
 INPUTS = ("fbank", "pca", "untrained", "z1", "z2")
 
@@ -50,6 +50,7 @@ class FoldFit:
         folds: `[row]`, fold of each row's speaker.
         without: folds kept out of the fit.
         penalties: to try.
+        smoothing: of the cross-entropy that chooses.
     """
 
     rows: np.ndarray
@@ -57,6 +58,7 @@ class FoldFit:
     folds: np.ndarray
     without: tuple[str, ...]
     penalties: tuple[float, ...]
+    smoothing: float
 
 
 @dataclass(frozen=True)
@@ -117,14 +119,11 @@ def leave_speakers_out(
         raise TrialError(f"{folds} folds need as many speakers, found {len(genders)}")
     names = [f"fold{place}" for place in range(folds)]
     part = deal_speakers(genders, names, generator(seed, "transfer", "folds"))
-    task = phone_rows(kept, coders, normalizer, shift, seed)
+    task = phone_rows(kept, coders, normalizer, params, shift, seed)
     counts = draws_of(task, params.bootstrap, seed)
     of_row = np.array([part[speaker] for speaker in task.score.speakers.tolist()])
-    said = {
-        name: nested_answers(task.score, name, of_row, params.penalties)
-        for name in task.score.inputs
-    }
-    metrics = {name: _metrics(task, one, counts) for name, one in said.items()}
+    said = {name: nested_answers(task.score, name, of_row, params) for name in task.score.inputs}
+    metrics = {name: _metrics(task, one, counts, params.smoothing) for name, one in said.items()}
     right = {name: right_rows(one.answers, task).astype(float) for name, one in said.items()}
     gains = {
         name: row_interval(right["z1"] - own, task.score.speakers, counts)
@@ -157,7 +156,12 @@ def without_common(recordings: Sequence[Recording]) -> list[Recording]:
 
 
 def phone_rows(
-    recordings: Sequence[Recording], coders: Coders, normalizer: Normalizer, shift: int, seed: int
+    recordings: Sequence[Recording],
+    coders: Coders,
+    normalizer: Normalizer,
+    params: ProbesParams,
+    shift: int,
+    seed: int,
 ) -> Task:
     """Encode recordings; give the phone task with all rows in each of its parts.
 
@@ -178,20 +182,24 @@ def phone_rows(
     rows = encode_rows(frames, coders, shift, [one.utterance for one in recordings])
     wanted = {name: values for name, values in rows.inputs.items() if name in INPUTS}
     every = {split: replace(rows, inputs=wanted) for split in ("train", "dev", "test")}
-    return ask_phone(_material(recordings, every, trained.fbank.hop_ms, seed)).task
+    return ask_phone(_material(recordings, every, trained.fbank.hop_ms, params, seed)).task
 
 
 def _material(
-    recordings: Sequence[Recording], rows: Mapping[str, Rows], hop_ms: float, seed: int
+    recordings: Sequence[Recording],
+    rows: Mapping[str, Rows],
+    hop_ms: float,
+    params: ProbesParams,
+    seed: int,
 ) -> Material:
     return Material(
         rows=rows,
         utterances=[one.utterance for one in recordings],
         phones={one.utterance.utterance_id: one.phones for one in recordings if one.phones},
         hop_ms=hop_ms,
-        max_segments=10**9,
-        clusters=0,
+        params=replace(params, max_segments=sum(len(one) for one in rows.values())),  # all
         seed=seed,
+        with_control=False,
     )
 
 
@@ -210,30 +218,30 @@ def pack_frames(
     )
 
 
-def _metrics(task: Task, nested: Nested, counts: np.ndarray) -> dict[str, Any]:
-    found = score_task(task, nested.answers, counts, 0.0).metrics("penalty")
+def _metrics(task: Task, nested: Nested, counts: np.ndarray, smoothing: float) -> dict[str, Any]:
+    found = score_task(task, nested.answers, counts, 0.0, smoothing).metrics("penalty")
     return {**found, "penalty": dict(nested.penalties)}
 
 
-def nested_answers(
-    rows: LabeledRows, name: str, folds: np.ndarray, penalties: Sequence[float]
-) -> Nested:
+def nested_answers(rows: LabeledRows, name: str, folds: np.ndarray, params: ProbesParams) -> Nested:
     """Choose a penalty for each fold on the others, and let the others answer for it.
 
     Args:
         rows: all of them.
         name: of the input.
         folds: `[row]`.
-        penalties: to choose from.
+        params: penalties to choose from, and smoothing.
     """
+    penalties, smoothing = params.penalties, params.smoothing
     names = sorted(set(folds.tolist()))
     inputs, labels = rows.inputs[name], rows.labels
     pairs = [
-        FoldFit(inputs, labels, folds, pair, tuple(penalties)) for pair in combinations(names, 2)
+        FoldFit(inputs, labels, folds, pair, penalties, smoothing)
+        for pair in combinations(names, 2)
     ]
     tried = list(map_in_order(try_folds, pairs, f"{name}: penalties", unit="fit"))
     chosen = {own: _choose(own, pairs, tried, penalties) for own in names}
-    finals = [FoldFit(inputs, labels, folds, (own,), (chosen[own],)) for own in names]
+    finals = [FoldFit(inputs, labels, folds, (own,), (chosen[own],), smoothing) for own in names]
     classes = np.unique(labels)
     probabilities = np.zeros((len(labels), len(classes)))
     found = map_in_order(try_folds, finals, f"{name}: folds", unit="fit")
@@ -270,6 +278,8 @@ def try_folds(fit: FoldFit) -> FoldAnswers:
         for name in fit.without:
             own = fit.folds == name
             last = model.answers(fit.rows[own])
-            bits[name][model.probe.chosen] = float(surprise_bits(last, fit.labels[own]).sum())
+            bits[name][model.probe.chosen] = float(
+                surprise_bits(last, fit.labels[own], fit.smoothing).sum()
+            )
     assert last is not None
     return FoldAnswers(bits, last)

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-BLANK = 0
+BLANK = 0  # index of CTC's blank; classes begin at 1
 
 
 def reversal(lengths: Tensor, rows: int) -> Tensor:

@@ -17,10 +17,7 @@ from fhvae.recognition.labels import Labels, count_edits, error_rate
 from fhvae.recognition.network import BLANK, Recognizer
 from fhvae.seeds import generator, stream_seed
 
-WARM_UP = 0.1  # share of the steps in which the learning rate rises, linearly
-LAST_RATE = 0.05  # of the learning rate, at the last step, after a linear fall
-LARGEST_GRADIENT = 5.0  # norm; CTC's first steps are steep
-DECODE_UTTERANCES = 32
+DECODE_UTTERANCES = 32  # recognized at a time: bounds memory, changes no result
 
 
 @dataclass(frozen=True)
@@ -106,12 +103,12 @@ class Lessons:
         return group_by_length(lengths, list(self.taught), size)
 
 
-def rate_share(step: int, steps: int) -> float:
+def rate_share(step: int, params: RecognizerParams) -> float:
     """Scale the learning rate at `step` of 1..steps: a linear rise, then a linear fall."""
-    rise = max(1.0, WARM_UP * steps)
+    rise = max(1.0, params.warm_up * params.steps)
     if step <= rise:
         return step / rise
-    return 1 - (1 - LAST_RATE) * (step - rise) / (steps - rise)
+    return 1 - (1 - params.last_rate) * (step - rise) / (params.steps - rise)
 
 
 def look_steps(steps: int, looks: int) -> set[int]:
@@ -204,14 +201,14 @@ def take_steps(
     optimizer = torch.optim.Adam(network.parameters())
     for step in range(1, params.steps + 1):
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate * rate_share(step, params.steps)
+            group["lr"] = learning_rate * rate_share(step, params)
         names = groups[next(order)]
         batch = load_batch(lessons.reader, lessons.normalizer, names)
         scores = network(batch.rows.to(device), batch.lengths.to(device))
         loss = ctc_loss(scores, batch.lengths, [lessons.taught[name] for name in names])
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(network.parameters(), LARGEST_GRADIENT)
+        nn.utils.clip_grad_norm_(network.parameters(), params.gradient_norm)
         optimizer.step()
         yield step
 

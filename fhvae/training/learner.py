@@ -32,7 +32,7 @@ from fhvae.training.table import new_table
 from fhvae.training.world import World
 
 TERMS = 6  # lower bound, log p(x), KL z1, KL z2, log p(mu2), log q
-HEAD_START = 10  # steps; the first weights, drawn at random, must not linger in the average
+HEAD_START = 10  # steps, as in TensorFlow: the first weights must not linger in the average
 WARM_UP_STEPS = 11  # before a graph is captured; they train like any other
 
 Step = Callable[[Tensor, Tensor, Tensor], Tensor]

@@ -22,8 +22,6 @@ from fhvae.training.dev import DevTerms, LatentUsage
 log = logging.getLogger(__name__)
 LOG = "log.jsonl"
 
-LOG_Q_MARGIN = 0.5  # nats above -ln M; by the second pass a working z2 is beyond it
-
 
 @dataclass(frozen=True)
 class TrainTerms:
@@ -97,14 +95,15 @@ def collapse_reason(
         passes: begun over the whole corpus; before the third log q is given time.
         chance: -ln(sequences of a block).
         alpha: log q is only asked for where it is trained.
-        limits: `collapse_kl_z2` and `collapse_variance_z2`, below which z2 carries too little.
+        limits: `collapse_kl_z2` and `collapse_variance_z2`, below which z2 carries too little;
+            `collapse_log_q`, which a working z2 has above chance by the second pass.
     """
     if dev.kl_z2 < limits.collapse_kl_z2:
         return f"dev KL of z2 is {dev.kl_z2:.1f} nats, below {limits.collapse_kl_z2:g}"
     if dev.z2_mean_variance < limits.collapse_variance_z2:
         found, least = dev.z2_mean_variance, limits.collapse_variance_z2
         return f"variance of the z2 means is {found:.2f}, below {least:g}"
-    if alpha > 0 and passes > 2 and train.log_q < chance + LOG_Q_MARGIN:
+    if alpha > 0 and passes > 2 and train.log_q < chance + limits.collapse_log_q:
         return f"log q is {train.log_q:.2f} nats, -ln(sequences) is {chance:.2f}"
     return ""
 

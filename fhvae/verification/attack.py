@@ -34,11 +34,8 @@ from fhvae.trials import (
 from fhvae.verification.resampling import SpeakerDraws, resample_eer
 from fhvae.verification.vectors import check_same_utterances
 
-CHANCE = 0.5
-INPUT_NOISE = 0.5  # standard deviations of the codes, against learning utterances by heart
-WEIGHT_DECAY = 0.01
+CHANCE = 0.5  # EER of scores that say nothing
 CONTEXT = 3  # codes that a convolution sees at a time; two of them see five
-COSINE_SCALE = 15.0  # of the softmax over cosines: 1 could never make a speaker certain
 MIN_STD = 1e-5  # of an input dimension and of a pooled channel
 
 
@@ -95,8 +92,10 @@ def segment_frame_means(latents: Latents, frames: Packed) -> np.ndarray:
 class AttackNetwork(nn.Module):
     """Two convolutions over time, statistics pooling, an embedding, cosines to the speakers."""
 
-    def __init__(self, dimension: int, channels: int, embedding: int, speakers: int) -> None:
+    def __init__(self, dimension: int, speakers: int, params: AttackParams) -> None:
         super().__init__()
+        channels, embedding = params.channels, params.embedding
+        self.cosine_scale = params.cosine_scale
         self.first = nn.Conv1d(dimension, channels, CONTEXT, padding=CONTEXT // 2)
         self.second = nn.Conv1d(channels, channels, CONTEXT, padding=CONTEXT // 2)
         self.embedding = nn.Linear(2 * channels, embedding)
@@ -123,7 +122,7 @@ class AttackNetwork(nn.Module):
     def forward(self, codes: Tensor, present: Tensor) -> Tensor:
         """Score every train speaker, `[utterance, speaker]` logits."""
         embedded = nn.functional.normalize(self.embed(codes, present))
-        return COSINE_SCALE * embedded @ nn.functional.normalize(self.speakers).T
+        return self.cosine_scale * embedded @ nn.functional.normalize(self.speakers).T
 
 
 @dataclass(frozen=True)
@@ -239,7 +238,7 @@ def train_attacker(
     targets = torch.from_numpy(labels)
     network = _new_network(codes.rows.shape[1], len(names), attacker, params, seed)
     optimizer = torch.optim.AdamW(
-        network.parameters(), attacker.learning_rate, weight_decay=WEIGHT_DECAY
+        network.parameters(), attacker.learning_rate, weight_decay=params.weight_decay
     )
     noise = torch.Generator().manual_seed(stream_seed(seed, "attack", "noise", attacker.repeat))
     watched = [_batches(part, params.batch) for part in (codes, data.dev.codes, data.test)]
@@ -249,7 +248,7 @@ def train_attacker(
         chosen = list(islice(order, params.batch))
         batch = pad_codes(codes, chosen)
         wobble = torch.randn(batch.codes.shape, generator=noise) * batch.present[:, None]
-        logits = network(batch.codes + INPUT_NOISE * wobble, batch.present)
+        logits = network(batch.codes + params.input_noise * wobble, batch.present)
         loss = nn.functional.cross_entropy(logits, targets[chosen])
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -269,7 +268,7 @@ def _new_network(
     """Draw the weights that an attacker starts from, without touching the global generator."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream_seed(seed, "attack", "weights", attacker.repeat))
-        return AttackNetwork(dimension, params.channels, params.embedding, speakers)
+        return AttackNetwork(dimension, speakers, params)
 
 
 def _endless_order(count: int, random: np.random.Generator) -> Iterator[int]:

@@ -18,15 +18,28 @@ from functools import cache, partial
 import numpy as np
 
 from fhvae.errors import TrialError
+from fhvae.params.verification import VerificationParams
 from fhvae.trials import Trials, Vectors, cosines, eer
 from fhvae.verification.plda import fit_plda, likelihood_ratios
 
 SUPERVISED = ("lda", "plda", "cos_asn", "plda_asn")  # from which the best on dev is chosen
 ROWS_AT_A_TIME = 2000  # of the matrix of all scores
 MIN_UTTERANCES = 2  # of a train speaker: one alone says nothing about how the speaker varies
-MOST_IMPOSTORS = 100
 LEAST_SPREAD = 1e-8  # of the cohort's scores; a smaller one is rounding and divides nothing
 SMALLEST_COHORT = 4  # half of it are two scores, the least that spread
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """What scores are normalized by.
+
+    Attributes:
+        vectors: of strangers, embedded.
+        most: how many of the highest scores against them count; half of them at most.
+    """
+
+    vectors: Vectors
+    most: int
 
 
 @dataclass(frozen=True)
@@ -37,13 +50,13 @@ class Backend:
         embed: what becomes of a vector first.
         compare: two sets of such to scores `[left, right]`.
         dimensions: of what `embed` gives.
-        cohort: vectors to normalize scores by, already embedded; None for none.
+        cohort: to normalize scores by; None for none.
     """
 
     embed: Callable[[Vectors], Vectors]
     compare: Callable[[Vectors, Vectors], np.ndarray]
     dimensions: int
-    cohort: Vectors | None = None
+    cohort: Cohort | None = None
 
 
 @dataclass(frozen=True)
@@ -97,25 +110,29 @@ def score_trials(backend: Backend, vectors: Vectors, trials: Trials) -> np.ndarr
         scores[chosen] = found[trials.enrol[chosen] - start, trials.test[chosen]]
     if backend.cohort is None:
         return scores
-    return normalize_scores(scores, backend.compare(embedded, backend.cohort), trials)
+    against = backend.compare(embedded, backend.cohort.vectors)
+    return normalize_scores(scores, against, trials, backend.cohort.most)
 
 
-def normalize_scores(scores: np.ndarray, against_cohort: np.ndarray, trials: Trials) -> np.ndarray:
+def normalize_scores(
+    scores: np.ndarray, against_cohort: np.ndarray, trials: Trials, most: int
+) -> np.ndarray:
     """Average the two z-scores of a trial: by the cohort of its enrolment and of its test.
 
     This is AS-norm, a score seen from the scores that both sides reach against strangers. Each
     side is normalized by mean and standard deviation of its highest cohort scores, half of the
-    cohort and at most 100.
+    cohort and at most `most`.
 
     Args:
         scores: `[trial]`.
         against_cohort: `[utterance, cohort]`.
         trials: whose they are.
+        most: scores against the cohort, on either side.
 
     Source:
         Cumani et al., Interspeech 2011 (adaptive selection of the cohort).
     """
-    top = min(MOST_IMPOSTORS, against_cohort.shape[1] // 2)
+    top = min(most, against_cohort.shape[1] // 2)
     highest = np.sort(against_cohort, axis=1)[:, -top:]
     mean, spread = highest.mean(axis=1), highest.std(axis=1)
     spread = np.where(spread < LEAST_SPREAD, 1.0, spread)
@@ -125,18 +142,18 @@ def normalize_scores(scores: np.ndarray, against_cohort: np.ndarray, trials: Tri
 
 
 def fit_backends(
-    train: TrainVectors, dev: DevVectors | None, dimensions: Sequence[int]
+    train: TrainVectors, dev: DevVectors | None, params: VerificationParams
 ) -> Backends:
     """Fit every back-end to one kind of vector.
 
     Args:
         train: vectors and speakers of the train split.
         dev: where the dimension of `lda` is chosen; None where dev has no trials.
-        dimensions: those of the rows `lda<k>`.
+        params: section `verification`.
     """
     fitted: dict[str, Backend] = {}
     absent: dict[str, str] = {}
-    for name, make in _makers(train, dev, dimensions).items():
+    for name, make in _makers(train, dev, params).items():
         try:
             fitted[name] = make()
         except TrialError as error:
@@ -145,7 +162,7 @@ def fit_backends(
 
 
 def _makers(
-    train: TrainVectors, dev: DevVectors | None, dimensions: Sequence[int]
+    train: TrainVectors, dev: DevVectors | None, params: VerificationParams
 ) -> dict[str, Callable[[], Backend]]:
     """Name what fits each back-end; one may raise TrialError without harm to the others."""
     size = train.vectors.values.shape[1]
@@ -159,22 +176,22 @@ def _makers(
     @cache
     def cuts() -> list[Lda]:
         most = whole().directions.shape[1]
-        counts = (*dimensions, size)
+        counts = (*params.lda_dimensions, size)
         return [cut(whole(), count) for count in sorted({min(most, one) for one in counts})]
 
     @cache
     def plda() -> Backend:
-        return best_on_dev([plda_backend(lda, train) for lda in cuts()], dev)
+        return best_on_dev([plda_backend(lda, train, params) for lda in cuts()], dev)
 
     makers: dict[str, Callable[[], Backend]] = {
         "cos": lambda: cosine,
         "cos_c": lambda: replace(cosine, embed=lambda vectors: _less(vectors, mean)),
-        "cos_asn": lambda: with_cohort(cosine, train),
+        "cos_asn": lambda: with_cohort(cosine, train, params),
         "lda": lambda: best_on_dev([lda_backend(lda) for lda in cuts()], dev),
         "plda": plda,
-        "plda_asn": lambda: with_cohort(plda(), train),
+        "plda_asn": lambda: with_cohort(plda(), train, params),
     }
-    for count in dimensions:
+    for count in params.lda_dimensions:
         makers[f"lda{count}"] = partial(lambda kept: lda_backend(cut(whole(), kept)), count)
     return makers
 
@@ -269,7 +286,7 @@ def lda_backend(lda: Lda) -> Backend:
     return Backend(partial(project, lda), cosines, lda.directions.shape[1])
 
 
-def plda_backend(lda: Lda, train: TrainVectors) -> Backend:
+def plda_backend(lda: Lda, train: TrainVectors, params: VerificationParams) -> Backend:
     """Fit PLDA to what LDA keeps of the train vectors.
 
     With some tens of train speakers, covariances of the whole vectors are not known; LDA
@@ -281,11 +298,12 @@ def plda_backend(lda: Lda, train: TrainVectors) -> Backend:
     vectors = project(lda, train.vectors)
     ids = tuple(np.array(vectors.utterance_ids)[usable].tolist())
     speakers = np.array(train.speakers)[usable].tolist()
-    plda = fit_plda(Vectors(ids, vectors.values[usable]), speakers)
+    learned = Vectors(ids, vectors.values[usable])
+    plda = fit_plda(learned, speakers, params.plda_iterations, params.plda_floor)
     return replace(lda_backend(lda), compare=partial(likelihood_ratios, plda))
 
 
-def with_cohort(backend: Backend, train: TrainVectors) -> Backend:
+def with_cohort(backend: Backend, train: TrainVectors, params: VerificationParams) -> Backend:
     """Normalize the scores of a back-end by those against the train speakers' mean vectors.
 
     Raises:
@@ -297,7 +315,7 @@ def with_cohort(backend: Backend, train: TrainVectors) -> Backend:
             f"AS-norm needs at least {SMALLEST_COHORT} train speakers, found "
             f"{len(means.utterance_ids)}"
         )
-    return replace(backend, cohort=backend.embed(means))
+    return replace(backend, cohort=Cohort(backend.embed(means), params.asnorm_cohort))
 
 
 def speaker_means(vectors: Vectors, speakers: Sequence[str]) -> Vectors:

@@ -18,7 +18,7 @@ from fhvae.intervals import Interval, draw_counts, ratio_interval
 from fhvae.verification.vectors import row_statistics
 
 MIN_STD = 1e-6  # over the utterances; below, a statistic says nothing but rounding
-HALVES = 2
+HALVES = 2  # of the sentences: one fits, the other is told, and the other way round
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from fhvae.errors import TrialError
 from fhvae.trials import ErrorCurve, check_both_kinds
 
 RIDGE = 1e-9  # on the squared slope of standardized scores: separated ones stay finite by it
-STEPS = 500
+STEPS = 500  # of Newton's method; beyond, the fit is refused
 GRADIENT = 1e-12  # of the loss, in nats per standard deviation, where Newton's method may stop
 ROUNDING = 1e-14  # of the loss: a rise below it is none
 

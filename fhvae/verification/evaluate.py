@@ -60,7 +60,6 @@ from fhvae.verification.trial_lists import ALL_PAIRS, TrialList, all_pairs, othe
 
 BEST = "best"
 WITH_CURVES = ("mu2", "mu1", "ivector", "fbank", "untrained")  # in the plot
-PRIORS = {"p01": 0.01, "p05": 0.05}  # of the detection costs
 FEW_ERRORS = 30  # the rule of 30: below so many errors an error rate is hardly known
 Metrics = dict[str, float | int | str]
 
@@ -74,7 +73,7 @@ class Evaluation:
         dev: all pairs of dev; None where dev has no trials.
         lists: lists of test trials by name, `all_pairs` among them.
         draws: of test speakers, for each list.
-        dimensions: of the rows `lda<k>`.
+        params: section `verification`.
         protocol: headline: other lists and files of scores for `cos` and the best only.
         jackknife: whether to bound the EER by the jackknife too.
         absent: lists and intervals that the corpus does not allow, and why.
@@ -84,7 +83,7 @@ class Evaluation:
     dev: Trials | None
     lists: Mapping[str, TrialList]
     draws: Mapping[str, SpeakerDraws]
-    dimensions: Sequence[int]
+    params: VerificationParams
     protocol: Literal["headline", "full"]
     jackknife: bool
     absent: Mapping[str, str]
@@ -137,9 +136,7 @@ def make_evaluation(
     except TrialError as error:
         absent["dev"] = str(error)
     train_speakers = tuple(one.speaker for one in utterances["train"])
-    return Evaluation(
-        train_speakers, dev, lists, draws, params.lda_dimensions, protocol, jackknife, absent
-    )
+    return Evaluation(train_speakers, dev, lists, draws, params, protocol, jackknife, absent)
 
 
 def lists_without_intervals(lists: Mapping[str, TrialList]) -> dict[str, str]:
@@ -210,7 +207,7 @@ def evaluate_vector(task: VectorTask, evaluation: Evaluation, scores: Path) -> V
     """
     train = TrainVectors(task.train, evaluation.train_speakers)
     dev = None if evaluation.dev is None else DevVectors(task.dev, evaluation.dev)
-    backends = fit_backends(train, dev, evaluation.dimensions)
+    backends = fit_backends(train, dev, evaluation.params)
     absent = {f"{task.name}.{name}": reason for name, reason in backends.absent.items()}
     systems: dict[str, System] = {}
     for name, backend in backends.fitted.items():
@@ -282,9 +279,10 @@ def make_system(
     curve = error_curve(ranked)
     draws = resample_eer(trials, ranked, evaluation.draws[ALL_PAIRS].counts)
     rate, hull = float(equal_error_rate(curve)), lower_hull(curve)
+    priors = evaluation.params.priors
     errors = round(rate * np.count_nonzero(trials.is_target))
     metrics: Metrics = {
-        **error_rates(curve, rate, draws),
+        **error_rates(curve, rate, draws, priors),
         "eer_legacy": legacy_equal_error_rate(curve),
         "eer_rocch": float(equal_error_rate(hull)),
         "cllr_min": minimum_cllr(hull),
@@ -298,30 +296,40 @@ def make_system(
     if dev is not None:
         dev_scores = as_written(score_trials(backend, dev.vectors, dev.trials))
         calibration = fit_calibration(dev_scores, dev.trials.is_target)
-        metrics |= calibrated_costs(calibration.apply(scores), trials.is_target)
+        metrics |= calibrated_costs(calibration.apply(scores), trials.is_target, priors)
         metrics["dev_eer"] = eer(dev_scores, dev.trials.is_target)
     return System(backend, scores, ranked, curve, dev_scores, calibration, draws, metrics)
 
 
-def error_rates(curve: ErrorCurve, rate: float, draws: np.ndarray) -> dict[str, float]:
+def error_rates(
+    curve: ErrorCurve, rate: float, draws: np.ndarray, priors: Sequence[float]
+) -> dict[str, float]:
     """Lay out the EER with its interval, and the least detection costs.
 
     Args:
         curve: of the trials.
         rate: its EER.
         draws: EER under each draw of speakers.
+        priors: of a target trial, one cost for each.
     """
     metrics = percentile_interval(rate, draws).metrics("eer")
-    for name, prior in PRIORS.items():
-        metrics[f"mindcf_{name}"] = minimum_detection_cost(curve, prior)
+    for prior in priors:
+        metrics[f"mindcf_{prior_name(prior)}"] = minimum_detection_cost(curve, prior)
     return metrics
 
 
-def calibrated_costs(ratios: np.ndarray, is_target: np.ndarray) -> dict[str, float]:
+def prior_name(prior: float) -> str:
+    """Write a prior as metrics name it: 0.01 -> p01."""
+    return f"p{prior:g}".replace("0.", "")
+
+
+def calibrated_costs(
+    ratios: np.ndarray, is_target: np.ndarray, priors: Sequence[float]
+) -> dict[str, float]:
     """Compute what it costs to trust calibrated scores, `[trial]`."""
     costs = {"cllr": cllr(ratios, is_target)}
-    for name, prior in PRIORS.items():
-        costs[f"actdcf_{name}"] = actual_detection_cost(ratios, is_target, prior)
+    for prior in priors:
+        costs[f"actdcf_{prior_name(prior)}"] = actual_detection_cost(ratios, is_target, prior)
     return costs
 
 
@@ -379,7 +387,8 @@ def _score_lists(
             ranked = rank_trials(scores, listed.trials.is_target)
             curve = error_curve(ranked)
             draws = resample_eer(listed.trials, ranked, evaluation.draws[name].counts)
-            found[backend] = dict(error_rates(curve, float(equal_error_rate(curve)), draws))
+            rate, priors = float(equal_error_rate(curve)), evaluation.params.priors
+            found[backend] = dict(error_rates(curve, rate, draws, priors))
         by_list[name] = {key: found[value] for key, value in rows.items() if value in found}
     return by_list
 

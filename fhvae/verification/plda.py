@@ -12,9 +12,6 @@ import numpy as np
 
 from fhvae.trials import Vectors
 
-ITERATIONS = 10
-FLOOR = 1e-6  # of the mean variance of the vectors: no direction of `within` is narrower
-
 
 @dataclass(frozen=True)
 class Plda:
@@ -55,14 +52,20 @@ def speaker_statistics(vectors: Vectors, speakers: Sequence[str]) -> SpeakerStat
     return SpeakerStatistics(counts, means, residuals.T @ residuals)
 
 
-def fit_plda(vectors: Vectors, speakers: Sequence[str], iterations: int = ITERATIONS) -> Plda:
+def fit_plda(vectors: Vectors, speakers: Sequence[str], iterations: int, least: float) -> Plda:
     """Fit mean and covariances to train vectors by EM, from their scatter as the start.
 
     `between` may be of low rank, as few speakers make it. `within` is kept from collapsing by
     a floor on its eigenvalues, which the maximization respects: the likelihood still rises.
+
+    Args:
+        vectors: of the train utterances.
+        speakers: theirs, in the same order.
+        iterations: of EM.
+        least: that floor, as a share of the mean variance of the vectors.
     """
     statistics = speaker_statistics(vectors, speakers)
-    floor = FLOOR * float(vectors.values.var(axis=0).mean()) + np.finfo(float).tiny
+    floor = least * float(vectors.values.var(axis=0).mean()) + np.finfo(float).tiny
     plda = _start(statistics, floor)
     for _ in range(iterations):
         plda = _improve(plda, statistics, floor)

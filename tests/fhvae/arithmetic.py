@@ -114,6 +114,7 @@ def of_training() -> dict[str, str]:
         patience=1,
         collapse_kl_z2=10.0,
         collapse_variance_z2=3.0,
+        collapse_log_q=0.5,
     )
     cpu = torch.device("cpu")
     learner = Learner(MELS, UTTERANCES, 10.0, 0, segments, model, training, cpu, World())

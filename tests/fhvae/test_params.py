@@ -151,6 +151,20 @@ def test_an_unknown_key_is_named_with_a_guess(values, key, message):
         ("domains.test_noises", ["folder"], r"domains\.noise_path must name a folder .*None"),
         ("domains.noise_path", "noises", r"domains\.noise_path must name a folder if .*noises"),
         ("domains.room_rt60_s", [0.7, 0.3], r"domains\.room_rt60_s must list a smallest"),
+        ("domains.aurora_test_db", [15, 5], r"domains\.aurora_test_db must list a smallest"),
+        ("domains.aurora_noisy", 1.5, r".*aurora_noisy must be a number at most 1, got 1\.5"),
+        (
+            "corpus.espeak.male_formants",
+            2,
+            r".*espeak\.male_formants must be a number at most 1\.3, got 2",
+        ),
+        (
+            "verification.priors",
+            [0],
+            r".*verification\.priors\[0\] must be a number at least 0\.0001",
+        ),
+        ("recognition.full.warm_up", -1, r".*full\.warm_up must be a number at least 0, got -1"),
+        ("probes.smoothing", 0, r"probes\.smoothing must be a number above 0, got 0"),
         (
             "domains.room_rt60_s",
             [0.3],

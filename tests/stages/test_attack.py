@@ -55,7 +55,7 @@ def write_inputs(folder, speakers):
 def run(monkeypatch, inputs, out, workers="1", protocol="headline"):
     out.mkdir(exist_ok=True)
     values = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
-    values |= {"attack": SMALL, "protocol": protocol}
+    values |= {"attack": values["attack"] | SMALL, "protocol": protocol}
     (out / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
     paths = {name: inputs / name for name in ("corpus", "fbank", "latents", "baselines")}
     paths["metrics"] = out / "metrics.json"

@@ -72,7 +72,7 @@ def learn_mixture(stem: Path, params: IvectorParams, seed: int) -> Mixture:
     """
     normalizer = estimate_normalizer(frame_chunks([read_packed(stem).rows]))
     sample = sample_frames(stem, params.ubm_frames, generator(seed, "ivector", "frames"))
-    gaussians = affordable_gaussians(params.gaussians, len(sample))
+    gaussians = affordable_gaussians(params.gaussians, len(sample), params.gaussian_frames)
     start_seed = stream_seed(seed, "ivector", "mixture") % 2**32
     frames = normalizer.apply(sample)
     fitted = fit_ubm(frames, gaussians, params.ubm_iterations, start_seed)
@@ -90,7 +90,8 @@ def learn_subspaces(
     Two ranks lowered to the same are learned once. Rising ranks come out.
     """
     utterances = len(statistics.counts)
-    ranks = sorted({affordable_rank(rank, utterances) for rank in params.ranks})
+    each = params.rank_utterances
+    ranks = sorted({affordable_rank(rank, utterances, each) for rank in params.ranks})
     work = partial(_learn_rank, ubm, statistics, params.iterations, seed)
     learned = list(map_in_order(work, ranks[::-1], "total variability", "rank"))  # longest first
     return learned[::-1]

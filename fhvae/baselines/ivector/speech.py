@@ -6,7 +6,7 @@ what is left of the utterance are taken out: channel and level go, and with them
 adds to every frame.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -42,7 +42,7 @@ def feature_count(params: IvectorParams) -> int:
     return 3 * params.coefficients
 
 
-def speech_frames(samples: np.ndarray, params: IvectorParams) -> SpeechFrames:
+def speech_frames(samples: np.ndarray, params: IvectorParams, fbank: FbankParams) -> SpeechFrames:
     """Compute the features of an utterance's speech.
 
     Where fewer than `MIN_SPEECH_FRAMES` frames are speech, as in a silent recording, all frames
@@ -51,11 +51,12 @@ def speech_frames(samples: np.ndarray, params: IvectorParams) -> SpeechFrames:
     Args:
         samples: `[sample]` int16 at 16 kHz.
         params: section `ivector`.
+        fbank: section `fbank`, for the frames that both share.
 
     Source:
         paper-map: i-vector.
     """
-    log_energies = log_mel(samples, _mel_params(params))
+    log_energies = log_mel(samples, _mel_params(params, fbank))
     features = add_differences(cepstra(log_energies, params.coefficients))
     speech = is_speech(log_energies, params.vad_db)
     detected = int(speech.sum()) >= MIN_SPEECH_FRAMES
@@ -63,18 +64,9 @@ def speech_frames(samples: np.ndarray, params: IvectorParams) -> SpeechFrames:
     return SpeechFrames(normalize(kept, params.normalization), len(features), detected)
 
 
-def _mel_params(params: IvectorParams) -> FbankParams:
+def _mel_params(params: IvectorParams, fbank: FbankParams) -> FbankParams:
     """Frame as the model's input is framed, with fewer bands and of the power: the usual MFCC."""
-    return FbankParams(
-        window_ms=25.0,
-        hop_ms=10.0,
-        fft_size=512,
-        mels=params.mels,
-        preemphasis=0.97,
-        power=2.0,
-        log_floor=-20.0,
-        store="float32",
-    )
+    return replace(fbank, mels=params.mels, power=2.0)
 
 
 def cepstra(log_energies: np.ndarray, coefficients: int) -> np.ndarray:

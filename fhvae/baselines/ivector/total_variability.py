@@ -19,7 +19,6 @@ log = logging.getLogger(__name__)
 CHUNK_UTTERANCES = 250  # whose `[rank, rank]` matrices are held at a time
 MIN_COUNT = 1e-6  # frames; a Gaussian that answers for less keeps its rows of T
 START_SCALE = 0.1  # of T, in standard deviations of the Gaussians
-UTTERANCES_PER_DIMENSION = 3
 
 
 @dataclass(frozen=True)
@@ -91,9 +90,9 @@ class Sums:
     utterances: int = 0
 
 
-def affordable_rank(asked: int, utterances: int) -> int:
-    """Limit the rank to a third of the utterances it is learned from; at least 1."""
-    return max(1, min(asked, utterances // UTTERANCES_PER_DIMENSION))
+def affordable_rank(asked: int, utterances: int, each: int) -> int:
+    """Limit the rank so that `each` utterances teach a dimension; at least 1."""
+    return max(1, min(asked, utterances // each))
 
 
 def start(ubm: Ubm, rank: int, random: np.random.Generator) -> TotalVariability:

@@ -11,7 +11,6 @@ import numpy as np
 
 MIN_VARIANCE_SHARE = 0.01  # of the variance over all frames
 REGULARIZATION = 1e-3  # added to every variance; features have variance 1
-MIN_FRAMES_PER_GAUSSIAN = 500  # fewer, and the mixture gets fewer Gaussians
 
 
 @dataclass(frozen=True)
@@ -58,9 +57,9 @@ class Statistics:
     sums: np.ndarray
 
 
-def affordable_gaussians(asked: int, frames: int) -> int:
-    """Limit the number of Gaussians to what the frames can pay for; at least 1."""
-    return max(1, min(asked, frames // MIN_FRAMES_PER_GAUSSIAN))
+def affordable_gaussians(asked: int, frames: int, each: int) -> int:
+    """Limit the number of Gaussians so that there are `each` frames for one; at least 1."""
+    return max(1, min(asked, frames // each))
 
 
 def fit_ubm(frames: np.ndarray, gaussians: int, iterations: int, seed: int) -> FittedUbm:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 STREAM_INFO = b"fLaC\x00\x00\x00\x22", b"fLaC\x80\x00\x00\x22"  # more blocks follow, or none
 TOTAL_AT = 8 + 13  # low half of this byte, and the four after it: 36 bits, from the magic on
 MOST_BYTES = 1 << 18  # of a frame whose header does not say
-ID3V1_BYTES = 128
+ID3V1_BYTES = 128  # size that the format fixes
 SHORT_BLOCK, LONG_BLOCK = 6, 7  # codes of sizes that stand behind the number of the frame
-SHORT_RATE, LONG_RATES = 12, (13, 14)
+SHORT_RATE, LONG_RATES = 12, (13, 14)  # codes of rates that stand behind the size
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def _table(polynomial: int, bits: int) -> list[int]:
     return found
 
 
-CRC8, CRC16 = _table(0x07, 8), _table(0x8005, 16)
+CRC8, CRC16 = _table(0x07, 8), _table(0x8005, 16)  # polynomials of the format (RFC 9639)
 
 
 def _crc(content: bytes, table: Sequence[int], bits: int) -> int:

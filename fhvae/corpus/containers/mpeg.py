@@ -19,10 +19,11 @@ KBPS = {
     (False, 2): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
     (False, 3): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
+# Sampling rates by version (3: MPEG 1, 2: MPEG 2, 0: MPEG 2.5) and two bits of the header.
 RATES_HZ = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
 SAMPLES = {(True, 1): 384, (True, 2): 1152, (True, 3): 1152}  # of a frame; MPEG 2 below
 SAMPLES |= {(False, 1): 384, (False, 2): 1152, (False, 3): 576}
-ID3V1_BYTES, ID3V2_HEADER_BYTES, APE_FOOTER_BYTES = 128, 10, 32
+ID3V1_BYTES, ID3V2_HEADER_BYTES, APE_FOOTER_BYTES = 128, 10, 32  # sizes that the formats fix
 VBRI_OFFSET = 36  # from the start of the frame, whatever its header
 COUNT_IS_THERE = 1  # flag of a Xing frame
 

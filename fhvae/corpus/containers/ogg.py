@@ -13,7 +13,7 @@ MAGIC = b"OggS"
 PAGE = struct.Struct("<4sBBqIIIB")  # magic, version, flags, position, serial, number, sum, segments
 FIRST, LAST = 2, 4  # flags
 SUM_AT = 22  # byte of the page's checksum
-MIRRORED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
+MIRRORED = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))  # bits of each byte
 
 
 def check_pages(content: bytes) -> None:

@@ -32,8 +32,8 @@ from fhvae.errors import CorpusError
 
 CONTAINERS = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "FLAC", "OGG", "MP3", "NIST"}
 CONTAINERS |= {"HTK"}
-MIN_RATE_HZ = 4_000
-MAX_RATE_HZ = 192_000
+MIN_RATE_HZ = 4_000  # of speech on a poor line; less is a broken header
+MAX_RATE_HZ = 192_000  # of studio equipment; more is a broken header
 STREAMED_BYTES = 0x7FFFF000  # sizes from here on are placeholders: the writer could not seek
 LOGGED_SIZE = re.compile(
     r"^\s*(?:data|SSND|Data Size|riff|Riff size)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE
@@ -42,12 +42,12 @@ LOGGED_END = re.compile(r"Unknown chunk marker .*?at position (\d+)")  # of what
 LOGGED_NO_CHUNK = re.compile(r"\(unknown marker\)\s*\*\*\* Chunk size \d+ > file length")  # of AIFC
 MAX_TAIL_S = 0.1  # a tag at the end of a file is shorter, and no chunk either
 MAX_HEADER_BYTES = 4096  # of a file that is all header
-CAF_HEADER_BYTES = 8
+CAF_HEADER_BYTES = 8  # size that the format fixes
 AU_HEADERS = {b".snd": ">II", b"dns.": "<II"}
 NIST_MAGIC = b"NIST_1A"
 NIST_COUNT = re.compile(rb"^sample_count -i (\d+)\s*$", re.MULTILINE)
 NIST_CODING = re.compile(rb"^sample_coding -s\d+ (\S+)\s*$", re.MULTILINE)
-NIST_HEADER_BYTES = 1024
+NIST_HEADER_BYTES = 1024  # of NIST SPHERE; a header says if it is longer
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from fhvae.parallel import map_in_order
 from fhvae.params.corpus import EspeakParams
 from fhvae.seeds import generator, stream_seed
 
-BABBLE_VOICES, NOISE_SPEAKERS = 5, 20
+BABBLE_VOICES, NOISE_SPEAKERS = 5, 20  # at once, of so many background speakers: part of the corpus
 TWIN_SUFFIX = "-multi"
 SILENCE = "sil"
 STRESS_MARKS = "',%="
@@ -64,12 +64,12 @@ def recordings(params: EspeakParams, seed: int) -> Iterator[Recording]:
 
 def plan_corpus(params: EspeakParams, seed: int) -> list[Plan]:
     """Draw speakers, texts and manners of speaking for the whole corpus."""
-    noise = draw_speakers("noise", NOISE_SPEAKERS, params.speaker_scale, params.accents, seed)
+    noise = draw_speakers("noise", NOISE_SPEAKERS, params, seed)
     plans: list[Plan] = []
     twins: list[Plan] = []
     for split in SPLITS:
         count = getattr(params, f"{split}_speakers")
-        speakers = draw_speakers(split, count, params.speaker_scale, params.accents, seed)
+        speakers = draw_speakers(split, count, params, seed)
         used: set[str] = set()
         for place, speaker in enumerate(speakers):
             own = _plan_speaker(speaker, split, getattr(params, f"{split}_utterances"), used, seed)

@@ -14,12 +14,13 @@ from fhvae.corpus import signals
 from fhvae.corpus.manifest import SAMPLE_RATE_HZ
 from fhvae.corpus.signals import at_level, colored_noise, equalize, hum, mix, room_response
 
-LEVEL_DBFS, LEVEL_STD_DB = -26.0, 1.0
-STUDIO_SNR_DB = (34.0, 36.0)
-REVERB_CHANCE = 0.7
-RT60_S = (0.08, 0.3)
-DIRECT_TO_REVERB_DB = (8.0, 18.0)
-MULTI_SNR_DB = (5.0, 15.0)
+# What the rooms of the embedded corpus are, as TIMIT's is a booth; other numbers: another corpus.
+LEVEL_DBFS, LEVEL_STD_DB = -26.0, 1.0  # the usual level of test speech
+STUDIO_SNR_DB = (34.0, 36.0)  # this range and those below: smallest and largest
+REVERB_CHANCE = 0.7  # of `multi`, like all that follows
+RT60_S = (0.08, 0.3)  # of a booth to a living room
+DIRECT_TO_REVERB_DB = (8.0, 18.0)  # close to the microphone
+MULTI_SNR_DB = (5.0, 15.0)  # as of Aurora-4's tests
 NOISES = ("babble", "pink", "brown", "white", "hum")
 
 

@@ -2,6 +2,10 @@
 
 Each speaker has a number, and every draw is keyed by it, so that more speakers leave the others
 as they are. The numbers of train, dev, test and background voices come from separate ranges.
+
+The middle voice of either sex and the scale of the spread are params. How attributes spread beside
+one another, and the bounds that keep a voice human, stand in the lines that draw them: they make
+the corpus what it is.
 """
 
 from dataclasses import dataclass
@@ -9,14 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from fhvae.errors import ParamsError
+from fhvae.params.corpus import EspeakParams
 from fhvae.seeds import generator
 
+# Numbers of speakers have four digits; each part of the corpus has a range of its own.
 FIRST_INDEX = {"train": 0, "dev": 4000, "test": 6000, "noise": 9000}
-LAST_INDEX = 9999
+LAST_INDEX = 9999  # four digits
 FORMANTS = range(8)  # 0 is the voicing bar below the first; 8 is accepted, but never heard
-TRACT_MEAN = {"F": 1.12, "M": 0.99}  # relative to the library's voice: short tract, high formants
-PITCH_MEDIAN_HZ = {"F": 150.0, "M": 85.0}  # of the base; the mean of speech lies 20 to 45 % above
-TONE_HZ = (600, 1200, 2000, 3000)
+TONE_HZ = (600, 1200, 2000, 3000)  # where the spectral tilt is set
 TONE_GAIN = (170, 135, 110, 110)  # the library's own spectral tilt
 
 
@@ -39,16 +43,14 @@ class Speaker:
     variant: str
 
 
-def draw_speakers(
-    part: str, count: int, scale: float, accents: tuple[str, ...], seed: int
-) -> list[Speaker]:
+def draw_speakers(part: str, count: int, params: EspeakParams, seed: int) -> list[Speaker]:
     """Draw the first speakers of a part of the corpus, women and men in turn.
 
     Args:
         part: "train", "dev", "test" or "noise".
         count: number of speakers.
-        scale: how far voices spread around one woman's and one man's.
-        accents: one is drawn per speaker.
+        params: the middle woman and man, how far voices spread around them, and accents, of which
+            one is drawn per speaker.
         seed: of the run.
 
     Raises:
@@ -58,29 +60,32 @@ def draw_speakers(
     room = min(later, default=LAST_INDEX + 1) - FIRST_INDEX[part]
     if count > room:
         raise ParamsError(f"corpus.espeak.{part}_speakers must be at most {room}, got {count}")
-    if not accents:
+    if not params.accents:
         raise ParamsError("corpus.espeak.accents must name at least one voice, got an empty list")
     first = FIRST_INDEX[part]
-    return [draw_speaker(first + place, scale, accents, seed) for place in range(count)]
+    return [draw_speaker(first + place, params, seed) for place in range(count)]
 
 
-def draw_speaker(index: int, scale: float, accents: tuple[str, ...], seed: int) -> Speaker:
+def draw_speaker(index: int, params: EspeakParams, seed: int) -> Speaker:
     """Draw speaker number `index`; even numbers are women."""
     gender = "M" if index % 2 else "F"
     return Speaker(
         speaker=f"{gender.lower()}{index:04d}",
         index=index,
         gender=gender,
-        accent=accents[generator(seed, "accent", index).integers(len(accents))],
-        variant=_variant(gender, scale, generator(seed, "speaker", index)),
+        accent=params.accents[generator(seed, "accent", index).integers(len(params.accents))],
+        variant=_variant(gender, params, generator(seed, "speaker", index)),
     )
 
 
-def _variant(gender: str, scale: float, random: np.random.Generator) -> str:
+def _variant(gender: str, params: EspeakParams, random: np.random.Generator) -> str:
     """Write the lines of a voice variant; percentages are of the library's voice."""
+    scale, is_female = params.speaker_scale, gender == "F"
+    tract = params.female_formants if is_female else params.male_formants
+    median_hz = params.female_pitch_hz if is_female else params.male_pitch_hz
     lines = [
-        *_formant_lines(TRACT_MEAN[gender], scale, random),
-        *_source_lines(PITCH_MEDIAN_HZ[gender], scale, random),
+        *_formant_lines(tract, scale, random),
+        *_source_lines(median_hz, scale, random),
         f"voicing {_percent(95, 10 * scale, 70, 120, random)}",
         f"consonants {_percent(100, 10 * scale, 70, 130, random)} "
         f"{_percent(100, 10 * scale, 70, 130, random)}",

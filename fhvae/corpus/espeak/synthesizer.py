@@ -26,11 +26,12 @@ MAX_PATH = 195  # bytes; beyond, the library silently falls back to a folder of 
 VARIANT = "speaker"  # name of the request's voice variant inside the temporary data folder
 SHARED_DATA = ("phondata", "phonindex", "phontab", "intonations", "en_dict", "lang")
 
+# Values of enumerations and flags in espeak-ng's speak_lib.h.
 SYNCHRONOUS = 2
-PHONEME_EVENTS, DO_NOT_EXIT = 0x0001, 0x8000
-RATE, VOLUME, PITCH, RANGE = 1, 2, 3, 4
-UTF8 = 1
-LIST_END, PHONEME = 0, 7
+PHONEME_EVENTS, DO_NOT_EXIT = 0x0001, 0x8000  # options of espeak_Initialize
+RATE, VOLUME, PITCH, RANGE = 1, 2, 3, 4  # of espeak_PARAMETER
+UTF8 = 1  # espeakCHARS_UTF8
+LIST_END, PHONEME = 0, 7  # of espeak_EVENT_TYPE
 QUIET_ENOUGH = 70  # volume: at the default 100 a third of the voices clip
 
 

@@ -46,7 +46,7 @@ from fhvae.errors import CorpusError
 from fhvae.params.corpus import CorpusParams
 from fhvae.seeds import generator
 
-SPEAKERS = {"train": 462, "dev": 50, "test": 24}
+SPEAKERS = {"train": 462, "dev": 50, "test": 24}  # of the standard split
 SENTENCES = 8  # of each speaker, SA1 and SA2 left out
 MOST_NAMES = 5  # in a message
 LEVELS = 3  # folders between corpus.path and TRAIN, such as LDC93S1/timit/TIMIT

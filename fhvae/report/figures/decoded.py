@@ -14,7 +14,7 @@ from fhvae.model.objective import posteriors
 from fhvae.model.weights import TrainedModel
 from fhvae.report.figures.factor_grid import draw_factor_grid
 
-GRID_UTTERANCES = 5
+GRID_UTTERANCES = 5  # rows and columns that fit a page
 
 
 def different_utterances(utterance_ids: Sequence[str], speakers: Mapping[str, str]) -> list[int]:

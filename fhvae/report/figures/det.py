@@ -13,7 +13,8 @@ from fhvae.trials import ErrorCurve, deviates
 GRAY = "#777777"
 COLORS = {**COLOR_OF, "ivector": PINK, "untrained": GRAY}
 
-AXIS = (0.0005, 0.8)
+AXIS = (0.0005, 0.8)  # ends of the axes of a DET plot
+# Rates with a tick: round numbers.
 TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # Distinct for color-blind readers (Okabe and Ito, 2008).
 BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 COLOR_OF = {"z1": ORANGE, "mu1": ORANGE, "z2": BLUE, "mu2": BLUE, "fbank": GREEN}
-DOTS_PER_INCH = 120
+DOTS_PER_INCH = 120  # of the PNG files
 IMPORT_SETTINGS = {"MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull}
 STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same on every machine

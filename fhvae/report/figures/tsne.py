@@ -11,18 +11,18 @@ from fhvae.report.figures.drawing import BLUE, ORANGE, new_figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-PERPLEXITY = 30.0
 LEAST_POINTS = 4  # different ones; fewer have no neighborhoods
 LEGEND_SPEAKERS = 30  # beyond, the legend says only how many
 MARKERS = "os^D"
 GENDERS = {"F": (ORANGE, "o", "female"), "M": (BLUE, "^", "male"), "": ("#999999", "s", "unknown")}
 
 
-def tsne_map(vectors: np.ndarray, seed: int) -> np.ndarray:
+def tsne_map(vectors: np.ndarray, perplexity: float, seed: int) -> np.ndarray:
     """Place vectors in the plane so that neighbors stay neighbors.
 
     Args:
         vectors: `[point, dimension]`, at least four different points.
+        perplexity: effective number of neighbors; fewer where points are few.
         seed: of the descent; the start is the plane of the largest variance.
 
     Returns:
@@ -31,8 +31,8 @@ def tsne_map(vectors: np.ndarray, seed: int) -> np.ndarray:
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
 
-    perplexity = min(PERPLEXITY, (len(vectors) - 1) / 3)  # t-SNE looks at 3 x this many neighbors
-    tsne = TSNE(perplexity=perplexity, init="pca", random_state=seed % 2**32, n_jobs=1)
+    most = (len(vectors) - 1) / 3  # t-SNE looks at 3 x perplexity neighbors
+    tsne = TSNE(perplexity=min(perplexity, most), init="pca", random_state=seed % 2**32, n_jobs=1)
     with threadpool_limits(1):  # sums in another order would move every point
         return np.asarray(tsne.fit_transform(_at_least_flat(vectors.astype(np.float64))))
 
@@ -48,6 +48,7 @@ def draw_tsne(
     speakers: Sequence[str],
     genders: Sequence[str],
     title: str,
+    perplexity: float,
     seed: int,
 ) -> None:
     """Draw the t-SNE map of vectors twice: colored by speaker, and by gender.
@@ -58,12 +59,13 @@ def draw_tsne(
         speakers: of each point.
         genders: of each point: "F", "M" or "" where unknown.
         title: above the figure.
+        perplexity: as of `tsne_map`.
         seed: equal seeds give equal maps.
     """
     if len(np.unique(vectors, axis=0)) < LEAST_POINTS:
         _draw_nothing(path, title)
         return
-    points = tsne_map(vectors, seed)
+    points = tsne_map(vectors, perplexity, seed)
     middle = (points.max(axis=0) + points.min(axis=0)) / 2
     half = 0.53 * float(np.ptp(points, axis=0).max())  # both panels are squares of one scale
     size = float(np.clip(4000 / len(points), 5, 26))

@@ -28,7 +28,8 @@ def clips(tmp_path):
 
 @pytest.fixture
 def pool(clips):
-    return NoisePool((), Voices(("a", "b", "c"), tuple((clip,) for clip in clips)), 2)
+    domains = dataclasses.replace(DOMAINS, babble_voices=2)
+    return NoisePool((), Voices(("a", "b", "c"), tuple((clip,) for clip in clips)), domains)
 
 
 def plans(domain, clips, pool, seed=0):
@@ -51,17 +52,40 @@ def test_the_set_is_spelled_out_once():
     assert scored_domains(both)[0] == "aurora_c"
 
 
-def test_the_training_mixture_has_the_shares_and_ratios_of_aurora():
-    draws = [aurora.draw_training(np.random.default_rng(seed)) for seed in range(4000)]
+@pytest.mark.parametrize(
+    ("microphone", "share", "least", "most"), [(0.5, 0.75, 10, 20), (0.2, 0.9, -3, 0)]
+)
+def test_the_training_mixture_has_the_shares_and_ratios_asked_for(microphone, share, least, most):
+    draws = [
+        aurora.draw_training(microphone, share, (least, most), np.random.default_rng(seed))
+        for seed in range(4000)
+    ]
     second = np.array([draw.second_microphone for draw in draws])
     noisy = np.array([draw.snr_db is not None for draw in draws])
-    assert second.mean() == pytest.approx(0.5, abs=0.03)
-    assert noisy[second].mean() == pytest.approx(0.75, abs=0.03)
-    assert noisy[~second].mean() == pytest.approx(0.75, abs=0.03)
+    assert second.mean() == pytest.approx(microphone, abs=0.03)
+    assert noisy[second].mean() == pytest.approx(share, abs=0.03)
+    assert noisy[~second].mean() == pytest.approx(share, abs=0.03)
     ratios = [draw.snr_db for draw in draws if draw.snr_db is not None]
-    assert 10 <= min(ratios) < 10.1
-    assert 19.9 < max(ratios) <= 20
+    assert least <= min(ratios) < least + 0.1
+    assert most - 0.1 < max(ratios) <= most
     assert {draw.noise for draw in draws} == {"", *aurora.NOISES}
+
+
+def test_a_plan_reads_shares_and_ratios_from_the_params(clips, pool):
+    fixed = dataclasses.replace(
+        pool.domains,
+        aurora_second_microphone=1.0,
+        aurora_noisy=1.0,
+        aurora_train_db=(7.0, 7.0),
+        aurora_test_db=(-3.0, -3.0),
+    )
+    pool = dataclasses.replace(pool, domains=fixed)
+    learned, tested = plans(aurora.MULTI, clips, pool), plans("aurora_b_hum", clips, pool)
+    assert {(copy.second_microphone, copy.snr_db) for copy in learned} == {(True, 7.0)}
+    assert {copy.snr_db for copy in tested} == {-3.0}
+    never = dataclasses.replace(fixed, aurora_second_microphone=0.0, aurora_noisy=0.0)
+    learned = plans(aurora.MULTI, clips, dataclasses.replace(pool, domains=never))
+    assert {(copy.second_microphone, copy.snr_db) for copy in learned} == {(False, None)}
 
 
 @pytest.mark.parametrize("kind", aurora.NOISES)

@@ -142,7 +142,7 @@ def test_a_copy_of_a_noisy_utterance_gets_other_noise(download, tmp_path):
     corpus, _ = download(["noise10"])
     params = load_params(tmp_path / "corpus" / "params.yaml")
     clip, utterance = clips_of(corpus, "train")[0], corpus.split("train")[0]
-    pool = NoisePool(("white",), Voices((), ()), 2)
+    pool = NoisePool(("white",), Voices((), ()), params.domains)
     (heard,) = plan_conditions([utterance], [clip], pool, ["noise10"], params.seed)
     copied = plan_copy("noise10", clip, utterance.speaker, pool, params.seed)
     active = np.ones(clip.length, bool)

@@ -1,6 +1,7 @@
 """Which copies are made, and of what noise."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,10 @@ from fhvae.corpus.manifest import Utterance
 from fhvae.errors import ArtifactError, CorpusError
 from fhvae.features.extraction import Clip
 from fhvae.files.packed import PackedWriter
+from fhvae.params.whole import load_params
 from tests.fhvae.acoustics.made_up_sounds import HOP_MS, burst, pack
+
+DOMAINS = load_params().domains
 
 
 def clip(name):
@@ -33,7 +37,8 @@ def voices(speakers, each=3):
 
 
 def pool(*kinds, speakers="abcdefg", babble_voices=3, recordings=()):
-    return NoisePool(kinds, voices(speakers), babble_voices, recordings)
+    domains = replace(DOMAINS, babble_voices=babble_voices)
+    return NoisePool(kinds, voices(speakers), domains, recordings)
 
 
 UTTERANCES = [clip(f"{speaker}-{number}") for speaker in "abcdefg" for number in range(40)]

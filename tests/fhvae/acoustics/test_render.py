@@ -45,6 +45,10 @@ DOMAINS = DomainsParams(
     noise_path=None,
     active_range_db=30.0,
     babble_voices=2,
+    aurora_second_microphone=0.5,
+    aurora_noisy=0.75,
+    aurora_train_db=(10.0, 20.0),
+    aurora_test_db=(5.0, 15.0),
     room_rt60_s=(0.3, 0.5),
     room_direct_to_reverb_db=(1.0, 2.0),
 )

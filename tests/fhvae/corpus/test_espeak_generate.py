@@ -32,6 +32,10 @@ TINY = EspeakParams(
     parallel_speakers=2,
     parallel_utterances=1,
     speaker_scale=0.8,
+    female_formants=1.12,
+    male_formants=0.99,
+    female_pitch_hz=150.0,
+    male_pitch_hz=85.0,
     accents=("gmw/en-US",),
 )
 FULL = EspeakParams(
@@ -44,6 +48,10 @@ FULL = EspeakParams(
     parallel_speakers=12,
     parallel_utterances=4,
     speaker_scale=0.8,
+    female_formants=1.12,
+    male_formants=0.99,
+    female_pitch_hz=150.0,
+    male_pitch_hz=85.0,
     accents=("gmw/en-US",),
 )
 

@@ -1,5 +1,6 @@
 """The item file of ABX, and what is said where the library is missing."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from fhvae.probes.abx import (
     is_available,
     triphones,
 )
+from tests.probe_factory import PROBES
 
 
 def phones(*names, start=0.1, length=0.1):
@@ -99,7 +101,7 @@ def test_perfect_and_random_codes():
         triphones(spoken, said_by(**speakers)), Timing(10.0, 0), dict.fromkeys(spoken, 31)
     )
     assert len(items) == 24
-    told, guessed = (abx_errors(codes, items, 10.0, seed=0) for codes in (perfect, noise))
+    told, guessed = (abx_errors(codes, items, 10.0, PROBES, seed=0) for codes in (perfect, noise))
     assert (told.within, told.across) == (0, 0)
     assert 0.3 < guessed.within < 0.7
     assert 0.3 < guessed.across < 0.7
@@ -139,14 +141,16 @@ def test_what_fastabx_is_asked(monkeypatch):
     monkeypatch.setitem(sys.modules, "fastabx", fake)
     monkeypatch.setattr(FakeScore, "seen", [], raising=False)
     items = triphones({"u1": phones("b", "ae", "t")}, said_by(u1="anna"))
-    errors = abx_errors({"u1": np.zeros((40, 3)), "u2": np.zeros((9, 3))}, items, 10.0, seed=5)
+    codes = {"u1": np.zeros((40, 3)), "u2": np.zeros((9, 3))}
+    few = replace(PROBES, abx_items=7, abx_speakers=4)
+    errors = abx_errors(codes, items, 10.0, few, seed=5)
     assert (errors.within, errors.across) == (0.125, 0.25)
     within, across = FakeScore.seen
     assert within["table"].to_numpy().tolist() == [["u1", 0.1, 0.4, "ae", "b", "t", "anna"]]
     assert (within["files"], within["shape"], within["frequency"]) == (["u1.npy"], (40, 3), 100)
     assert within["by"] == ["prev-phone", "next-phone", "speaker"]
-    assert within["subsampler"] == (10, None, 5)
+    assert within["subsampler"] == (7, None, 5)
     assert (across["by"], across["across"]) == (["prev-phone", "next-phone"], ["speaker"])
-    assert across["subsampler"] == (10, 5, 5)
+    assert across["subsampler"] == (7, 4, 5)
     assert {one["distance"] for one in FakeScore.seen} == {"angular"}
     assert across["levels"] == [("next-phone", "prev-phone"), "speaker"]

@@ -209,6 +209,17 @@ def noise(count, seed=5):
     return Examples(random.normal(size=(count, 8)), random.choice(["a", "b"], count))
 
 
+@pytest.mark.parametrize("change", [{"mlp_learning_rate": 0.01}, {"mlp_batch": 7}])
+def test_rate_and_batch_are_those_of_the_params(change):
+    data = Examples(*blobs(3, each=20, inputs=4, spread=8.0, seed=3))
+    short = replace(SETTING, mlp_epochs=3)
+    usual, other = (
+        fit_classifier(MLP, data, data, params, seed=0).probe.outputs(data.rows)
+        for params in (short, replace(short, **change))
+    )
+    assert not np.allclose(usual, other, atol=1e-2)
+
+
 def test_it_stops_when_the_held_out_rows_get_worse():
     """Labels without meaning are learned by heart, which never helps on other rows."""
     fit, choose = noise(300), noise(300, seed=6)
@@ -248,12 +259,25 @@ def test_the_penalty_of_a_regression_is_chosen_on_the_rows_to_choose(turned, exp
     assert fit_regression("linear", fit, choose, setting, seed=0).chosen == expected
 
 
+def test_the_smoothing_of_the_params_chooses_the_penalty(monkeypatch):
+    seen = set()
+
+    def note(answers, labels, smoothing):
+        seen.add(smoothing)
+        return np.zeros(len(labels))
+
+    monkeypatch.setattr("fhvae.probes.classifiers.surprise_bits", note)
+    data = Examples(*blobs(3, each=20, inputs=4, spread=8.0, seed=12))
+    fit_classifier("linear", data, data, replace(SETTING, smoothing=0.125), seed=0)
+    assert seen == {0.125}
+
+
 def test_of_equal_probes_the_strongest_penalty_wins():
     rows, labels = blobs(3, each=20, inputs=4, spread=8.0, seed=12)
     data = Examples(rows, labels)
     strong, _ = linear_classifiers(data, [1e-1, 1e-3])
     weak = replace(strong, probe=replace(strong.probe, chosen=1e-3))
-    assert best_classifier([strong, weak], data).probe.chosen == 1e-1
+    assert best_classifier([strong, weak], data, 1e-3).probe.chosen == 1e-1
     flat = Examples(rows, np.zeros(len(rows)))  # every penalty gives the same constant
     setting = replace(SETTING, penalties=(1e-3, 1e-1))
     assert fit_regression("linear", flat, flat, setting, seed=0).chosen == 1e-1

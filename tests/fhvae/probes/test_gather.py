@@ -33,4 +33,4 @@ def test_rows_f0_and_noisy_copies_are_those_of_their_split(folders):
     assert list(material.noisy) == [20.0, 0.0]  # the least noise first
     for rows in material.noisy.values():
         assert set(rows.utterance_ids) == set(material.rows["test"].utterance_ids)
-    assert (material.seed, material.clusters) == (3, PROBES.control_clusters)
+    assert (material.seed, material.params) == (3, PROBES)

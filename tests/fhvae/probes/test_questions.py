@@ -165,12 +165,18 @@ def test_segments_outside_the_alignments_are_counted():
 
 
 def test_more_fitting_segments_than_allowed_are_sampled():
-    few = replace(MATERIAL, max_segments=30)
+    few = replace(MATERIAL, params=replace(PROBES, max_segments=30))
     assert [len(ask(few).task.fit) for ask in (ask_phone, ask_speaker, ask_sex)] == [30, 30, 30]
     again, other = (ask_phone(replace(few, seed=seed)).task.fit.inputs["z1"] for seed in (0, 1))
     first = ask_phone(few).task.fit.inputs["z1"]
     np.testing.assert_array_equal(again, first)
     assert (other != first).any()
+
+
+def test_the_share_of_a_speaker_that_fits_is_that_of_the_params():
+    few = replace(MATERIAL, params=replace(PROBES, fit_share=0.3))
+    usual, other = (len(ask_speaker(material).task.fit) for material in (MATERIAL, few))
+    assert usual == 2 * other  # 2 of 4 utterances, 1 of 4
 
 
 def test_sex_is_asked_of_speakers_never_fitted_on():

@@ -161,3 +161,13 @@ def test_a_number_that_is_not_in_the_code_is_not_explained():
     found = run_probes([replace(task, **parts)], setting, 0)["f0"]["z1"][LINEAR].scores
     assert found.value < 0.05
     assert found.low < 0
+
+
+def test_the_smoothing_of_the_params_is_in_the_score():
+    task = random_task(2, signal=0.5)
+    usual, other = (
+        run_probes([task], replace(SETTING, smoothing=share), 0)["phone"]["z1"][LINEAR].scores
+        for share in (0.001, 0.5)
+    )
+    assert usual.accuracy == other.accuracy
+    assert abs(usual.cross_entropy_bits - other.cross_entropy_bits) > 0.01

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from fhvae.intervals import Interval, draw_counts
 from fhvae.probes.scores import (
-    UNIFORM_SHARE,
     Answers,
     entropy_bits,
     fold,
@@ -21,6 +20,7 @@ from fhvae.probes.scores import (
 
 pytestmark = pytest.mark.usefixtures("few_speakers_suffice")
 
+SMOOTHING = 1e-3
 LABELS = np.array(["a", "b", "c", "a", "b", "a", "a", "b"])  # entropy known: 4, 3, 1 of 8
 SPEAKERS = np.array(["s", "s", "s", "s", "t", "t", "u", "u"])
 ENTROPY = 4 / 8 * 1 + 3 / 8 * np.log2(8 / 3) + 1 / 8 * 3
@@ -41,9 +41,9 @@ def test_entropy_is_that_of_the_counts():
 
 
 def test_perfect_answers_give_all_the_information_but_the_uniform_share():
-    scores = score_classes(one_hot(LABELS), LABELS, SPEAKERS, draws())
+    scores = score_classes(one_hot(LABELS), LABELS, SPEAKERS, draws(), SMOOTHING)
     assert (scores.accuracy.value, scores.macro_f1) == (1.0, 1.0)
-    cost = -np.log2(1 - UNIFORM_SHARE + UNIFORM_SHARE / 3)
+    cost = -np.log2(1 - SMOOTHING + SMOOTHING / 3)
     assert scores.cross_entropy_bits == pytest.approx(cost)
     assert scores.information.value == pytest.approx(1 - cost / ENTROPY)
 
@@ -53,25 +53,27 @@ def test_an_answer_that_never_looks_at_the_code_has_no_information(weights):
     """Gibbs' inequality: no constant answer beats how often the labels occur."""
     constant = np.array(weights) / sum(weights)
     answers = Answers(np.tile(constant, (len(LABELS), 1)), np.array(["a", "b", "c"]))
-    scores = score_classes(answers, LABELS, SPEAKERS, draws())
+    scores = score_classes(answers, LABELS, SPEAKERS, draws(), SMOOTHING)
     assert scores.information.value <= 1e-12
 
 
 def test_the_best_constant_answer_has_exactly_none_but_the_uniform_share():
     constant = np.tile(np.array([4, 3, 1]) / 8, (8, 1))
-    scores = score_classes(Answers(constant, np.array(["a", "b", "c"])), LABELS, SPEAKERS, draws())
+    answers = Answers(constant, np.array(["a", "b", "c"]))
+    scores = score_classes(answers, LABELS, SPEAKERS, draws(), SMOOTHING)
     assert -1e-3 < scores.information.value <= 0
 
 
 def test_a_wrong_certain_answer_costs_much_but_not_infinity():
-    bits = surprise_bits(one_hot(["b"]), np.array(["a"]))
-    assert bits.tolist() == pytest.approx([np.log2(3 / UNIFORM_SHARE)])
+    for share in (SMOOTHING, 0.25):
+        bits = surprise_bits(one_hot(["b"]), np.array(["a"]), share)
+        assert bits.tolist() == pytest.approx([np.log2(3 / share)])
 
 
 def test_a_label_that_was_never_fitted_gets_the_uniform_share_of_all_classes():
     for unseen in ("aa", "zz"):  # sorted before, and after, all classes
-        bits = surprise_bits(one_hot(["b"], ("b", "c")), np.array([unseen]))
-        assert bits.tolist() == pytest.approx([np.log2(3 / UNIFORM_SHARE)])
+        bits = surprise_bits(one_hot(["b"], ("b", "c")), np.array([unseen]), SMOOTHING)
+        assert bits.tolist() == pytest.approx([np.log2(3 / SMOOTHING)])
 
 
 def test_folding_adds_probabilities():

@@ -1,6 +1,7 @@
 """Tasks: who goes where, what cannot be asked, chance, and labels without meaning."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from fhvae.probes.tasks import (
     split_speakers,
 )
 from tests.latent_factory import make_frames, make_latents, make_utterances
+from tests.probe_factory import PROBES
 
 
 def rows_of(utterances, segments=4):
@@ -27,12 +29,15 @@ def rows_of(utterances, segments=4):
 
 
 @pytest.mark.parametrize(
-    ("each", "parts"),
-    [(3, (1, 1, 1)), (4, (2, 1, 1)), (5, (3, 1, 1)), (8, (5, 1, 2)), (10, (6, 2, 2))],
+    ("each", "share", "parts"),
+    [
+        *[(3, 0.6, (1, 1, 1)), (4, 0.6, (2, 1, 1)), (5, 0.6, (3, 1, 1)), (8, 0.6, (5, 1, 2))],
+        *[(10, 0.6, (6, 2, 2)), (10, 0.2, (2, 4, 4)), (10, 0.95, (8, 1, 1))],
+    ],
 )
-def test_each_speaker_is_parted_60_20_20(each, parts):
+def test_a_share_of_each_speaker_fits_and_half_of_the_rest_chooses(each, share, parts):
     rows = rows_of(make_utterances("test", 3, each))
-    split = split_speakers(rows, np.random.default_rng(1))
+    split = split_speakers(rows, share, np.random.default_rng(1))
     for speaker in ("test00", "test01", "test02"):
         own = Counter(part for name, part in split.part.items() if name.startswith(speaker))
         assert (own["fit"], own["choose"], own["score"]) == parts
@@ -41,7 +46,7 @@ def test_each_speaker_is_parted_60_20_20(each, parts):
 
 def test_no_utterance_is_in_two_parts():
     rows = rows_of(make_utterances("test", 3, 5))
-    task = speaker_task(rows, split_speakers(rows, np.random.default_rng(2)))
+    task = speaker_task(rows, split_speakers(rows, 0.6, np.random.default_rng(2)))
     parts = (task.fit, task.choose, task.score)
     segments = [tuple(row) for part in parts for row in part.inputs["z2"].tolist()]
     assert len(segments) == len(set(segments)) == 3 * 5 * 4
@@ -51,7 +56,7 @@ def test_no_utterance_is_in_two_parts():
 def test_the_split_is_seeded():
     rows = rows_of(make_utterances("test", 3, 8))
     first, again, other = (
-        split_speakers(rows, np.random.default_rng(seed)).part for seed in (1, 1, 2)
+        split_speakers(rows, 0.6, np.random.default_rng(seed)).part for seed in (1, 1, 2)
     )
     assert first == again != other
 
@@ -59,7 +64,7 @@ def test_the_split_is_seeded():
 def test_speakers_with_two_utterances_are_left_out_and_named():
     utterances = make_utterances("test", 3, 3)
     rows = rows_of(utterances[:-1])  # test02 keeps two
-    split = split_speakers(rows, np.random.default_rng(3))
+    split = split_speakers(rows, 0.6, np.random.default_rng(3))
     assert split.left_out == ("test02",)
     task = speaker_task(rows, split)
     for part in (task.fit, task.choose, task.score):
@@ -69,7 +74,7 @@ def test_speakers_with_two_utterances_are_left_out_and_named():
 def test_one_usable_speaker_is_refused():
     utterances = make_utterances("test", 2, 3)
     rows = rows_of(utterances[:-1])
-    split = split_speakers(rows, np.random.default_rng(3))
+    split = split_speakers(rows, 0.6, np.random.default_rng(3))
     with pytest.raises(TrialError, match=r"at least 2 test speakers .* found 1; 1 speakers have"):
         speaker_task(rows, split)
 
@@ -99,7 +104,7 @@ def test_folded_labels():
 
 def test_fitting_rows_of_the_speaker_task_are_sampled_and_the_others_kept():
     rows = rows_of(make_utterances("test", 3, 5))
-    split = split_speakers(rows, np.random.default_rng(1))
+    split = split_speakers(rows, 0.6, np.random.default_rng(1))
     task = speaker_task(rows, split, 7, np.random.default_rng(2))
     assert [len(part) for part in (task.fit, task.choose, task.score)] == [7, 12, 12]
 
@@ -146,7 +151,9 @@ def test_frames_of_one_heap_get_one_label_in_all_parts():
     frames, heap = clustered(1)
     others, other_heap = clustered(2)
     phones = np.array(["aa", "iy", "s", "t", "k", "f"])
-    fit, score = control_labels(frames, phones, (frames, others), 5, np.random.default_rng(3))
+    fit, score = control_labels(
+        frames, phones, (frames, others), 5, PROBES, np.random.default_rng(3)
+    )
     for place in range(5):
         assert len({*fit[heap == place].tolist(), *score[other_heap == place].tolist()}) == 1
     assert set(fit.tolist()) <= set(phones.tolist())
@@ -156,7 +163,7 @@ def test_a_phone_is_drawn_as_often_as_it_occurs():
     frames = np.arange(400.0)[:, None]
     phones = np.array(["aa"] * 9 + ["iy"])
     found = [
-        control_labels(frames, phones, (frames,), 40, np.random.default_rng(seed))[0]
+        control_labels(frames, phones, (frames,), 40, PROBES, np.random.default_rng(seed))[0]
         for seed in range(5)
     ]
     assert 0.8 < np.mean([(labels == "aa").mean() for labels in found]) < 0.99
@@ -166,10 +173,28 @@ def test_draws_are_seeded():
     frames, _ = clustered(1)
     phones = np.array([f"p{place}" for place in range(30)])
     first, again, other = (
-        control_labels(frames, phones, (frames,), 5, np.random.default_rng(seed))[0].tolist()
+        control_labels(frames, phones, (frames,), 5, PROBES, np.random.default_rng(seed))[
+            0
+        ].tolist()
         for seed in (1, 1, 2)
     )
     assert first == again != other
+
+
+def test_clusters_are_of_as_many_frames_and_steps_as_the_params_say():
+    """A code of one line: heaps of a sample, or of one step of k-means, lie elsewhere."""
+    frames = np.random.default_rng(0).normal(size=(300, 2))
+    phones = np.array([f"p{place}" for place in range(300)])
+    usual, sampled, begun = (
+        control_labels(frames, phones, (frames,), 9, params, np.random.default_rng(1))[0].tolist()
+        for params in (
+            PROBES,
+            replace(PROBES, max_segments=12),
+            replace(PROBES, control_iterations=1),
+        )
+    )
+    assert usual != sampled
+    assert usual != begun
 
 
 def test_few_frames_have_few_clusters():

@@ -50,9 +50,9 @@ def test_a_fold_is_answered_for_by_the_others_only(monkeypatch):
     monkeypatch.setenv("FHVAE_WORKERS", "1")
     own = rows(signal=1.0)
     folds = folds_of(own)
-    before = nested_answers(own, "z1", folds, PENALTIES)
+    before = nested_answers(own, "z1", folds, SETTING)
     changed = np.where(folds == "fold2", "a", own.labels)
-    after = nested_answers(replace(own, labels=changed), "z1", folds, PENALTIES)
+    after = nested_answers(replace(own, labels=changed), "z1", folds, SETTING)
     here = folds == "fold2"
     np.testing.assert_array_equal(
         after.answers.probabilities[here], before.answers.probabilities[here]
@@ -64,7 +64,7 @@ def test_a_fold_is_answered_for_by_the_others_only(monkeypatch):
 def test_a_penalty_is_chosen_by_all_the_other_folds():
     """With a code that says nothing the strongest wins; with a clear one, a weak one."""
     for signal, expected in ((0.0, 10.0), (40.0, 1e-3)):
-        found = nested_answers(rows(signal), "z1", folds_of(rows(signal)), PENALTIES)
+        found = nested_answers(rows(signal), "z1", folds_of(rows(signal)), SETTING)
         assert set(found.penalties.values()) == {expected}
         assert set(found.penalties) == {"fold0", "fold1", "fold2", "fold3"}
 
@@ -73,7 +73,7 @@ def test_answers_are_probabilities_of_all_classes_also_where_a_fold_lacks_one():
     own = rows(signal=40.0)
     folds = folds_of(own)
     labels = np.where((own.labels == "c") & (folds != "fold1"), "b", own.labels)
-    found = nested_answers(replace(own, labels=labels), "z1", folds, PENALTIES).answers
+    found = nested_answers(replace(own, labels=labels), "z1", folds, SETTING).answers
     assert found.classes.tolist() == ["a", "b", "c"]
     np.testing.assert_allclose(found.probabilities.sum(axis=1), 1)
     assert (found.probabilities[folds == "fold1", 2] == 0).all()  # nobody else says c
@@ -82,7 +82,7 @@ def test_answers_are_probabilities_of_all_classes_also_where_a_fold_lacks_one():
 def test_one_fit_without_two_folds_is_tried_on_each():
     own = rows(signal=3.0)
     folds = folds_of(own)
-    fit = FoldFit(own.inputs["z1"], own.labels, folds, ("fold0", "fold3"), (1e-2, 1.0))
+    fit = FoldFit(own.inputs["z1"], own.labels, folds, ("fold0", "fold3"), (1e-2, 1.0), 1e-3)
     found = try_folds(fit)
     assert {name: set(bits) for name, bits in found.bits.items()} == {
         "fold0": {1e-2, 1.0},
@@ -90,7 +90,8 @@ def test_one_fit_without_two_folds_is_tried_on_each():
     }
     kept = ~np.isin(folds, ["fold0", "fold3"])
     seen = kept | (folds == "fold0")
-    only = FoldFit(own.inputs["z1"][seen], own.labels[seen], folds[seen], ("fold0",), (1e-2, 1.0))
+    inputs, labels = own.inputs["z1"][seen], own.labels[seen]
+    only = FoldFit(inputs, labels, folds[seen], ("fold0",), (1e-2, 1.0), 1e-3)
     assert try_folds(only).bits["fold0"] == found.bits["fold0"]
 
 

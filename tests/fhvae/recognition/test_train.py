@@ -119,13 +119,23 @@ def test_the_best_path_merges_repeats_then_drops_blanks(labels, path):
     assert best_path(np.array(labels)) == path
 
 
-def test_the_rate_rises_then_falls():
-    shares = [rate_share(step, 100) for step in range(1, 101)]
-    assert shares[4] == pytest.approx(0.5)
-    assert shares[9] == 1
-    assert shares[-1] == pytest.approx(0.05)
-    assert np.diff(shares[:10]).min() > 0 > np.diff(shares[9:]).max()
-    assert rate_share(1, 1) == 1
+@pytest.mark.parametrize(("warm_up", "last_rate"), [(0.1, 0.05), (0.4, 0.2)])
+def test_the_rate_rises_then_falls(budget, warm_up, last_rate):
+    params = replace(budget, steps=100, warm_up=warm_up, last_rate=last_rate)
+    shares = [rate_share(step, params) for step in range(1, 101)]
+    top = round(100 * warm_up)
+    assert shares[top // 2 - 1] == pytest.approx(0.5)
+    assert shares[top - 1] == 1
+    assert shares[-1] == pytest.approx(last_rate)
+    assert np.diff(shares[:top]).min() > 0 > np.diff(shares[top - 1 :]).max()
+    assert rate_share(1, replace(params, steps=1)) == 1
+
+
+def test_gradients_are_cut_to_the_norm_asked_for(phone_codes, budget, monkeypatch):
+    norms = []
+    monkeypatch.setattr(train.nn.utils, "clip_grad_norm_", lambda _, norm: norms.append(norm))
+    learned_from(phone_codes, replace(budget, steps=2, looks=1, gradient_norm=0.75))
+    assert norms == [0.75, 0.75]
 
 
 def test_the_last_look_is_at_the_last_step():

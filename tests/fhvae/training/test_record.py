@@ -13,26 +13,29 @@ from fhvae.training.record import EpochRecord, Progress, TrainingLog, TrainTerms
 TRAIN = TrainTerms(-300.0, -250.0, 30.0, 50.0, -40.0, -2.0)
 DEV = DevTerms(-300.0, -250.0, 30.0, 50.0, -40.0, 9.0, 10.0, None, None)
 
+LIMITS = {"collapse_kl_z2": 10.0, "collapse_variance_z2": 3.0, "collapse_log_q": 0.5}
+
 
 @pytest.mark.parametrize(
-    ("kl_z2", "variance", "log_q", "alpha", "passes", "expected"),
+    ("kl_z2", "variance", "log_q", "alpha", "passes", "expected", "limits"),
     [
-        pytest.param(50.0, 9.0, -2.0, 10.0, 5, "", id="healthy"),
-        pytest.param(1.3, 9.0, -2.0, 10.0, 5, "KL of z2 is 1.3 nats", id="z2-says-nothing"),
-        pytest.param(11.0, 1.8, -3.6, 10.0, 5, "z2 means is 1.80", id="z2-hardly-moves"),
-        pytest.param(50.0, 9.0, -7.2, 10.0, 5, "log q is -7.20 nats", id="guess-at-chance"),
-        pytest.param(50.0, 9.0, -7.2, 10.0, 1, "", id="too-early-to-tell"),
-        pytest.param(50.0, 9.0, -15.0, 0.0, 5, "", id="log-q-not-trained"),
+        pytest.param(50.0, 9.0, -2.0, 10.0, 5, "", {}, id="healthy"),
+        pytest.param(1.3, 9.0, -2.0, 10.0, 5, "KL of z2 is 1.3 nats", {}, id="z2-says-nothing"),
+        pytest.param(11.0, 1.8, -3.6, 10.0, 5, "z2 means is 1.80", {}, id="z2-hardly-moves"),
+        pytest.param(50.0, 9.0, -7.2, 10.0, 5, "log q is -7.20 nats", {}, id="guess-at-chance"),
+        pytest.param(50.0, 9.0, -7.2, 10.0, 1, "", {}, id="too-early-to-tell"),
+        pytest.param(50.0, 9.0, -15.0, 0.0, 5, "", {}, id="log-q-not-trained"),
+        pytest.param(50.0, 9.0, -7.2, 10.0, 5, "", {"collapse_log_q": 0.05}, id="a-bit-is-enough"),
     ],
 )
-def test_collapse_detectors(setting, kl_z2, variance, log_q, alpha, passes, expected):
+def test_collapse_detectors(setting, kl_z2, variance, log_q, alpha, passes, expected, limits):
     reason = collapse_reason(
         dataclasses.replace(TRAIN, log_q=log_q),
         dataclasses.replace(DEV, kl_z2=kl_z2, z2_mean_variance=variance),
         passes=passes,
         chance=-math.log(1440),
         alpha=alpha,
-        limits=setting(collapse_kl_z2=10.0, collapse_variance_z2=3.0).training,
+        limits=setting(**{**LIMITS, **limits}).training,
     )
     assert (expected in reason) if expected else reason == ""
 

@@ -34,6 +34,9 @@ DIMENSION = 6
 PARAMS = AttackParams(
     channels=24,
     embedding=16,
+    cosine_scale=15.0,
+    input_noise=0.5,
+    weight_decay=0.01,
     learning_rates=(0.01, 0.03),
     repeats=2,
     batch=12,
@@ -41,6 +44,7 @@ PARAMS = AttackParams(
     looks=4,
     bootstrap=200,
 )
+SMALL = dataclasses.replace(PARAMS, channels=7, embedding=6)
 SPEAKERS = {"train": 30, "dev": 6, "test": 8}
 EACH = 5
 
@@ -230,12 +234,34 @@ def test_the_lowest_dev_error_counts_and_of_equals_the_first():
 
 
 def test_every_weight_learns():
-    network = AttackNetwork(DIMENSION, 7, 6, 3)
+    network = AttackNetwork(DIMENSION, 3, SMALL)
     logits = network(torch.randn(4, DIMENSION, 5), torch.ones(4, 5))
     assert logits.shape == (4, 3)
     torch.nn.functional.cross_entropy(logits, torch.tensor([0, 1, 2, 0])).backward()
     silent = [name for name, one in network.named_parameters() if not one.grad.any()]
     assert silent == []
+
+
+@pytest.mark.parametrize("change", [{"input_noise": 0.0}, {"weight_decay": 1.0}])
+def test_noise_and_weight_decay_are_those_of_the_params(change):
+    data = standardize(make_data(1.0)[0])
+    usual, other = (
+        train_attacker(data, Attacker(0.01, 0), dataclasses.replace(PARAMS, looks=1, **own), 0)
+        for own in ({}, change)
+    )
+    assert not np.allclose(usual.test, other.test, rtol=1e-2)
+
+
+def test_no_logit_is_beyond_the_scale_of_the_cosines():
+    torch.manual_seed(0)
+    codes, present = torch.randn(4, DIMENSION, 5), torch.ones(4, 5)
+    network = AttackNetwork(DIMENSION, 3, PARAMS)
+    whole = network(codes, present)
+    assert whole.abs().max() <= 15
+    torch.manual_seed(0)
+    torch.randn(4, DIMENSION, 5)  # the same weights again
+    small = AttackNetwork(DIMENSION, 3, dataclasses.replace(PARAMS, cosine_scale=3.0))
+    torch.testing.assert_close(small(codes, present), whole / 5)
 
 
 def test_the_look_that_is_best_on_dev_counts_and_not_the_last(monkeypatch):
@@ -257,7 +283,7 @@ def test_embeddings_are_seen_from_the_mean_of_train():
 
 def test_padding_changes_no_embedding():
     torch.manual_seed(0)
-    network = AttackNetwork(DIMENSION, 7, 6, 3)
+    network = AttackNetwork(DIMENSION, 3, SMALL)
     random = np.random.default_rng(0)
     codes = pack([random.normal(size=(length, DIMENSION)) for length in (4, 9, 1)], "u")
     together = pad_codes(codes, [0, 1, 2])

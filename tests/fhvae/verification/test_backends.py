@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fhvae.errors import TrialError
+from fhvae.params.whole import load_params
 from fhvae.trials import Vectors, cosine_scores, cosines, eer, pairs_of
 from fhvae.verification import backends as scoring
 from fhvae.verification.backends import (
@@ -26,6 +27,7 @@ from fhvae.verification.backends import (
 )
 
 DIMENSION = 6
+PARAMS = dataclasses.replace(load_params().verification, lda_dimensions=(2, 4))
 NAMES = {"cos", "cos_c", "cos_asn", "lda2", "lda4", "lda", "plda", "plda_asn"}
 
 
@@ -37,6 +39,10 @@ def voices(speakers, each, seed, told=3, prefix="s"):
     values[:, :told] += 2.5 * random.normal(size=(speakers, told))[owner]
     names = [f"{prefix}{speaker:02d}" for speaker in owner]
     return Vectors(tuple(f"{prefix}u{place:03d}" for place in range(len(owner))), values), names
+
+
+def fit_all(train, dev, dimensions):
+    return fit_backends(train, dev, dataclasses.replace(PARAMS, lda_dimensions=tuple(dimensions)))
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +64,7 @@ def test_split():
 
 def test_every_back_end_is_fitted(train, dev, test_split):
     vectors, trials = test_split
-    backends = fit_backends(train, dev, [2, 4])
+    backends = fit_all(train, dev, [2, 4])
     assert set(backends.fitted) == NAMES
     assert backends.absent == {}
     rates = {
@@ -71,7 +77,7 @@ def test_every_back_end_is_fitted(train, dev, test_split):
 
 def test_cos_is_the_cosine_and_cos_c_that_of_centered_vectors(train, dev, test_split):
     vectors, trials = test_split
-    fitted = fit_backends(train, dev, [2]).fitted
+    fitted = fit_all(train, dev, [2]).fitted
     np.testing.assert_allclose(
         score_trials(fitted["cos"], vectors, trials), cosine_scores(vectors, trials), atol=1e-14
     )
@@ -83,7 +89,7 @@ def test_cos_is_the_cosine_and_cos_c_that_of_centered_vectors(train, dev, test_s
 
 def test_lda_rows_are_lda_of_that_size(train, dev, test_split):
     vectors, trials = test_split
-    fitted = fit_backends(train, dev, [2, 4]).fitted
+    fitted = fit_all(train, dev, [2, 4]).fitted
     for count in (2, 4):
         lda = fit_lda(train.vectors, train.speakers, count)
         expected = cosine_scores(project(lda, vectors), trials)
@@ -99,7 +105,7 @@ def test_the_dimension_is_the_best_on_dev_and_of_equals_the_fewest(train, dev):
     assert best_on_dev(tried, dev) is tried[int(np.argmin(rates))]
     assert rates[2] < rates[0]  # speakers differ in three numbers: one direction is too few
     assert best_on_dev([tried[2], tried[2], tried[0]], dev) is tried[2]
-    chosen = fit_backends(train, dev, [1, 3]).fitted["lda"].dimensions
+    chosen = fit_all(train, dev, [1, 3]).fitted["lda"].dimensions
     assert chosen == (1, 3, 6)[int(np.argmin([rates[0], rates[2], rates[3]]))]
 
 
@@ -108,7 +114,7 @@ def test_the_test_split_has_no_say(train, dev):
     flat = Vectors(dev.vectors.utterance_ids, dev.vectors.values.copy())
     flat.values[:, 1:] = 4.0  # only the first number is left to tell speakers by
     sizes = {
-        fit_backends(train, one, [1, 3]).fitted["lda"].dimensions
+        fit_all(train, one, [1, 3]).fitted["lda"].dimensions
         for one in (dev, DevVectors(flat, dev.trials))
     }
     assert len(sizes) == 2
@@ -124,7 +130,7 @@ def test_normalized_scores_do_not_depend_on_what_all_vectors_share(train, dev, t
             for one in (train.vectors, dev.vectors, vectors)
         ]
         own = TrainVectors(moved[0], train.speakers)
-        backend = fit_backends(own, DevVectors(moved[1], dev.trials), [3]).fitted["plda_asn"]
+        backend = fit_all(own, DevVectors(moved[1], dev.trials), [3]).fitted["plda_asn"]
         return score_trials(backend, moved[2], trials)
 
     np.testing.assert_allclose(scores(50.0), scores(0.0), rtol=1e-5, atol=1e-5)
@@ -132,7 +138,7 @@ def test_normalized_scores_do_not_depend_on_what_all_vectors_share(train, dev, t
 
 def test_scoring_a_few_rows_at_a_time_changes_nothing(monkeypatch, train, dev, test_split):
     vectors, trials = test_split
-    backend = fit_backends(train, dev, [3]).fitted["cos_asn"]
+    backend = fit_all(train, dev, [3]).fitted["cos_asn"]
     whole = score_trials(backend, vectors, trials)
     monkeypatch.setattr(scoring, "ROWS_AT_A_TIME", 7)
     np.testing.assert_allclose(score_trials(backend, vectors, trials), whole, atol=1e-12)
@@ -142,11 +148,11 @@ def test_vectors_in_another_order_are_refused(train, dev, test_split):
     vectors, trials = test_split
     turned = Vectors(vectors.utterance_ids[::-1], vectors.values)
     with pytest.raises(ValueError, match="same utterances"):
-        score_trials(fit_backends(train, dev, [3]).fitted["cos"], turned, trials)
+        score_trials(fit_all(train, dev, [3]).fitted["cos"], turned, trials)
 
 
 def test_without_dev_trials_nothing_is_chosen(train):
-    backends = fit_backends(train, None, [2, 4])
+    backends = fit_all(train, None, [2, 4])
     assert set(backends.fitted) == {"cos", "cos_c", "cos_asn", "lda2", "lda4"}
     assert set(backends.absent) == {"lda", "plda", "plda_asn"}
     assert "dev has no trials" in backends.absent["plda_asn"]
@@ -154,14 +160,14 @@ def test_without_dev_trials_nothing_is_chosen(train):
 
 def test_lonely_train_utterances_leave_the_cosines(dev):
     vectors, _ = voices(6, 1, seed=4)
-    backends = fit_backends(TrainVectors(vectors, list("abcdef")), dev, [2])
+    backends = fit_all(TrainVectors(vectors, list("abcdef")), dev, [2])
     assert set(backends.fitted) == {"cos", "cos_c", "cos_asn"}
     assert set(backends.absent) == {"lda2", "lda", "plda", "plda_asn"}
     assert "at least 2 train speakers" in backends.absent["lda2"]
 
 
 def test_three_train_speakers_make_no_cohort(dev):
-    backends = fit_backends(TrainVectors(*voices(3, 6, seed=5)), dev, [2])
+    backends = fit_all(TrainVectors(*voices(3, 6, seed=5)), dev, [2])
     assert set(backends.absent) == {"cos_asn", "plda_asn"}
     assert "at least 4 train speakers, found 3" in backends.absent["cos_asn"]
     assert backends.fitted["plda"].dimensions <= 2
@@ -253,7 +259,7 @@ AGAINST = np.array([[0.0, 1, 4, 8, -9], [2, 2, 0, 6, 0], [-1, -1, -1, -1, -1.0]]
 
 def test_as_norm_by_hand():
     # Half of five is two: the highest are 8, 4 (mean 6, std 2), 6, 2 (4, 2) and -1, -1 (-1, 0).
-    found = normalize_scores(np.array([7.0, 5, 3]), AGAINST, TRIALS)
+    found = normalize_scores(np.array([7.0, 5, 3]), AGAINST, TRIALS, 100)
     expected = [((7 - 6) / 2 + (7 - 4) / 2) / 2, ((5 - 6) / 2 + 6) / 2, ((3 - 4) / 2 + 4) / 2]
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
@@ -262,15 +268,35 @@ def test_the_side_of_an_utterance_does_not_matter():
     swapped = dataclasses.replace(TRIALS, enrol=TRIALS.test, test=TRIALS.enrol)
     scores = np.array([7.0, 5, 3])
     np.testing.assert_array_equal(
-        normalize_scores(scores, AGAINST, TRIALS), normalize_scores(scores, AGAINST, swapped)
+        normalize_scores(scores, AGAINST, TRIALS, 100),
+        normalize_scores(scores, AGAINST, swapped, 100),
     )
 
 
-def test_at_most_a_hundred_of_the_cohort_count():
+@pytest.mark.parametrize("most", [20, 100])
+def test_only_the_highest_of_the_cohort_count(most):
     against = np.tile(np.concatenate([np.full(200, -1e6), np.arange(100.0)]), (3, 1))
-    found = normalize_scores(np.zeros(3), against, TRIALS)
-    spread = np.arange(100.0).std()
-    np.testing.assert_allclose(found, -49.5 / spread, atol=1e-12)
+    found = normalize_scores(np.zeros(3), against, TRIALS, most)
+    highest = np.arange(100.0)[-most:]
+    np.testing.assert_allclose(found, -highest.mean() / highest.std(), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("plda", {"plda_iterations": 1}),
+        ("plda", {"plda_floor": 0.5}),
+        ("cos_asn", {"asnorm_cohort": 2}),
+        ("plda_asn", {"asnorm_cohort": 2}),
+    ],
+)
+def test_the_params_are_read(train, dev, test_split, name, change):
+    vectors, trials = test_split
+    usual, other = (
+        score_trials(fit_backends(train, dev, params).fitted[name], vectors, trials)
+        for params in (PARAMS, dataclasses.replace(PARAMS, **change))
+    )
+    assert not np.allclose(usual, other, rtol=1e-3)
 
 
 def test_the_cohort_is_the_mean_of_each_speaker():
@@ -286,6 +312,7 @@ def as_it_is(vectors):
 
 def test_a_small_cohort_is_refused():
     vectors, cosine = Vectors(("u1", "u2", "u3", "u4"), np.eye(4)), Backend(as_it_is, cosines, 4)
-    assert with_cohort(cosine, TrainVectors(vectors, list("abcd"))).cohort.values.shape == (4, 4)
+    four = TrainVectors(vectors, list("abcd"))
+    assert with_cohort(cosine, four, PARAMS).cohort.vectors.values.shape == (4, 4)
     with pytest.raises(TrialError, match="at least 4 train speakers, found 3"):
-        with_cohort(cosine, TrainVectors(vectors, list("abca")))
+        with_cohort(cosine, TrainVectors(vectors, list("abca")), PARAMS)

@@ -1,6 +1,7 @@
 """Lists and draws of a run, and one vector with all back-ends: perfect and random codes, files."""
 
 import hashlib
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -35,7 +36,15 @@ pytestmark = pytest.mark.usefixtures("few_speakers_suffice")
 
 
 SIZES = {"train": (8, 4), "dev": (6, 4), "test": (7, 5)}
-PARAMS = VerificationParams(lda_dimensions=(2, 3), most_trials=10**6, bootstrap=40)
+PARAMS = VerificationParams(
+    lda_dimensions=(2, 3),
+    plda_iterations=10,
+    plda_floor=1e-6,
+    asnorm_cohort=100,
+    priors=(0.01, 0.05),
+    most_trials=10**6,
+    bootstrap=40,
+)
 BACKENDS = {"cos", "cos_c", "cos_asn", "lda2", "lda3", "lda", "plda", "plda_asn"}
 METRICS = {
     *("eer", "eer_low", "eer_high", "eer_legacy", "eer_rocch", "dev_eer"),
@@ -88,7 +97,7 @@ def test_the_seed_of_the_run_decides_the_draws():
 
 
 def test_a_list_beyond_the_limit_is_sampled():
-    few = VerificationParams(lda_dimensions=(2,), most_trials=100, bootstrap=30)
+    few = replace(PARAMS, lda_dimensions=(2,), most_trials=100)
     made = evaluation_of(params=few, sizes={**SIZES, "test": (4, 4)})
     assert len(made.trials) == 100
     assert int(made.trials.is_target.sum()) == 4 * 6
@@ -273,11 +282,22 @@ def test_few_speakers_get_a_jackknife_and_many_do_not():
     assert "whoever is left out" in lost.absent["eer_jackknife"]
 
 
-@pytest.mark.parametrize("dimensions", [(), (12, 12)])
-def test_dimensions_that_cannot_be_rows_are_refused(dimensions):
-    params = VerificationParams(lda_dimensions=dimensions, most_trials=100, bootstrap=30)
-    with pytest.raises(ParamsError, match="lda_dimensions must list different"):
-        params.check()
+@pytest.mark.parametrize("key", ["lda_dimensions", "priors"])
+@pytest.mark.parametrize("values", [(), (12, 12)])
+def test_lists_that_cannot_be_rows_are_refused(key, values):
+    with pytest.raises(ParamsError, match=f"{key} must list different"):
+        replace(PARAMS, **{key: values}).check()
+
+
+@pytest.mark.parametrize(("prior", "name"), [(0.01, "p01"), (0.5, "p5"), (0.001, "p001")])
+def test_costs_are_those_of_the_priors_asked_for(tmp_path, prior, name):
+    evaluation = evaluation_of(params=replace(PARAMS, priors=(prior,)))
+    row = evaluate_vector(codes("noisy"), evaluation, tmp_path).metrics["cos"]
+    costs = {key for key in row if "dcf" in key}
+    assert costs == {f"mindcf_{name}", f"actdcf_{name}"}
+    read = read_scores(tmp_path / "mu2.cos.tsv")
+    curve = det_points(read.scores, read.is_target)
+    assert row[f"mindcf_{name}"] == minimum_detection_cost(curve, prior)
 
 
 def test_the_shipped_params_ask_for_the_rows_of_the_protocol():

@@ -13,6 +13,8 @@ from fhvae.verification.plda import (
     speaker_statistics,
 )
 
+FLOOR = 1e-6
+
 BETWEEN = np.array([[4.0, 1.0, 0.0], [1.0, 2.0, 0.5], [0.0, 0.5, 0.3]])
 WITHIN = np.array([[1.0, -0.4, 0.1], [-0.4, 0.8, 0.0], [0.1, 0.0, 0.5]])
 MEAN = np.array([5.0, -2.0, 0.5])
@@ -52,14 +54,16 @@ def test_log_likelihood_is_that_of_one_long_gaussian():
 def test_the_likelihood_never_falls(counts):
     vectors, speakers = planted(counts, seed=2)
     statistics = speaker_statistics(vectors, speakers)
-    steps = [log_likelihood(fit_plda(vectors, speakers, step), statistics) for step in range(12)]
+    steps = [
+        log_likelihood(fit_plda(vectors, speakers, step, FLOOR), statistics) for step in range(12)
+    ]
     assert (np.diff(steps) >= -1e-8 * abs(steps[0])).all()
     assert steps[-1] > steps[0]
 
 
 def test_recovers_planted_covariances():
     vectors, speakers = planted([5] * 3000, seed=3)
-    plda = fit_plda(vectors, speakers)
+    plda = fit_plda(vectors, speakers, 10, FLOOR)
     np.testing.assert_allclose(plda.mean, MEAN, atol=0.15)
     np.testing.assert_allclose(plda.between, BETWEEN, atol=0.3)
     np.testing.assert_allclose(plda.within, WITHIN, atol=0.05)
@@ -81,7 +85,7 @@ def test_ratios_equal_those_of_gaussian_densities():
 
 def test_ratios_are_symmetric():
     vectors, speakers = planted([3] * 6, seed=6)
-    ratios = likelihood_ratios(fit_plda(vectors, speakers), vectors, vectors)
+    ratios = likelihood_ratios(fit_plda(vectors, speakers, 10, FLOOR), vectors, vectors)
     np.testing.assert_allclose(ratios, ratios.T, atol=1e-9)
 
 
@@ -106,7 +110,7 @@ def test_beats_cosine_where_one_direction_is_noise():
     train, train_speakers = planted([6] * 40, seed=8, within=within)
     test, test_speakers = planted([5] * 10, seed=9, within=within)
     trials = pairs_of(test.utterance_ids, test_speakers)
-    plda = fit_plda(train, train_speakers)
+    plda = fit_plda(train, train_speakers, 10, FLOOR)
     scores = likelihood_ratios(plda, test, test)[trials.enrol, trials.test]
     by_cosine = eer(cosine_scores(test, trials), trials.is_target)
     assert eer(scores, trials.is_target) < by_cosine - 0.1
@@ -119,7 +123,7 @@ def test_utterances_that_do_not_differ_leave_a_model_that_scores():
     values = random.normal(size=(5, 2))[owner]
     vectors = Vectors(tuple(f"u{place:02d}" for place in range(15)), values)
     speakers = [f"s{one}" for one in owner]
-    ratios = likelihood_ratios(fit_plda(vectors, speakers), vectors, vectors)
+    ratios = likelihood_ratios(fit_plda(vectors, speakers, 10, FLOOR), vectors, vectors)
     trials = pairs_of(vectors.utterance_ids, speakers)
     assert np.isfinite(ratios).all()
     assert eer(ratios[trials.enrol, trials.test], trials.is_target) == 0.0

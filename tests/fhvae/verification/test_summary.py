@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from fhvae.params.verification import VerificationParams
+from fhvae.params.whole import load_params
 from fhvae.trials import ErrorCurve, deviates
 from fhvae.verification.evaluate import (
     Curve,
@@ -33,7 +33,9 @@ from tests.latent_factory import make_latents, make_utterances, write_fake_run
 pytestmark = pytest.mark.usefixtures("few_speakers_suffice")
 
 
-PARAMS = VerificationParams(lda_dimensions=(2, 3), most_trials=10**6, bootstrap=60)
+PARAMS = dataclasses.replace(
+    load_params().verification, lda_dimensions=(2, 3), most_trials=10**6, bootstrap=60
+)
 SPLITS = {"train": (8, 4), "dev": (4, 4), "test": (10, 6)}
 RUN = {"train": 6, "dev": 3, "test": 5}
 OTHERS = ("ivector", "fbank", "pca", "z2", "mu1", "untrained", "mean_removed", "level")

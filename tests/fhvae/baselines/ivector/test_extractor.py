@@ -1,5 +1,7 @@
 """From packed samples to a file that holds the extractor."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
@@ -28,8 +30,10 @@ def make_params(*ranks):
         vad_db=30.0,
         normalization="corpus",
         gaussians=2,
+        gaussian_frames=500,
         ubm_frames=100,
         ubm_iterations=5,
+        rank_utterances=3,
         ranks=ranks,
         iterations=2,
     )
@@ -98,6 +102,8 @@ def test_ranks_too_high_are_lowered_and_learned_once():
     )
     learned = learn_subspaces(ubm, statistics, make_params(8, 2, 50), seed=0)
     assert [one.model.rank for one in learned] == [2, 3]
+    (lower,) = learn_subspaces(ubm, statistics, replace(make_params(50), rank_utterances=10), 0)
+    assert lower.model.rank < learned[-1].model.rank
     alone = learn_subspaces(ubm, statistics, make_params(2), seed=0)
     np.testing.assert_array_equal(alone[0].model.matrix, learned[0].model.matrix)
 

@@ -211,6 +211,8 @@ def test_chunks_change_nothing(random, monkeypatch):
     assert whole.utterances == 11
 
 
-@pytest.mark.parametrize(("utterances", "rank"), [(2, 1), (32, 10), (600, 48)])
-def test_few_utterances_afford_a_low_rank(utterances, rank):
-    assert affordable_rank(48, utterances) == rank
+@pytest.mark.parametrize(
+    ("utterances", "each", "rank"), [(2, 3, 1), (32, 3, 10), (32, 2, 16), (600, 3, 48)]
+)
+def test_few_utterances_afford_a_low_rank(utterances, each, rank):
+    assert affordable_rank(48, utterances, each) == rank

@@ -90,6 +90,9 @@ def test_the_seed_decides_the_mixture():
     assert not np.array_equal(first, other)
 
 
-@pytest.mark.parametrize(("frames", "gaussians"), [(3, 1), (1600, 3), (10**6, 64)])
-def test_few_frames_afford_few_gaussians(frames, gaussians):
-    assert affordable_gaussians(64, frames) == gaussians
+@pytest.mark.parametrize(
+    ("frames", "each", "gaussians"),
+    [(3, 500, 1), (1600, 500, 3), (1600, 100, 16), (10**6, 500, 64)],
+)
+def test_few_frames_afford_few_gaussians(frames, each, gaussians):
+    assert affordable_gaussians(64, frames, each) == gaussians

@@ -6,6 +6,7 @@ from matplotlib.colors import to_hex
 
 from fhvae.corpus.manifest import Utterance
 from fhvae.corpus.store import Corpus
+from fhvae.params.latents import LatentsParams
 from fhvae.report.figures import latent_maps, tsne
 from fhvae.report.figures.drawing import BLUE, ORANGE
 from fhvae.report.figures.tsne import draw_tsne, tsne_map
@@ -22,7 +23,7 @@ def clusters(count: int, each: int, seed: int = 0) -> tuple[np.ndarray, list[str
 
 def test_far_clusters_stay_apart():
     vectors, speakers, _ = clusters(3, 15)
-    points = tsne_map(vectors, seed=1)
+    points = tsne_map(vectors, 30.0, seed=1)
     assert points.shape == (45, 2)
     distance = np.linalg.norm(points[:, None] - points[None], axis=-1)
     np.fill_diagonal(distance, np.inf)
@@ -32,14 +33,15 @@ def test_far_clusters_stay_apart():
 
 def test_equal_seeds_give_equal_maps():
     vectors, _, _ = clusters(3, 8)
-    np.testing.assert_array_equal(tsne_map(vectors, seed=3), tsne_map(vectors, seed=3))
+    np.testing.assert_array_equal(tsne_map(vectors, 30.0, seed=3), tsne_map(vectors, 30.0, seed=3))
+    assert (tsne_map(vectors, 2.0, seed=3) != tsne_map(vectors, 5.0, seed=3)).any()
 
 
 @pytest.fixture
 def known_map(monkeypatch):
     """Point k of the map lies at (k, -2 k)."""
     monkeypatch.setattr(
-        tsne, "tsne_map", lambda vectors, _: np.arange(len(vectors))[:, None] * np.array([1.0, -2])
+        tsne, "tsne_map", lambda vectors, *_: np.arange(len(vectors))[:, None] * np.array([1.0, -2])
     )
 
 
@@ -61,7 +63,7 @@ def points_of(axes):
 def test_the_legend_of_the_sexes_is_that_of_the_points(tmp_path, figures):
     vectors = np.random.default_rng(0).normal(size=(7, 3))
     genders = ["F", "M", "F", "", "M", "F", ""]
-    draw_tsne(tmp_path / "map.png", vectors, ["s"] * 7, genders, "mu2", seed=0)
+    draw_tsne(tmp_path / "map.png", vectors, ["s"] * 7, genders, "mu2", 30.0, seed=0)
     axes = figures[-1].axes[1]
     assert points_of(axes) == {"female (3)": [0, 2, 5], "male (2)": [1, 4], "unknown (2)": [3, 6]}
     colors = {
@@ -75,7 +77,7 @@ def test_the_legend_of_the_sexes_is_that_of_the_points(tmp_path, figures):
 @pytest.mark.usefixtures("known_map")
 def test_each_speaker_has_a_color_and_an_entry(tmp_path, figures):
     vectors, speakers, genders = clusters(3, 4)
-    draw_tsne(tmp_path / "map.png", vectors, speakers, genders, "mu2", seed=0)
+    draw_tsne(tmp_path / "map.png", vectors, speakers, genders, "mu2", 30.0, seed=0)
     axes = figures[-1].axes[0]
     assert points_of(axes) == {f"s{n}": list(range(4 * n, 4 * n + 4)) for n in range(3)}
     colors = legend_of(axes)
@@ -87,7 +89,7 @@ def test_each_speaker_has_a_color_and_an_entry(tmp_path, figures):
 def test_many_speakers_have_no_legend_each(tmp_path, figures):
     vectors, _, genders = clusters(2, 20)
     names = [f"s{place:02d}" for place in range(40)]
-    draw_tsne(tmp_path / "map.png", vectors, names, genders, "many", seed=0)
+    draw_tsne(tmp_path / "map.png", vectors, names, genders, "many", 30.0, seed=0)
     axes = figures[-1].axes[0]
     assert axes.get_legend() is None
     assert axes.get_title(loc="left") == "by speaker (40)"
@@ -105,7 +107,7 @@ def test_many_speakers_have_no_legend_each(tmp_path, figures):
 )
 def test_small_inputs_give_a_figure(tmp_path, figures, vectors):
     names = [f"s{place}" for place in range(len(vectors))]
-    draw_tsne(tmp_path / "map.png", vectors, names, ["F"] * len(names), "small", seed=2**40)
+    draw_tsne(tmp_path / "map.png", vectors, names, ["F"] * len(names), "small", 30.0, seed=2**40)
     enough = len(np.unique(vectors, axis=0)) >= 4
     assert bool(figures[-1].axes) == enough
     reasons = [text for text in figures[-1].texts if text.get_text().startswith("no map: fewer")]
@@ -117,12 +119,14 @@ def test_points_are_those_of_their_speaker_and_sex(tmp_path, monkeypatch):
     latents = make_latents(utterances, segments=5)
     drawn = {}
 
-    def note(path, vectors, speakers, genders, *_):
+    def note(path, vectors, speakers, genders, _, perplexity, __):
         drawn[path.name] = vectors, speakers, genders
+        assert perplexity == 7
 
     monkeypatch.setattr(latent_maps, "draw_tsne", note)
+    params = LatentsParams(shift=1, tsne_points=9, tsne_perplexity=7.0)
     corpus = Corpus(tmp_path, tuple(reversed(utterances)))
-    latent_maps.draw_maps(tmp_path, latents, corpus, points=9, seed=0)
+    latent_maps.draw_maps(tmp_path, latents, corpus, params, seed=0)
     vectors, speakers, genders = drawn["tsne_mu2.png"]
     np.testing.assert_array_equal(vectors, latents.mu2)
     assert speakers == [one.speaker for one in utterances]
