@@ -1,12 +1,9 @@
 """The stage attack, whole, on made-up latents with known speakers."""
 
 import dataclasses
-import json
 import shutil
-import sys
 
 import pytest
-import yaml
 
 from fhvae.latents import read_latents, write_latents
 from stages.attack import main
@@ -17,7 +14,7 @@ from tests.latent_factory import (
     write_fake_run,
     write_frames,
 )
-from tests.stages.stage_runner import PARAMS, written
+from tests.stages.stage_runner import inside, run_stage, written
 
 SPEAKERS = {"train": 5, "dev": 3, "test": 8}
 EACH = 4
@@ -50,23 +47,14 @@ def write_inputs(folder, speakers):
         write_latents(folder / "controls" / "untrained_latents" / f"{split}.safetensors", untrained)
 
 
-def run(monkeypatch, inputs, out, workers="1", protocol="headline"):
-    out.mkdir(exist_ok=True)
-    values = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
-    values |= {"attack": SMALL, "protocol": protocol}
-    (out / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
-    paths = {name: inputs / name for name in ("corpus", "fbank", "latents", "controls")}
-    paths["metrics"] = out / "metrics.json"
-    options = [part for name, path in paths.items() for part in (f"--{name}", str(path))]
-    monkeypatch.setattr(sys, "argv", ["stages.attack", *options])
-    monkeypatch.setenv("FHVAE_WORKERS", workers)
-    monkeypatch.chdir(out)
-    main()
-    return json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+def run(inputs, out, workers="1", protocol="headline"):
+    given = inside(inputs, "corpus", "fbank", "latents", "controls")
+    changes = {"attack": SMALL, "protocol": protocol}
+    return run_stage(main, given, out, (), changes, workers)
 
 
-def test_metrics(monkeypatch, fake_run, tmp_path):
-    metrics = run(monkeypatch, fake_run, tmp_path / "out")
+def test_metrics(fake_run, tmp_path):
+    metrics = run(fake_run, tmp_path / "out")
     assert set(metrics["attack"]) == set(metrics["closed_set"]) == INPUTS
     assert metrics["trials"] == {"target": 8 * 6, "nontarget": 496 - 48}
     assert metrics["absent"] == {}
@@ -79,32 +67,29 @@ def test_metrics(monkeypatch, fake_run, tmp_path):
     assert metrics["closed_set"]["z1"]["chance"] == 0.125
 
 
-def test_seven_test_speakers_have_no_interval(monkeypatch, tmp_path, caplog):
+def test_seven_test_speakers_have_no_interval(tmp_path, caplog):
     write_inputs(tmp_path / "run", SPEAKERS | {"test": 7})
-    metrics = run(monkeypatch, tmp_path / "run", tmp_path / "out")
+    metrics = run(tmp_path / "run", tmp_path / "out")
     for found in (*metrics["attack"].values(), *metrics["closed_set"].values()):
         assert not [key for key in found if key.endswith(("_low", "_high"))]
     assert "needs at least 8 test speakers, there are 7" in metrics["absent"]["intervals"]
     assert "intervals is absent: an interval needs at least 8" in caplog.text
 
 
-def test_one_worker_and_two_write_the_same_bytes(monkeypatch, fake_run, tmp_path):
-    run(monkeypatch, fake_run, tmp_path / "one", "1")
-    run(monkeypatch, fake_run, tmp_path / "two", "2")
+def test_one_worker_and_two_write_the_same_bytes(fake_run, tmp_path):
+    run(fake_run, tmp_path / "one", "1")
+    run(fake_run, tmp_path / "two", "2")
     assert written(tmp_path / "one") == written(tmp_path / "two")
 
 
-def test_the_full_protocol_never_takes_a_worse_attacker(monkeypatch, fake_run, tmp_path):
+def test_the_full_protocol_never_takes_a_worse_attacker(fake_run, tmp_path):
     short, full = (
-        run(monkeypatch, fake_run, tmp_path / name, protocol=name)["attack"]
-        for name in ("headline", "full")
+        run(fake_run, tmp_path / name, protocol=name)["attack"] for name in ("headline", "full")
     )
     assert all(full[name]["dev_eer"] <= short[name]["dev_eer"] for name in INPUTS)
 
 
-def test_what_a_split_cannot_answer_is_absent_with_its_reason(
-    monkeypatch, fake_run, tmp_path, caplog
-):
+def test_what_a_split_cannot_answer_is_absent_with_its_reason(fake_run, tmp_path, caplog):
     """One utterance per dev speaker: no attacker can be chosen, the closed set goes on."""
     inputs = tmp_path / "run"
     shutil.copytree(fake_run, inputs)
@@ -113,7 +98,7 @@ def test_what_a_split_cannot_answer_is_absent_with_its_reason(
     write_latents(inputs / "latents" / "dev.safetensors", latents)
     write_latents(inputs / "controls" / "untrained_latents" / "dev.safetensors", untrained)
     write_frames(inputs / "fbank" / "dev", make_frames(latents))
-    metrics = run(monkeypatch, inputs, tmp_path / "out")
+    metrics = run(inputs, tmp_path / "out")
     assert set(metrics["absent"]) == {f"attack.{name}" for name in INPUTS}
     assert metrics["attack"] == {}
     assert set(metrics["closed_set"]) == INPUTS
