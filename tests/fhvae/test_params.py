@@ -1,5 +1,6 @@
 """params.yaml: what stands is read as it stands, what is wrong is named by its dotted key."""
 
+import copy
 import dataclasses
 from pathlib import Path
 
@@ -81,7 +82,7 @@ def test_every_key_is_needed(values):
                 yield from keys(value, f"{prefix}{name}.")
 
     for key in keys(values):
-        spoiled = yaml.safe_load(yaml.safe_dump(values))
+        spoiled = copy.deepcopy(values)
         *sections, name = key.split(".")
         section = spoiled
         for part in sections:

@@ -12,6 +12,10 @@ import pytest
 from tests.tiny import ROOT, set_params
 
 PARAMS = ROOT / "params.yaml"
+# the fast tests run a stage again as it was, `make test` in two processes, too
+each_number_of_workers = pytest.mark.parametrize(
+    "workers", ["1", pytest.param("2", marks=pytest.mark.slow)]
+)
 FEW_DRAWS = {"verification.bootstrap": 12, "probes.bootstrap": 12}
 
 

@@ -14,7 +14,7 @@ from tests.latent_factory import (
     write_fake_run,
     write_frames,
 )
-from tests.stages.stage_runner import inside, run_stage, written
+from tests.stages.stage_runner import each_number_of_workers, inside, run_stage, written
 
 SPEAKERS = {"train": 5, "dev": 3, "test": 8}
 EACH = 4
@@ -53,8 +53,15 @@ def run(inputs, out, workers="1", protocol="headline"):
     return run_stage(main, given, out, (), changes, workers)
 
 
-def test_metrics(fake_run, tmp_path):
-    metrics = run(fake_run, tmp_path / "out")
+@pytest.fixture(scope="module")
+def once(fake_run, tmp_path_factory):
+    """Metrics of a run, and its folder."""
+    out = tmp_path_factory.mktemp("once") / "out"
+    return run(fake_run, out), out
+
+
+def test_metrics(once):
+    metrics, _ = once
     assert set(metrics["attack"]) == set(metrics["closed_set"]) == INPUTS
     assert metrics["trials"] == {"target": 8 * 6, "nontarget": 496 - 48}
     assert metrics["absent"] == {}
@@ -76,16 +83,15 @@ def test_seven_test_speakers_have_no_interval(tmp_path, caplog):
     assert "intervals is absent: an interval needs at least 8" in caplog.text
 
 
-def test_one_worker_and_two_write_the_same_bytes(fake_run, tmp_path):
-    run(fake_run, tmp_path / "one", "1")
-    run(fake_run, tmp_path / "two", "2")
-    assert written(tmp_path / "one") == written(tmp_path / "two")
+@each_number_of_workers
+def test_a_second_run_writes_the_same_bytes(once, fake_run, tmp_path, workers):
+    run(fake_run, tmp_path / "again", workers)
+    assert written(tmp_path / "again") == written(once[1])
 
 
-def test_the_full_protocol_never_takes_a_worse_attacker(fake_run, tmp_path):
-    short, full = (
-        run(fake_run, tmp_path / name, protocol=name)["attack"] for name in ("headline", "full")
-    )
+def test_the_full_protocol_never_takes_a_worse_attacker(once, fake_run, tmp_path):
+    short = once[0]["attack"]
+    full = run(fake_run, tmp_path / "full", protocol="full")["attack"]
     assert all(full[name]["dev_eer"] <= short[name]["dev_eer"] for name in INPUTS)
 
 

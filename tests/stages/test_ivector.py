@@ -11,7 +11,7 @@ from fhvae.files.packed import PackedWriter, read_packed
 from fhvae.trials import cosine_eer
 from stages.ivector import main
 from tests.latent_factory import make_utterances
-from tests.stages.stage_runner import inside, run_stage, written
+from tests.stages.stage_runner import each_number_of_workers, inside, run_stage, written
 
 SPEAKERS = {"train": 6, "dev": 2, "test": 3}
 EACH = 4
@@ -90,9 +90,10 @@ def test_metrics_and_vectors(inputs, tmp_path, caplog):
     assert set(written(tmp_path / "out" / "ivectors")) == names | {"extractor.safetensors"}
 
 
-def test_one_worker_and_two_write_the_same_bytes(inputs, tmp_path):
-    run(inputs, tmp_path / "one", "1")
-    run(inputs, tmp_path / "two", "2")
+@each_number_of_workers
+def test_a_second_run_writes_the_same_bytes(inputs, tmp_path, workers):
+    run(inputs, tmp_path / "one")
+    run(inputs, tmp_path / "two", workers)
     assert written(tmp_path / "one") == written(tmp_path / "two")
 
 

@@ -7,7 +7,7 @@ import pytest
 from stages.probe import main
 from tests.latent_factory import SHIFT, write_fake_run
 from tests.probe_factory import EACH, SPEAKERS, write_controls
-from tests.stages.stage_runner import inside, run_stage, written
+from tests.stages.stage_runner import each_number_of_workers, inside, run_stage, written
 
 INPUTS = ("corpus", "fbank", "latents", "model", "controls", "domains")
 
@@ -27,8 +27,15 @@ def run_probe(inputs, out, protocol="headline", workers="1"):
     return run_stage(main, inside(inputs, *INPUTS), out, ("plots",), changes, workers)
 
 
-def test_z1_is_read_as_phone_and_z2_as_speaker(fake_run, tmp_path):
-    metrics = run_probe(fake_run, tmp_path / "out")
+@pytest.fixture(scope="module")
+def once(fake_run, tmp_path_factory):
+    """Metrics of a run, and its folder."""
+    out = tmp_path_factory.mktemp("once") / "out"
+    return run_probe(fake_run, out), out
+
+
+def test_z1_is_read_as_phone_and_z2_as_speaker(once):
+    metrics, out = once
     phone, speaker = metrics["phone"], metrics["speaker"]
     assert phone["z1"]["accuracy"] == speaker["z2"]["accuracy"] == speaker["mu2"]["accuracy"] == 1
     assert phone["z2"]["accuracy"] < 0.6
@@ -45,7 +52,7 @@ def test_z1_is_read_as_phone_and_z2_as_speaker(fake_run, tmp_path):
     assert set(metrics["absent"]) == {"f0", "sentence", "abx", "stacked"} | few
     assert metrics["absent"]["abx"] == "left out by protocol: headline"
     for name, lines in (("geometry.csv", 1 + 2 * 4), ("usage.csv", 1 + 3 + 4 + 4)):
-        with (tmp_path / "out" / "plots" / name).open(newline="") as file:
+        with (out / "plots" / name).open(newline="") as file:
             assert len(list(csv.reader(file))) == lines
 
 
@@ -63,8 +70,11 @@ def test_the_full_protocol_adds_stacked_frames_and_a_hidden_layer_everywhere(
     assert "install the extra abx" in metrics["absent"]["abx"]
 
 
-def test_four_test_speakers_have_no_interval(fake_run, tmp_path, caplog):
-    metrics = run_probe(fake_run, tmp_path / "out")
+@each_number_of_workers
+def test_a_second_run_writes_the_same_bytes(once, fake_run, tmp_path, caplog, workers):
+    """And both say that four test speakers have no interval."""
+    metrics = run_probe(fake_run, tmp_path / "again", workers=workers)
+    assert written(tmp_path / "again") == written(once[1])
     assert metrics["absent"]["phone.intervals"] == (
         "an interval needs at least 8 test speakers, there are 4: draws of so few repeat each "
         "other and look far surer than they are"
@@ -79,12 +89,6 @@ def every_key(tree):
         yield name
         if isinstance(value, dict):
             yield from every_key(value)
-
-
-def test_a_second_run_writes_the_same_bytes_with_any_number_of_workers(fake_run, tmp_path):
-    for workers in ("1", "2"):
-        run_probe(fake_run, tmp_path / workers, workers=workers)
-    assert written(tmp_path / "1") == written(tmp_path / "2")
 
 
 def test_a_corpus_without_phone_times_or_noise(tmp_path):

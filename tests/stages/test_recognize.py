@@ -14,7 +14,7 @@ from fhvae.params.whole import load_params
 from stages.recognize import main as recognize
 from stages.recognize_baselines import main as recognize_baselines
 from tests.latent_factory import MELS, write_fake_run
-from tests.stages.stage_runner import PARAMS, inside, run_stage, written
+from tests.stages.stage_runner import PARAMS, each_number_of_workers, inside, run_stage, written
 from tests.tiny import set_params
 
 SPEAKERS = {"train": 4, "dev": 2, "test": 8}
@@ -73,8 +73,15 @@ def run_both(inputs: Path, out: Path, workers: str = "1") -> tuple[dict, dict]:
     return baselines, run_stage(recognize, common | own, out, ("edits",), CHANGES, workers)
 
 
-def test_all_cells_are_there_and_their_parts_add_up(inputs, tmp_path):
-    baselines, own = run_both(inputs, tmp_path / "out")
+@pytest.fixture(scope="module")
+def once(inputs, tmp_path_factory):
+    """Metrics of both stages, and their folder."""
+    out = tmp_path_factory.mktemp("once") / "out"
+    return (*run_both(inputs, out), out)
+
+
+def test_all_cells_are_there_and_their_parts_add_up(once):
+    baselines, own, _ = once
     assert set(baselines["per"]) == {"fbank", "stacked", "pca"}
     assert set(own["per"]) == {"z1", "untrained"}
     conditions = ["clean", "female", "few50", "male"]
@@ -100,8 +107,8 @@ def test_all_cells_are_there_and_their_parts_add_up(inputs, tmp_path):
     assert own["fhvae_saw"] == "clean"
 
 
-def test_gaps_are_those_of_the_cells_in_the_metrics(inputs, tmp_path):
-    baselines, own = run_both(inputs, tmp_path / "out")
+def test_gaps_are_those_of_the_cells_in_the_metrics(once):
+    baselines, own, _ = once
     fbank, z1 = baselines["per"]["fbank"], own["per"]["z1"]
     for train, test, topline in (
         ("male", "female", "female"), ("clean", "noise10", "noise10"), ("few50", "clean", "clean"),
@@ -116,10 +123,10 @@ def test_gaps_are_those_of_the_cells_in_the_metrics(inputs, tmp_path):
         assert (name in own["absent"]) == (not gap["defined"])
 
 
-def test_a_second_run_writes_the_same_bytes_with_any_number_of_workers(inputs, tmp_path):
-    for workers in ("1", "2"):
-        run_both(inputs, tmp_path / workers, workers)
-    assert written(tmp_path / "1") == written(tmp_path / "2")
+@each_number_of_workers
+def test_a_second_run_writes_the_same_bytes(once, inputs, tmp_path, workers):
+    run_both(inputs, tmp_path / "again", workers)
+    assert written(tmp_path / "again") == written(once[2])
 
 
 def test_a_corpus_without_transcripts(tmp_path):

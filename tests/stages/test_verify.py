@@ -20,7 +20,7 @@ from tests.latent_factory import (
     write_frames,
     write_ivectors,
 )
-from tests.stages.stage_runner import inside, run_stage, written
+from tests.stages.stage_runner import each_number_of_workers, inside, run_stage, written
 
 SPEAKERS = {"train": 5, "dev": 2, "test": 3}
 EACH = 4
@@ -40,8 +40,15 @@ def verify(inputs, out, protocol="headline", workers="1"):
     return run_stage(main, given, out, OUTPUTS, {"protocol": protocol}, workers)
 
 
-def test_metrics_and_files(fake_run, tmp_path):
-    metrics = verify(fake_run, tmp_path / "out")
+@pytest.fixture(scope="module")
+def once(fake_run, tmp_path_factory):
+    """Metrics of a run, and its folder."""
+    out = tmp_path_factory.mktemp("once") / "out"
+    return verify(fake_run, out), out
+
+
+def test_metrics_and_files(once):
+    metrics, out = once
     assert metrics["trials"]["target"] == 3 * 6
     assert metrics["trials"]["nontarget"] == 66 - 18
     assert metrics["speakers"] == 3
@@ -55,8 +62,8 @@ def test_metrics_and_files(fake_run, tmp_path):
     for rows in (metrics["mu2"], metrics["conditions"]["multi3"]["mu2"]):
         assert not {"eer_low", "eer_high", "eer_jackknife_low"} & set(rows["cos"])
     assert set(metrics["difference"]["best"]["mu2-mu1"]) == {"eer"}
-    assert pd.read_csv(tmp_path / "out" / "plots" / "det_bands.csv").empty
-    files = set(written(tmp_path / "out"))
+    assert pd.read_csv(out / "plots" / "det_bands.csv").empty
+    files = set(written(out))
     assert files > {
         "scores/mu2.cos.tsv",
         "scores/dev/mu2.cos.tsv",
@@ -66,21 +73,21 @@ def test_metrics_and_files(fake_run, tmp_path):
         "plots/det.csv",
         "plots/det_bands.csv",
     }
-    read = read_scores(tmp_path / "out" / "scores" / "mu1.cos.tsv")
-    found = read_json(tmp_path / "out" / "verify.json")["mu1"]["cos"]["eer"]
+    read = read_scores(out / "scores" / "mu1.cos.tsv")
+    found = read_json(out / "verify.json")["mu1"]["cos"]["eer"]
     assert found == round(eer(read.scores, read.is_target), 6)
-    systems = set(pd.read_csv(tmp_path / "out" / "plots" / "det.csv")["system"])
+    systems = set(pd.read_csv(out / "plots" / "det.csv")["system"])
     assert {"mu2.cos", "mu1.cos", "ivector.cos", "fbank.cos", "untrained.cos"} <= systems
 
 
-def test_a_second_run_writes_the_same_bytes_with_any_number_of_workers(fake_run, tmp_path):
-    for workers in ("1", "2"):
-        verify(fake_run, tmp_path / workers, workers=workers)
-    assert written(tmp_path / "1") == written(tmp_path / "2")
+@each_number_of_workers
+def test_a_second_run_writes_the_same_bytes(once, fake_run, tmp_path, workers):
+    verify(fake_run, tmp_path / "again", workers=workers)
+    assert written(tmp_path / "again") == written(once[1])
 
 
-def test_the_full_protocol_says_the_same_and_more(fake_run, tmp_path):
-    short = verify(fake_run, tmp_path / "short")
+def test_the_full_protocol_says_the_same_and_more(once, fake_run, tmp_path):
+    short = dict(once[0])
     full = verify(fake_run, tmp_path / "full", protocol="full")
     conditions, more = short.pop("conditions"), full.pop("conditions")
     assert full == short
