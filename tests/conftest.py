@@ -26,6 +26,16 @@ hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=Tr
 hypothesis.settings.load_profile("repeatable")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what has the longest limit first, so that no worker is left with it at the end."""
+
+    def limit_s(item: pytest.Item) -> float:
+        mark = item.get_closest_marker("timeout")
+        return float(mark.args[0]) if mark else 0.0
+
+    items.sort(key=limit_s, reverse=True)
+
+
 @pytest.fixture
 def cuda() -> Iterator[torch.device]:
     """The GPU, with float32 products as exact as on a CPU; PyTorch lets cuDNN round them to TF32.

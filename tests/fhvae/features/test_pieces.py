@@ -232,7 +232,7 @@ def test_what_is_broken_of_the_result_is_computed_again(
 
 
 HOLDER = """
-import sys, time
+import sys
 from pathlib import Path
 from fhvae.features.pieces import held
 
@@ -240,7 +240,7 @@ work = Path(sys.argv[1])
 with held(work):
     work.mkdir()
     (work / "piece").touch()
-    time.sleep(1.0)
+    sys.stdin.readline()  # until it is told to end, or killed
     (work / "last piece").touch()
 """
 
@@ -248,13 +248,18 @@ with held(work):
 @pytest.mark.parametrize("killed", [False, True])
 def test_a_second_run_waits_for_the_first_and_finds_its_work(tmp_path, caplog, killed):
     work = tmp_path / "checkpoints" / "fbank-0123"
-    first = subprocess.Popen([sys.executable, "-c", HOLDER, str(work)])
+    first = subprocess.Popen([sys.executable, "-c", HOLDER, str(work)], stdin=subprocess.PIPE)
+
+    def end_the_first():
+        while "wait for another run" not in caplog.text:
+            time.sleep(0.01)
+        first.kill() if killed else first.stdin.close()
+
     try:
         while not (work / "piece").exists():
             assert first.poll() is None
             time.sleep(0.01)
-        if killed:
-            threading.Timer(0.2, first.kill).start()
+        threading.Thread(target=end_the_first, daemon=True).start()
         with caplog.at_level("INFO"), pieces.held(work):
             assert (work / "piece").exists()
             assert (work / "last piece").exists() != killed

@@ -17,6 +17,7 @@ from fhvae.errors import ArtifactError
 from fhvae.features.normalize import Normalizer
 from fhvae.files.packed import PackedWriter, read_packed
 from fhvae.params.ivector import IvectorParams
+from tests.stages.stage_runner import each_number_of_workers
 
 GAUSSIANS, FEATURES, RANK = 3, 4, 2
 
@@ -66,10 +67,11 @@ def test_statistics_are_of_scaled_frames_sorted_by_id(stem, extractor):
     np.testing.assert_allclose(found.counts.sum(axis=1), [5, 6, 7])
 
 
-def test_the_number_of_workers_changes_no_bit(stem, extractor, monkeypatch):
+@each_number_of_workers
+def test_the_number_of_workers_changes_no_bit(stem, extractor, monkeypatch, workers):
     found = []
-    for workers in ("1", "2"):
-        monkeypatch.setenv("FHVAE_WORKERS", workers)
+    for number in ("1", workers):
+        monkeypatch.setenv("FHVAE_WORKERS", number)
         found.append(extractor.extract(stem))
     np.testing.assert_array_equal(*found)
     assert found[0].shape == (3, RANK)
