@@ -33,13 +33,6 @@ def read(values):
     return from_mapping(Params, values, source="params.yaml")
 
 
-def test_the_file_of_the_repository_is_read(values):
-    params = load_params(ROOT / "params.yaml")
-    assert params.alpha == values["alpha"]
-    assert params.fbank.mels == values["fbank"]["mels"]
-    assert params.corpus.espeak.accents == tuple(values["corpus"]["espeak"]["accents"])
-
-
 def test_params_cannot_be_changed_later(values):
     with pytest.raises(dataclasses.FrozenInstanceError):
         read(values).seed = 1

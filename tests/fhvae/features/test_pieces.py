@@ -22,20 +22,11 @@ from fhvae.features.pieces import extract, fingerprint
 from fhvae.files import atomic, packed, shards
 from fhvae.files.atomic import file_digest
 from fhvae.files.packed import PackedWriter, read_packed
-from fhvae.params.fbank import FbankParams
+from tests.params_factory import fbank_params
 
 PACKAGE = Path(pieces.__file__).parents[1]
 MELS = 11
-PARAMS = FbankParams(
-    window_ms=25.0,
-    hop_ms=10.0,
-    fft_size=512,
-    mels=MELS,
-    preemphasis=0.97,
-    power=1.0,
-    log_floor=-20.0,
-    store="float32",
-)
+PARAMS = fbank_params(mels=MELS)
 NO_DASK = importlib.util.find_spec("distributed") is None
 UTTERANCES = {"train": 23, "dev": 5}
 FRAME_BYTES = 4 * MELS

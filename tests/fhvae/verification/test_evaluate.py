@@ -8,7 +8,6 @@ import pytest
 
 from fhvae.errors import ParamsError, TrialError
 from fhvae.params.verification import VerificationParams
-from fhvae.params.whole import load_params
 from fhvae.trials import Vectors, det_points, eer, equal_error_rate, rank_trials
 from fhvae.verification.error_rates import (
     actual_detection_cost,
@@ -278,9 +277,3 @@ def test_dimensions_that_cannot_be_rows_are_refused(dimensions):
     params = VerificationParams(lda_dimensions=dimensions, most_trials=100, bootstrap=30)
     with pytest.raises(ParamsError, match="lda_dimensions must list different"):
         params.check()
-
-
-def test_the_shipped_params_ask_for_the_rows_of_the_protocol():
-    params = load_params().verification
-    assert params.lda_dimensions == (12, 24)
-    assert params.most_trials == 2_000_000

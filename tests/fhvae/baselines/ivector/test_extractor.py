@@ -16,24 +16,10 @@ from fhvae.baselines.ivector.ubm import Statistics, Ubm, baum_welch
 from fhvae.errors import ArtifactError
 from fhvae.features.normalize import Normalizer
 from fhvae.files.packed import PackedWriter, read_packed
-from fhvae.params.ivector import IvectorParams
+from tests.params_factory import ivector_params
 from tests.stages.stage_runner import each_number_of_workers
 
 GAUSSIANS, FEATURES, RANK = 3, 4, 2
-
-
-def make_params(*ranks):
-    return IvectorParams(
-        coefficients=5,
-        mels=11,
-        vad_db=30.0,
-        normalization="corpus",
-        gaussians=2,
-        ubm_frames=100,
-        ubm_iterations=5,
-        ranks=ranks,
-        iterations=2,
-    )
 
 
 @pytest.fixture
@@ -98,9 +84,11 @@ def test_ranks_too_high_are_lowered_and_learned_once():
     statistics = Statistics(
         random.gamma(2, size=(10, GAUSSIANS)), random.normal(size=(10, GAUSSIANS, FEATURES))
     )
-    learned = learn_subspaces(ubm, statistics, make_params(8, 2, 50), seed=0)
+    learned = learn_subspaces(
+        ubm, statistics, ivector_params(ranks=(8, 2, 50), iterations=2), seed=0
+    )
     assert [one.model.rank for one in learned] == [2, 3]
-    alone = learn_subspaces(ubm, statistics, make_params(2), seed=0)
+    alone = learn_subspaces(ubm, statistics, ivector_params(ranks=(2,), iterations=2), seed=0)
     np.testing.assert_array_equal(alone[0].model.matrix, learned[0].model.matrix)
 
 

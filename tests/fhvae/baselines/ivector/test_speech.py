@@ -1,7 +1,5 @@
 """MFCC, the energy detector and what is taken out of an utterance."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
@@ -14,24 +12,10 @@ from fhvae.baselines.ivector.speech import (
     normalize,
     speech_frames,
 )
-from fhvae.params.ivector import IvectorParams
+from tests.params_factory import ivector_params
 
 HOP = 160  # samples
-
-
-@pytest.fixture
-def params():
-    return IvectorParams(
-        coefficients=5,
-        mels=11,
-        vad_db=30.0,
-        normalization="mean_variance",
-        gaussians=2,
-        ubm_frames=100,
-        ubm_iterations=5,
-        ranks=(2,),
-        iterations=3,
-    )
+PARAMS = ivector_params()
 
 
 def noise(seconds, scale, seed=0):
@@ -79,13 +63,13 @@ def test_the_detector_does_not_hear_the_level(gain):
     )
 
 
-def test_pauses_of_a_waveform_are_dropped(params):
+def test_pauses_of_a_waveform_are_dropped():
     samples = np.concatenate([noise(0.5, 1), noise(0.3, 3000), noise(0.5, 1)]).astype(np.int16)
-    found = speech_frames(samples, params)
+    found = speech_frames(samples, PARAMS)
     assert found.detected
     assert found.total == 1 + len(samples) // HOP
     assert len(found.frames) == pytest.approx(30, abs=4)  # a window reaches over the edge
-    assert found.frames.shape[1] == feature_count(params) == 15
+    assert found.frames.shape[1] == feature_count(PARAMS) == 15
 
 
 @pytest.mark.parametrize(
@@ -97,8 +81,8 @@ def test_pauses_of_a_waveform_are_dropped(params):
         ),
     ],
 )
-def test_an_utterance_without_speech_is_taken_whole_and_says_so(params, samples):
-    found = speech_frames(samples, params)
+def test_an_utterance_without_speech_is_taken_whole_and_says_so(samples):
+    found = speech_frames(samples, PARAMS)
     assert not found.detected
     assert len(found.frames) == found.total == 1 + len(samples) // HOP
     assert found.total > MIN_SPEECH_FRAMES
@@ -117,9 +101,9 @@ def test_mean_and_variance_are_those_of_the_utterance():
 
 
 @pytest.mark.parametrize("normalization", ["mean", "mean_variance"])
-def test_without_its_mean_an_utterance_has_no_level(params, normalization):
+def test_without_its_mean_an_utterance_has_no_level(normalization):
     """A gain moves every log energy by one number, so only the first cepstrum's mean."""
-    params = dataclasses.replace(params, normalization=normalization)
+    params = ivector_params(normalization=normalization)
     quiet = (noise(0.4, 1000)).astype(np.int16)
     found, louder = (speech_frames(samples, params).frames for samples in (quiet, quiet * 4))
     np.testing.assert_allclose(found, louder, atol=1e-3)
