@@ -20,6 +20,8 @@ install_import_hook(
 
 # What stages write must not depend on how pytest was started (fhvae/portable.py).
 os.environ.setdefault(SET, "1")
+# Tests run side by side; one that is about several processes asks for them.
+os.environ["FHVAE_WORKERS"] = "1"
 
 # No verdict may depend on chance or on how busy the machine is.
 hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=50)
@@ -59,5 +61,4 @@ def few_speakers_suffice() -> Iterator[None]:
     """Let two speakers have intervals, so that draws can be worked out by hand."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("fhvae.intervals.FEWEST_SPEAKERS", 2)
-        patch.setenv("FHVAE_WORKERS", "1")  # another process would not know
         yield

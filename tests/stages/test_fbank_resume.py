@@ -63,7 +63,7 @@ def folder(tmp_path_factory):
 
 def start(folder, out="fbank", pace_s=0.15):
     """Start the stage; at that pace it works for nine seconds, and is stopped long before."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "FHVAE_WORKERS": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     environment["PACE_S"] = str(pace_s)
     for name in ("FHVAE_CKPT_DIR", "FHVAE_DASK"):
         environment.pop(name, None)

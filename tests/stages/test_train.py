@@ -35,7 +35,7 @@ def kills(code, *arguments):
     subprocess.run(
         [sys.executable, "-c", f"import sys; from benchmarks import kills; {code}", *arguments],
         cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "FHVAE_WORKERS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
         check=True,
     )
 

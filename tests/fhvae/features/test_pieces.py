@@ -51,7 +51,6 @@ def small_pieces(monkeypatch):
     monkeypatch.setattr(shards, "SHARD_BYTES", 200 * FRAME_BYTES)
     monkeypatch.setattr(pieces, "SHARD_BYTES", 200 * FRAME_BYTES)
     monkeypatch.setattr(pieces, "PIECE_BYTES", 50 * FRAME_BYTES)
-    monkeypatch.setenv("FHVAE_WORKERS", "1")
     monkeypatch.delenv("FHVAE_DASK", raising=False)
 
 
@@ -300,7 +299,6 @@ def test_the_fingerprint_knows_params_samples_and_which_utterances_are_kept(
     monkeypatch.setattr(pieces, "PIECE_BYTES", 1 << 20)
     others.add(fingerprint(selections, PARAMS))
     monkeypatch.undo()
-    monkeypatch.setenv("FHVAE_WORKERS", "1")
     path = tmp_path / "corpus" / "dev.npy"
     content = bytearray(path.read_bytes())
     content[-1] ^= 1

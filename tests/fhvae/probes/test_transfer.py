@@ -44,9 +44,8 @@ def folds_of(own, count=4):
     return np.array([f"fold{int(name[1:]) % count}" for name in own.speakers])
 
 
-def test_a_fold_is_answered_for_by_the_others_only(monkeypatch):
+def test_a_fold_is_answered_for_by_the_others_only():
     """What a row is told depends on no label of its own fold, nor does the penalty."""
-    monkeypatch.setenv("FHVAE_WORKERS", "1")
     own = rows(signal=1.0)
     folds = folds_of(own)
     before = nested_answers(own, "z1", folds, PENALTIES)

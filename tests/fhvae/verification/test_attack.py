@@ -135,11 +135,6 @@ def attack(voice, seed=0):
     return open_set_eer(outcome, trials, draws)
 
 
-@pytest.fixture(autouse=True)
-def one_worker(monkeypatch):
-    monkeypatch.setenv("FHVAE_WORKERS", "1")
-
-
 def test_codes_that_hold_the_speaker_tell_who_speaks():
     found = [attack(voice=10.0, seed=seed) for seed in range(2)]
     assert np.mean([one.value for one in found]) < 0.03
