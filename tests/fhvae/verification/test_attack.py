@@ -141,6 +141,7 @@ def test_codes_that_hold_the_speaker_tell_who_speaks():
     assert max(one.high for one in found) < 0.15
 
 
+@pytest.mark.slow
 def test_codes_that_know_nobody_leave_the_attacker_at_chance():
     """Of five 95 % intervals one may miss."""
     found = [attack(voice=0.0, seed=seed) for seed in range(5)]
