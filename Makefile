@@ -9,6 +9,9 @@ STAMP  := $(VENV)/.installed
 export PATH := $(BIN):$(PATH)
 # The same bits on every x86-64 machine, as in dvc.yaml.
 PORTABLE := python -m fhvae.portable
+# A process a core, with one thread each; a file of tests stays in one, which sets it up once.
+# What takes longest begins first (tests/conftest.py).
+PYTEST := $(PORTABLE) python -m pytest -n auto --maxprocesses 8 --dist loadscope --no-loadscope-reorder
 
 .PHONY: help reproduce test check format lint types layers fast deps tiny benchmark gpu results setup
 
@@ -33,7 +36,7 @@ reproduce: $(STAMP) ## environment, the whole pipeline on the default corpus, th
 	@python -m fhvae.report.headline
 
 test: $(STAMP) ## all tests that need no GPU, the tiny pipeline included
-	$(PORTABLE) python -m pytest -m "not gpu"
+	$(PYTEST) -m "not gpu"
 
 check: format lint types layers fast ## what a review would say first
 
@@ -50,7 +53,7 @@ layers: $(STAMP)
 	lint-imports
 
 fast: $(STAMP)
-	$(PORTABLE) python -m pytest -q -m "not slow and not gpu"
+	$(PYTEST) -q -m "not slow and not gpu"
 
 deps: $(STAMP) ## the code in dvc.yaml's deps, from what each stage imports
 	python .ci/stage_deps.py --write

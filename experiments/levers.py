@@ -16,7 +16,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +69,16 @@ class Lever:
         return RESULTS / f"{self.name}-seed{self.seed}.json"
 
 
+@cache
+def read_plan() -> Mapping[str, Any]:
+    """Read levers.yaml, once."""
+    content: Mapping[str, Any] = yaml.safe_load(PLAN.read_text(encoding="utf-8"))
+    return content
+
+
 def planned() -> Iterator[Lever]:
-    """Read levers.yaml."""
-    for name, content in yaml.safe_load(PLAN.read_text(encoding="utf-8"))["levers"].items():
+    """List what levers.yaml plans."""
+    for name, content in read_plan()["levers"].items():
         for seed in content.get("seeds", [0]):
             yield Lever(name, seed, content.get("params", {}), content.get("method", {}))
 
@@ -79,8 +86,7 @@ def planned() -> Iterator[Lever]:
 def params_of(lever: Lever) -> Params:
     """Apply a lever to the base: params.yaml, then the section `base` of levers.yaml."""
     values = default_values()
-    base = yaml.safe_load(PLAN.read_text(encoding="utf-8"))["base"]
-    put(values, {**base, **lever.params, "seed": lever.seed})
+    put(values, {**read_plan()["base"], **lever.params, "seed": lever.seed})
     return from_mapping(Params, values, source=f"lever {lever.name}")
 
 
@@ -175,8 +181,7 @@ COLUMNS: dict[str, tuple[float, Callable[[dict[str, Any]], float]]] = {
 
 def page() -> str:
     """Lay docs/levers.md out; no number is typed by hand."""
-    plan = yaml.safe_load(PLAN.read_text(encoding="utf-8"))
-    rows = []
+    plan, rows = read_plan(), []
     for name, content in plan["levers"].items():
         paths = sorted(RESULTS.glob(f"{name}-seed*.json"))
         runs = [json.loads(path.read_text(encoding="utf-8")) for path in paths]

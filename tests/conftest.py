@@ -20,10 +20,22 @@ install_import_hook(
 
 # What stages write must not depend on how pytest was started (fhvae/portable.py).
 os.environ.setdefault(SET, "1")
+# Tests run side by side; one that is about several processes asks for them.
+os.environ["FHVAE_WORKERS"] = "1"
 
 # No verdict may depend on chance or on how busy the machine is.
-hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=50)
 hypothesis.settings.load_profile("repeatable")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what has the longest limit first, so that no worker is left with it at the end."""
+
+    def limit_s(item: pytest.Item) -> float:
+        mark = item.get_closest_marker("timeout")
+        return float(mark.args[0]) if mark else 0.0
+
+    items.sort(key=limit_s, reverse=True)
 
 
 @pytest.fixture
@@ -49,5 +61,4 @@ def few_speakers_suffice() -> Iterator[None]:
     """Let two speakers have intervals, so that draws can be worked out by hand."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("fhvae.intervals.FEWEST_SPEAKERS", 2)
-        patch.setenv("FHVAE_WORKERS", "1")  # another process would not know
         yield

@@ -15,8 +15,6 @@ from fhvae.inference import infer_latents
 from fhvae.latents import Latents, write_latents
 from fhvae.model.network import new_network
 from fhvae.model.weights import NORMALIZER, TrainedModel, read_model, write_model
-from fhvae.params.fbank import FbankParams
-from fhvae.params.model import ModelParams
 from fhvae.params.probes import ProbesParams
 from fhvae.params.segments import SegmentsParams
 from fhvae.probes.questions import Material
@@ -34,21 +32,11 @@ from tests.latent_factory import (
     make_utterances,
     write_frames,
 )
+from tests.params_factory import fbank_params, model_params
 
-MODEL = ModelParams(
-    cell="lstm", layers=1, cells=5, z1=Z1, z2=Z2, z1_std=1.0, z2_std=0.5, mu2_std=1.0
-)
+MODEL = model_params(cells=5, z1=Z1, z2=Z2)
 SEGMENTS = SegmentsParams(frames=SEGMENT_FRAMES, train_shift=2, shift=SHIFT)
-FBANK = FbankParams(
-    window_ms=25,
-    hop_ms=1000 * HOP_S,
-    fft_size=512,
-    mels=MELS,
-    preemphasis=0.97,
-    power=1.0,
-    log_floor=-20.0,
-    store="float32",
-)
+FBANK = fbank_params(hop_ms=1000 * HOP_S, mels=MELS)
 PROBES = ProbesParams(
     penalties=(1e-3, 1.0),
     max_segments=10_000,

@@ -149,11 +149,6 @@ def test_download_lists_all_of_the_corpus_but_how_it_is_heard():
     assert listed == {f"corpus.{name}" for name in PARAMS["corpus"]} - {"corpus.conditions"}
 
 
-def test_alpha_is_a_top_level_number_so_that_exp_run_sets_it_by_name():
-    assert isinstance(PARAMS["alpha"], float)
-    assert "alpha" in STAGES["train"]["params"]
-
-
 @pytest.mark.parametrize(
     ("flag", "changed"),
     [
@@ -219,15 +214,3 @@ def test_downloaded_corpora_are_in_neither_git_nor_the_pipeline():
     assert git_ignores("corpora/vctk/VCTK-Corpus-0.92.zip")
     assert "/corpora" in (ROOT / ".dvcignore").read_text().splitlines()
     assert "corpora/" not in (ROOT / "dvc.yaml").read_text()
-
-
-@pytest.mark.parametrize("line", ["__pycache__/", "*.pyc"])
-def test_dvc_ignores_bytecode(line):
-    """A folder of code is a dependency: running it must not change its hash."""
-    assert line in (ROOT / ".dvcignore").read_text().splitlines()
-
-
-def test_no_device_and_no_path_of_a_machine_is_a_param():
-    text = (ROOT / "params.yaml").read_text()
-    assert "device" not in text
-    assert PARAMS["corpus"]["path"] is None

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import re
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,6 @@ TABLES = {
     for path, options in item.items()
     if path.endswith(".csv")
 }
-SERIES = {"plots/det.csv": "system", "plots/geometry.csv": "code"}  # a color each
 
 
 def fill(path: str, revisions: tuple[str, ...] = ("HEAD", "workspace")) -> dict:
@@ -65,34 +63,6 @@ def test_every_table_has_a_template_of_the_project_that_fits_it(path):
 @pytest.mark.parametrize("path", TABLES)
 def test_revisions_are_told_apart(path):
     assert "rev" in fields(fill(path))
-
-
-@pytest.mark.parametrize(("path", "column"), SERIES.items())
-def test_series_have_colors_of_their_own(path, column):
-    colors = [one["field"] for one in find(fill(path), "color") if isinstance(one, dict)]
-    assert colors == [column]
-
-
-def find(tree: object, key: str) -> list:
-    if isinstance(tree, list):
-        return [found for item in tree for found in find(item, key)]
-    if not isinstance(tree, dict):
-        return []
-    own = [tree[key]] if key in tree else []
-    return own + [found for name, item in tree.items() if name != "values"
-                  for found in find(item, key)]  # fmt: skip
-
-
-def test_axes_of_det_curves_are_in_normal_deviates():
-    for path in ("plots/det.csv", "plots/det_bands.csv"):
-        steps = [step["calculate"] for step in fill(path)["transform"] if "calculate" in step]
-        for column in (TABLES[path]["x"], TABLES[path]["y"]):
-            assert any(f"quantileNormal(clamp(toNumber(datum['{column}'])" in one for one in steps)
-
-
-def test_the_page_has_the_places_that_dvc_fills():
-    page = (TEMPLATES / "page.html").read_text()
-    assert re.findall(r"\{[a-z_]+\}", page) == ["{refresh_tag}", "{scripts}", "{plot_divs}"]
 
 
 def test_figures_of_several_columns_name_columns_that_are_there():

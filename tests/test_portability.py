@@ -20,7 +20,7 @@ emulated = pytest.mark.skipif(PROBLEM is not None, reason=str(PROBLEM))
 
 @emulated
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(5400)
 @pytest.mark.parametrize("processor", portability.EMULATED)
 def test_every_kind_of_arithmetic_is_equal_on_an_emulated_processor(processor):
     command = [
@@ -39,7 +39,7 @@ def test_every_kind_of_arithmetic_is_equal_on_an_emulated_processor(processor):
 
 @emulated
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(5400)
 def test_stages_are_equal_on_an_emulated_processor(tmp_path, capsys, monkeypatch):
     """And `free` is not: the comparison can fail."""
     options = ["--work", str(tmp_path), "--processors", "free", "Haswell"]

@@ -1,9 +1,5 @@
-"""Recorded speech with phones marked by hand: eight TIMIT speakers, if the folder is there.
+"""Recorded speech with phones marked by hand: eight TIMIT speakers, in FHVAE_TIMIT_SAMPLE."""
 
-The folder is not part of the repository; set FHVAE_TIMIT_SAMPLE to another place.
-"""
-
-import os
 import shutil
 from pathlib import Path
 
@@ -15,15 +11,10 @@ from fhvae.corpus.store import phone_at, read_corpus
 from fhvae.features.fbank import frame_time_s
 from fhvae.files.atomic import read_json
 from fhvae.files.packed import read_packed
+from tests.recorded import TIMIT_SAMPLE, with_timit_sample
 from tests.tiny import ROOT, run_stage, set_params
 
-SAMPLE = Path(
-    os.environ.get("FHVAE_TIMIT_SAMPLE") or ROOT.parent / "shared" / "data" / "timit_sample"
-)
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not SAMPLE.is_dir(), reason=f"needs recorded speech in {SAMPLE.name}"),
-]
+pytestmark = [pytest.mark.slow, with_timit_sample]
 HOP_MS = 10.0
 HIGH_BANDS = slice(60, 80)  # above about 4 kHz, where s and sh are loud and vowels are not
 
@@ -31,7 +22,7 @@ HIGH_BANDS = slice(60, 80)  # above about 4 kHz, where s and sh are loud and vow
 def make_frames(folder, name):
     """Run the stages download and fbank on the sample, read as corpus `name`."""
     shutil.copy(ROOT / "params.yaml", folder)
-    set_params(folder / "params.yaml", {"corpus.name": name, "corpus.path": str(SAMPLE)})
+    set_params(folder / "params.yaml", {"corpus.name": name, "corpus.path": str(TIMIT_SAMPLE)})
     run_stage(folder, "download", "corpus")
     run_stage(folder, "fbank", "corpus", "fbank")
     return folder
@@ -66,7 +57,7 @@ def test_the_reader_of_timit_agrees_with_the_tables_of_the_sample(timit_folder, 
         other = expected[one.utterance_id]
         for field in ("speaker", "gender", "text", "duration_s"):
             assert getattr(one, field) == getattr(other, field), one.utterance_id
-        assert SAMPLE / one.path == SAMPLE / other.path
+        assert TIMIT_SAMPLE / one.path == TIMIT_SAMPLE / other.path
         assert f"/{one.dialect}-{one.speaker}/" in one.path
         pairs = zip(found.phones[one.utterance_id], tables.phones[one.utterance_id], strict=True)
         for phone, known in pairs:
@@ -78,7 +69,7 @@ def test_the_reader_of_timit_agrees_with_the_tables_of_the_sample(timit_folder, 
 
 def test_words_of_timit_overlap_and_are_all_kept(timit_folder):
     words = read_table(timit_folder / "corpus/words.csv", WORD_COLUMNS)
-    lines = [path.read_text().splitlines() for path in SAMPLE.glob("timit/dr*/s[ix]*.wrd")]
+    lines = [path.read_text().splitlines() for path in TIMIT_SAMPLE.glob("timit/dr*/s[ix]*.wrd")]
     assert len(words) == sum(map(len, lines))
     notoriety = words[words["word"] == "notoriety"]
     assert list(notoriety["start_s"].astype(float)) == [12240 / 16_000]

@@ -142,11 +142,15 @@ def test_differences_are_named_by_stage(toy):
     assert "learn: fhvae/net is missing" in found
 
 
-def test_the_imports_are_those_that_grimp_finds(monkeypatch):
+@pytest.fixture(scope="module")
+def code():
+    return Code(ROOT)
+
+
+def test_the_imports_are_those_that_grimp_finds(monkeypatch, code):
     """Another reader of the same sources: neither sees what the other misses."""
     monkeypatch.syspath_prepend(ROOT)
     graph = grimp.build_graph("fhvae", "stages", cache_dir=None)
-    code = Code(ROOT)
     for stage in sorted(code.files):
         if stage.startswith("stages."):
             found, waiting = set(), [stage]
@@ -160,19 +164,18 @@ def test_the_imports_are_those_that_grimp_finds(monkeypatch):
             assert behind == {code.files[one].relative_to(ROOT).as_posix() for one in found}
 
 
-def test_no_module_is_imported_by_a_name_that_is_computed():
+def test_no_module_is_imported_by_a_name_that_is_computed(code):
     """The text of the sources would not say which."""
     forbidden = {"import_module", "__import__", "run_module", "run_path", "exec", "eval"}
-    for module, tree in Code(ROOT).trees.items():
+    for module, tree in code.trees.items():
         for node in ast.walk(tree):
             name = getattr(node, "attr", getattr(node, "id", ""))
             text = ast.unparse(node) if name in forbidden else ""
             assert name not in forbidden or text.endswith(".eval"), f"{module}: {text}"
 
 
-def test_every_table_beside_code_is_read_by_a_stage():
+def test_every_table_beside_code_is_read_by_a_stage(code):
     tables = {path.relative_to(ROOT).as_posix() for path in (ROOT / "fhvae").rglob("*.csv")}
-    code = Code(ROOT)
     read = code.files_behind([name for name in code.files if name.startswith("stages.")])
     assert tables
     assert tables <= read

@@ -3,12 +3,12 @@
 import numpy as np
 
 from fhvae.files.packed import Packed
-from fhvae.params.model import ModelParams
 from fhvae.params.segments import SegmentsParams
 from fhvae.params.training import TrainingParams
 from fhvae.seeds import generator
 from fhvae.training.batches import Sequences, open_sequences
 from fhvae.training.loop import Setting
+from tests.params_factory import model_params
 
 MELS = 7
 
@@ -54,8 +54,6 @@ def make_setting(
         alpha=alpha,
         seed=seed,
         segments=SegmentsParams(frames=5, train_shift=3, shift=4),
-        model=ModelParams(  # type: ignore[arg-type]
-            cell=cell, layers=1, cells=6, z1=3, z2=2, z1_std=1, z2_std=0.5, mu2_std=1
-        ),
+        model=model_params(cell=cell),
         training=TrainingParams(**{**values, **training}),  # type: ignore[arg-type]
     )

@@ -69,7 +69,7 @@ def fail_first(folder):
     try:
         (folder / "first").touch(exist_ok=False)
     except FileExistsError:
-        gpu._barrier.wait(60)
+        gpu._barrier.wait(600)
         return {}
     raise MemoryError("too\n  little")
 

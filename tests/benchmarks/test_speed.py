@@ -7,18 +7,8 @@ import pytest
 
 from benchmarks import extraction
 from benchmarks.machine import describe_machine, processor_name
-from benchmarks.sizes import ROOT, put, sizes
+from benchmarks.sizes import put
 from benchmarks.step import medians
-from fhvae.params.whole import load_params
-
-
-def test_the_sizes_are_the_default_and_the_papers():
-    both = sizes()
-    assert both["default"] == load_params(ROOT / "params.yaml")
-    paper = both["paper"]
-    assert (paper.model.layers, paper.model.cells) == (1, 256)
-    assert (paper.model.z1, paper.model.z2) == (32, 32)
-    assert (paper.segments.frames, paper.training.batch, paper.training.average) == (20, 256, 0)
 
 
 def test_dotted_keys_are_put_where_they_belong():

@@ -7,15 +7,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.step import flops_per_segment
 from fhvae.model.network import FHVAE
 from fhvae.model.objective import segment_terms
-from fhvae.params.model import ModelParams
+from tests.params_factory import model_params
 
-FRAMES, SEGMENTS, MELS, CELLS, Z1, Z2 = 5, 11, 7, 6, 3, 2
-
-
-def sizes(cell, layers, cells=CELLS, z1=Z1, z2=Z2):
-    return ModelParams(
-        cell=cell, layers=layers, cells=cells, z1=z1, z2=z2, z1_std=1, z2_std=0.5, mu2_std=1
-    )
+FRAMES, SEGMENTS, MELS, CELLS, Z2 = 5, 11, 7, 6, 2
 
 
 def counted(params):
@@ -38,10 +32,11 @@ def test_operations_are_those_that_pytorch_counts(cell, gates, layers):
     outputs = (gates or 1) * CELLS
     gradient_of_frames_beside_z2 = 2 * outputs * FRAMES * MELS
     gradient_of_first_state = 0 if gates is None else 2 * outputs * CELLS * layers * 3
-    expected = counted(sizes(cell, layers)) - gradient_of_frames_beside_z2 + gradient_of_first_state
-    assert flops_per_segment(sizes(cell, layers), FRAMES, MELS) == expected
+    params = model_params(cell=cell, layers=layers)
+    expected = counted(params) - gradient_of_frames_beside_z2 + gradient_of_first_state
+    assert flops_per_segment(params, FRAMES, MELS) == expected
 
 
 def test_operations_of_the_papers_model():
-    found = flops_per_segment(sizes("lstm", 1, cells=256, z1=32, z2=32), frames=20, mels=80)
+    found = flops_per_segment(model_params(cells=256, z1=32, z2=32), frames=20, mels=80)
     assert found == pytest.approx(124e6, rel=0.005)

@@ -1,12 +1,10 @@
 """What start-up and memory of a training are measured under, and what `make benchmark` runs."""
 
-import re
 from pathlib import Path
 
 import pytest
 
 from benchmarks.process_tree import status_bytes
-from benchmarks.sizes import ROOT
 from benchmarks.training_process import stage_variables
 
 
@@ -21,12 +19,3 @@ def test_processes_have_the_variables_of_the_stage():
 def test_the_peak_of_a_process_is_no_less_than_what_it_holds():
     held = status_bytes("VmRSS")
     assert 0 < held <= status_bytes("VmHWM")
-
-
-def test_make_benchmark_runs_what_there_is_to_run():
-    makefile = (ROOT / "Makefile").read_text()
-    target = makefile.partition("\nbenchmark: $(STAMP)")[2].partition("\n\n")[0]
-    modules = re.findall(r"python -m benchmarks\.(\w+)", target)
-    assert {"step", "logits", "training_process", "extraction", "features"} <= set(modules)
-    missing = [name for name in modules if not (ROOT / f"benchmarks/{name}.py").exists()]
-    assert missing == []

@@ -42,12 +42,6 @@ def test_every_flag_of_the_plan_is_a_param(corpus, tmp_path):
         assert load_params(tmp_path / "params.yaml").seed == run.seed
 
 
-def test_the_paper_size_has_the_flags_of_its_profile():
-    (run,) = planned("speechocean762-paper")
-    profile = (ROOT / "profiles" / "paper").read_text().split()[1::2]
-    assert [flag for flag in run.flags if flag in profile] == profile
-
-
 def test_committed_runs_belong_to_the_plan():
     names = {run.result for corpus in corpora() for run in planned(corpus)}
     found = set(RESULTS.glob("*/*.json"))

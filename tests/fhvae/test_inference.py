@@ -1,7 +1,5 @@
 """Latents of utterances: equal to one segment at a time and in groups, sorted, in closed form."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
@@ -13,10 +11,9 @@ from fhvae.latents import PER_SEGMENT, Latents
 from fhvae.model.network import FHVAE
 from fhvae.model.objective import posteriors
 from fhvae.model.weights import TrainedModel
-from fhvae.params.model import ModelParams
 from fhvae.params.segments import SegmentsParams
-from fhvae.params.whole import load_params
 from fhvae.seeds import generator
+from tests.params_factory import fbank_params, model_params
 
 LENGTHS = np.array([9, 17, 12])
 NAMES = ("c", "a", "b")
@@ -25,13 +22,9 @@ NAMES = ("c", "a", "b")
 @pytest.fixture(params=["lstm", "gru", "rnn", "dense"])
 def trained(request) -> TrainedModel:
     torch.manual_seed(0)
-    sizes = ModelParams(
-        cell=request.param, layers=1, cells=6, z1=3, z2=2, z1_std=1, z2_std=0.5, mu2_std=1
-    )
-    network = FHVAE(7, 5, sizes)
+    network = FHVAE(7, 5, model_params(cell=request.param))
     segments = SegmentsParams(frames=5, train_shift=2, shift=4)
-    fbank = dataclasses.replace(load_params().fbank, mels=7)
-    return TrainedModel(network.requires_grad_(False), segments, fbank)
+    return TrainedModel(network.requires_grad_(False), segments, fbank_params())
 
 
 def noise(names: tuple[str, ...], lengths: np.ndarray) -> Packed:

@@ -1,5 +1,6 @@
 """params.yaml: what stands is read as it stands, what is wrong is named by its dotted key."""
 
+import copy
 import dataclasses
 from pathlib import Path
 
@@ -30,13 +31,6 @@ def put(values, key, value):
 
 def read(values):
     return from_mapping(Params, values, source="params.yaml")
-
-
-def test_the_file_of_the_repository_is_read(values):
-    params = load_params(ROOT / "params.yaml")
-    assert params.alpha == values["alpha"]
-    assert params.fbank.mels == values["fbank"]["mels"]
-    assert params.corpus.espeak.accents == tuple(values["corpus"]["espeak"]["accents"])
 
 
 def test_params_cannot_be_changed_later(values):
@@ -81,7 +75,7 @@ def test_every_key_is_needed(values):
                 yield from keys(value, f"{prefix}{name}.")
 
     for key in keys(values):
-        spoiled = yaml.safe_load(yaml.safe_dump(values))
+        spoiled = copy.deepcopy(values)
         *sections, name = key.split(".")
         section = spoiled
         for part in sections:

@@ -43,7 +43,6 @@ def here(monkeypatch):
 
 
 @on_x86_64
-@pytest.mark.timeout(180)
 def test_every_kind_of_arithmetic_gives_the_committed_bits():
     """The kinds that differ name the library whose cap has failed (docs/portability.md)."""
     answer = launch("python", "-m", "tests.fhvae.arithmetic", OPENBLAS_L2_SIZE="1024")

@@ -1,12 +1,9 @@
 """The stage attack, whole, on made-up latents with known speakers."""
 
 import dataclasses
-import json
 import shutil
-import sys
 
 import pytest
-import yaml
 
 from fhvae.latents import read_latents, write_latents
 from stages.attack import main
@@ -17,7 +14,7 @@ from tests.latent_factory import (
     write_fake_run,
     write_frames,
 )
-from tests.stages.stage_runner import PARAMS, written
+from tests.stages.stage_runner import each_number_of_workers, inside, run_stage, written
 
 SPEAKERS = {"train": 5, "dev": 3, "test": 8}
 EACH = 4
@@ -52,23 +49,21 @@ def write_inputs(folder, speakers):
         )
 
 
-def run(monkeypatch, inputs, out, workers="1", protocol="headline"):
-    out.mkdir(exist_ok=True)
-    values = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
-    values |= {"attack": values["attack"] | SMALL, "protocol": protocol}
-    (out / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
-    paths = {name: inputs / name for name in ("corpus", "fbank", "latents", "baselines")}
-    paths["metrics"] = out / "metrics.json"
-    options = [part for name, path in paths.items() for part in (f"--{name}", str(path))]
-    monkeypatch.setattr(sys, "argv", ["stages.attack", *options])
-    monkeypatch.setenv("FHVAE_WORKERS", workers)
-    monkeypatch.chdir(out)
-    main()
-    return json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+def run(inputs, out, workers="1", protocol="headline"):
+    given = inside(inputs, "corpus", "fbank", "latents", "baselines")
+    changes = {**{f"attack.{name}": value for name, value in SMALL.items()}, "protocol": protocol}
+    return run_stage(main, given, out, (), changes, workers)
 
 
-def test_metrics(monkeypatch, fake_run, tmp_path):
-    metrics = run(monkeypatch, fake_run, tmp_path / "out")
+@pytest.fixture(scope="module")
+def once(fake_run, tmp_path_factory):
+    """Metrics of a run, and its folder."""
+    out = tmp_path_factory.mktemp("once") / "out"
+    return run(fake_run, out), out
+
+
+def test_metrics(once):
+    metrics, _ = once
     assert set(metrics["attack"]) == set(metrics["closed_set"]) == INPUTS
     assert metrics["trials"] == {"target": 8 * 6, "nontarget": 496 - 48}
     assert metrics["absent"] == {}
@@ -81,32 +76,28 @@ def test_metrics(monkeypatch, fake_run, tmp_path):
     assert metrics["closed_set"]["z1"]["chance"] == 0.125
 
 
-def test_seven_test_speakers_have_no_interval(monkeypatch, tmp_path, caplog):
+def test_seven_test_speakers_have_no_interval(tmp_path, caplog):
     write_inputs(tmp_path / "run", SPEAKERS | {"test": 7})
-    metrics = run(monkeypatch, tmp_path / "run", tmp_path / "out")
+    metrics = run(tmp_path / "run", tmp_path / "out")
     for found in (*metrics["attack"].values(), *metrics["closed_set"].values()):
         assert not [key for key in found if key.endswith(("_low", "_high"))]
     assert "needs at least 8 test speakers, there are 7" in metrics["absent"]["intervals"]
     assert "intervals is absent: an interval needs at least 8" in caplog.text
 
 
-def test_one_worker_and_two_write_the_same_bytes(monkeypatch, fake_run, tmp_path):
-    run(monkeypatch, fake_run, tmp_path / "one", "1")
-    run(monkeypatch, fake_run, tmp_path / "two", "2")
-    assert written(tmp_path / "one") == written(tmp_path / "two")
+@each_number_of_workers
+def test_a_second_run_writes_the_same_bytes(once, fake_run, tmp_path, workers):
+    run(fake_run, tmp_path / "again", workers)
+    assert written(tmp_path / "again") == written(once[1])
 
 
-def test_the_full_protocol_never_takes_a_worse_attacker(monkeypatch, fake_run, tmp_path):
-    short, full = (
-        run(monkeypatch, fake_run, tmp_path / name, protocol=name)["attack"]
-        for name in ("headline", "full")
-    )
+def test_the_full_protocol_never_takes_a_worse_attacker(once, fake_run, tmp_path):
+    short = once[0]["attack"]
+    full = run(fake_run, tmp_path / "full", protocol="full")["attack"]
     assert all(full[name]["dev_eer"] <= short[name]["dev_eer"] for name in INPUTS)
 
 
-def test_what_a_split_cannot_answer_is_absent_with_its_reason(
-    monkeypatch, fake_run, tmp_path, caplog
-):
+def test_what_a_split_cannot_answer_is_absent_with_its_reason(fake_run, tmp_path, caplog):
     """One utterance per dev speaker: no attacker can be chosen, the closed set goes on."""
     inputs = tmp_path / "run"
     shutil.copytree(fake_run, inputs)
@@ -115,7 +106,7 @@ def test_what_a_split_cannot_answer_is_absent_with_its_reason(
     write_latents(inputs / "latents" / "dev.safetensors", latents)
     write_latents(inputs / "baselines" / "untrained_latents" / "dev.safetensors", untrained)
     write_frames(inputs / "fbank" / "dev", make_frames(latents))
-    metrics = run(monkeypatch, inputs, tmp_path / "out")
+    metrics = run(inputs, tmp_path / "out")
     assert set(metrics["absent"]) == {f"attack.{name}" for name in INPUTS}
     assert metrics["attack"] == {}
     assert set(metrics["closed_set"]) == INPUTS

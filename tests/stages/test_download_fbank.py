@@ -59,7 +59,6 @@ def run_here(monkeypatch, capfd):
 
     def run_script(folder, stage):
         monkeypatch.chdir(folder)
-        monkeypatch.setenv("FHVAE_WORKERS", "1")
         monkeypatch.setattr(sys, "argv", [stage, *OPTIONS[stage].split()])
         code = 0
         try:

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 UTTERANCES = 60
 # The stage with pieces of some utterances, shards of some pieces, and time to be killed.
 STAGE = """
-import runpy, signal, time
+import os, runpy, signal, time
 from fhvae.files import shards
 from fhvae.features import pieces
 
@@ -33,7 +33,7 @@ pieces.PIECE_BYTES = 60_000
 plain_log_mel = pieces.log_mel
 
 def slow_log_mel(samples, params):
-    time.sleep(0.03)
+    time.sleep(float(os.environ['PACE_S']))
     return plain_log_mel(samples, params)
 
 pieces.log_mel = slow_log_mel
@@ -61,8 +61,10 @@ def folder(tmp_path_factory):
     return folder
 
 
-def start(folder, out="fbank"):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "FHVAE_WORKERS": "1"}
+def start(folder, out="fbank", pace_s=0.15):
+    """Start the stage; at that pace it works for nine seconds, and is stopped long before."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment["PACE_S"] = str(pace_s)
     for name in ("FHVAE_CKPT_DIR", "FHVAE_DASK"):
         environment.pop(name, None)
     command = [sys.executable, "-c", STAGE, *OPTIONS.format(out).split()]
@@ -73,7 +75,7 @@ def start(folder, out="fbank"):
 
 def finish(folder):
     """Run the stage to its end; give what it logged and wrote."""
-    process = start(folder)
+    process = start(folder, pace_s=0)
     _, log = process.communicate()
     assert process.returncode == 0, log
     return log, written(folder / "data/fbank") | written(folder / "metrics")
@@ -132,7 +134,7 @@ def test_two_runs_at_once_leave_what_one_leaves(folder):
         assert first.poll() is None
         time.sleep(0.01)
     first.send_signal(signal.SIGSTOP)  # until the second has come to its lock
-    second = start(folder, "second")
+    second = start(folder, "second", pace_s=0)
     assert any("wait for another run of fbank" in line for line in second.stderr)
     first.send_signal(signal.SIGCONT)
     logs = [process.communicate()[1] for process in (first, second)]

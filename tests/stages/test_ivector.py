@@ -1,11 +1,7 @@
 """The stage ivector, whole, on colored noise whose color is the speaker's."""
 
-import json
-import sys
-
 import numpy as np
 import pytest
-import yaml
 from scipy.signal import lfilter
 
 from fhvae.corpus.manifest import Recording
@@ -15,7 +11,7 @@ from fhvae.files.packed import PackedWriter, read_packed
 from fhvae.trials import cosine_eer
 from stages.ivector import main
 from tests.latent_factory import make_utterances
-from tests.stages.stage_runner import PARAMS, written
+from tests.stages.stage_runner import each_number_of_workers, inside, run_stage, written
 
 SPEAKERS = {"train": 6, "dev": 2, "test": 3}
 EACH = 4
@@ -58,27 +54,13 @@ def write_list(stem, utterance_ids):
             writer.append(name, np.zeros((3, 2)))
 
 
-def run(monkeypatch, inputs, out, workers="1", **changes):
-    out.mkdir(exist_ok=True)
-    values = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
-    values["ivector"] |= SMALL | changes
-    (out / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
-    paths = {
-        "corpus": inputs / "corpus",
-        "fbank": inputs / "fbank",
-        "ivectors": out / "ivectors",
-        "metrics": out / "metrics.json",
-    }
-    options = [part for name, path in paths.items() for part in (f"--{name}", str(path))]
-    monkeypatch.setattr(sys, "argv", ["stages.ivector", *options])
-    monkeypatch.setenv("FHVAE_WORKERS", workers)
-    monkeypatch.chdir(out)
-    main()
-    return json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+def run(inputs, out, workers="1", **changes):
+    changes = {f"ivector.{name}": value for name, value in (SMALL | changes).items()}
+    return run_stage(main, inside(inputs, "corpus", "fbank"), out, ("ivectors",), changes, workers)
 
 
-def test_metrics_and_vectors(monkeypatch, inputs, tmp_path, caplog):
-    metrics = run(monkeypatch, inputs, tmp_path / "out")
+def test_metrics_and_vectors(inputs, tmp_path, caplog):
+    metrics = run(inputs, tmp_path / "out")
     assert {split: metrics[split]["utterances"] for split in SPEAKERS} == {
         "train": 23,
         "dev": 8,
@@ -108,24 +90,25 @@ def test_metrics_and_vectors(monkeypatch, inputs, tmp_path, caplog):
     assert set(written(tmp_path / "out" / "ivectors")) == names | {"extractor.safetensors"}
 
 
-def test_one_worker_and_two_write_the_same_bytes(monkeypatch, inputs, tmp_path):
-    run(monkeypatch, inputs, tmp_path / "one", "1")
-    run(monkeypatch, inputs, tmp_path / "two", "2")
+@each_number_of_workers
+def test_a_second_run_writes_the_same_bytes(inputs, tmp_path, workers):
+    run(inputs, tmp_path / "one")
+    run(inputs, tmp_path / "two", workers)
     assert written(tmp_path / "one") == written(tmp_path / "two")
 
 
-def test_the_mean_of_noise_is_its_speaker(monkeypatch, inputs, tmp_path):
+def test_the_mean_of_noise_is_its_speaker(inputs, tmp_path):
     """With mean and variance taken out of every utterance, filtered noise has no color left."""
-    run(monkeypatch, inputs, tmp_path / "out", normalization="mean_variance", ranks=[3])
+    run(inputs, tmp_path / "out", normalization="mean_variance", ranks=[3])
     vectors = read_packed(tmp_path / "out" / "ivectors" / "test")
     assert cosine_eer(vectors.rows, [name[:6] for name in vectors.utterance_ids]) > 0.2
 
 
-def test_an_utterance_that_only_fbank_has_stops_the_stage(monkeypatch, inputs, tmp_path):
+def test_an_utterance_that_only_fbank_has_stops_the_stage(inputs, tmp_path):
     for split in SPEAKERS:
         names = read_packed(inputs / "fbank" / split).utterance_ids
         write_list(tmp_path / "run" / "fbank" / split, {*names, f"{split}99_00"})
     (tmp_path / "run" / "corpus").symlink_to(inputs / "corpus")
     with pytest.raises(ArtifactError, match="train99_00 is missing"):
-        run(monkeypatch, tmp_path / "run", tmp_path / "out")
+        run(tmp_path / "run", tmp_path / "out")
     assert set(written(tmp_path / "out")) == {"params.yaml"}

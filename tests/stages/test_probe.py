@@ -1,16 +1,13 @@
 """The stage probe, whole, on made-up latents with known phones and speakers."""
 
 import csv
-import json
-import sys
 
 import pytest
-import yaml
 
 from stages.probe import main
-from tests.latent_factory import write_fake_run
+from tests.latent_factory import SHIFT, write_fake_run
 from tests.probe_factory import EACH, SPEAKERS, write_coders
-from tests.stages.stage_runner import PARAMS, written
+from tests.stages.stage_runner import each_number_of_workers, inside, run_stage, written
 
 INPUTS = ("corpus", "fbank", "f0", "latents", "model", "baselines", "domains")
 
@@ -23,25 +20,22 @@ def fake_run(tmp_path_factory):
     return folder
 
 
-def run_probe(monkeypatch, inputs, out, protocol="headline"):
-    """Run the stage with few draws, small networks and the latents' own grid."""
-    out.mkdir()
-    values = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
-    values["protocol"] = protocol
-    values["probes"] |= {"bootstrap": 12, "mlp_hidden": 8, "mlp_epochs": 30}
-    values["latents"]["shift"] = 4
-    (out / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
-    paths = {name: inputs / name for name in INPUTS}
-    paths |= {"plots": out / "plots", "metrics": out / "metrics.json"}
-    arguments = [part for name, path in paths.items() for part in (f"--{name}", str(path))]
-    monkeypatch.setattr(sys, "argv", [main.__module__, *arguments])
-    monkeypatch.chdir(out)
-    main()
-    return json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+def run_probe(inputs, out, protocol="headline", workers="1"):
+    """Run the stage with small networks and the latents' own grid."""
+    changes = {"protocol": protocol, "probes.mlp_hidden": 8, "probes.mlp_epochs": 30}
+    changes["latents.shift"] = SHIFT
+    return run_stage(main, inside(inputs, *INPUTS), out, ("plots",), changes, workers)
 
 
-def test_z1_is_read_as_phone_and_z2_as_speaker(monkeypatch, fake_run, tmp_path):
-    metrics = run_probe(monkeypatch, fake_run, tmp_path / "out")
+@pytest.fixture(scope="module")
+def once(fake_run, tmp_path_factory):
+    """Metrics of a run, and its folder."""
+    out = tmp_path_factory.mktemp("once") / "out"
+    return run_probe(fake_run, out), out
+
+
+def test_z1_is_read_as_phone_and_z2_as_speaker(once):
+    metrics, out = once
     phone, speaker = metrics["phone"], metrics["speaker"]
     assert phone["z1"]["accuracy"] == speaker["z2"]["accuracy"] == speaker["mu2"]["accuracy"] == 1
     assert phone["z2"]["accuracy"] < 0.6
@@ -58,7 +52,7 @@ def test_z1_is_read_as_phone_and_z2_as_speaker(monkeypatch, fake_run, tmp_path):
     assert set(metrics["absent"]) == {"f0", "sentence", "abx", "stacked"} | few
     assert metrics["absent"]["abx"] == "left out by protocol: headline"
     for name, lines in (("geometry.csv", 1 + 2 * 4), ("usage.csv", 1 + 3 + 4 + 4)):
-        with (tmp_path / "out" / "plots" / name).open(newline="") as file:
+        with (out / "plots" / name).open(newline="") as file:
             assert len(list(csv.reader(file))) == lines
 
 
@@ -66,7 +60,7 @@ def test_the_full_protocol_adds_stacked_frames_and_a_hidden_layer_everywhere(
     monkeypatch, fake_run, tmp_path
 ):
     monkeypatch.setattr("fhvae.probes.abx.is_available", lambda: False)
-    metrics = run_probe(monkeypatch, fake_run, tmp_path / "out", protocol="full")
+    metrics = run_probe(fake_run, tmp_path / "out", protocol="full")
     assert metrics["phone"]["stacked"]["accuracy"] > 0.5
     for factor in ("phone", "speaker", "sex"):
         assert 0 <= metrics[factor]["mu2"]["mlp"]["accuracy"] <= 1
@@ -76,8 +70,11 @@ def test_the_full_protocol_adds_stacked_frames_and_a_hidden_layer_everywhere(
     assert "install the extra abx" in metrics["absent"]["abx"]
 
 
-def test_four_test_speakers_have_no_interval(monkeypatch, fake_run, tmp_path, caplog):
-    metrics = run_probe(monkeypatch, fake_run, tmp_path / "out")
+@each_number_of_workers
+def test_a_second_run_writes_the_same_bytes(once, fake_run, tmp_path, caplog, workers):
+    """And both say that four test speakers have no interval."""
+    metrics = run_probe(fake_run, tmp_path / "again", workers=workers)
+    assert written(tmp_path / "again") == written(once[1])
     assert metrics["absent"]["phone.intervals"] == (
         "an interval needs at least 8 test speakers, there are 4: draws of so few repeat each "
         "other and look far surer than they are"
@@ -94,21 +91,12 @@ def every_key(tree):
             yield from every_key(value)
 
 
-def test_a_second_run_writes_the_same_bytes_with_any_number_of_workers(
-    monkeypatch, fake_run, tmp_path
-):
-    for workers in ("1", "2"):
-        monkeypatch.setenv("FHVAE_WORKERS", workers)
-        run_probe(monkeypatch, fake_run, tmp_path / workers)
-    assert written(tmp_path / "1") == written(tmp_path / "2")
-
-
-def test_a_corpus_without_phone_times_or_noise(monkeypatch, tmp_path):
+def test_a_corpus_without_phone_times_or_noise(tmp_path):
     write_fake_run(tmp_path / "run", SPEAKERS, each=EACH, with_phones=False)
     write_coders(tmp_path / "run")
     for name in ("noise20", "noise0"):
         (tmp_path / "run" / "domains" / name).rename(tmp_path / name)
-    metrics = run_probe(monkeypatch, tmp_path / "run", tmp_path / "out")
+    metrics = run_probe(tmp_path / "run", tmp_path / "out")
     assert "phone" not in metrics
     assert metrics["absent"]["phone"].startswith("the corpus has no phone times")
     assert metrics["absent"]["geometry"] == "the corpus has no phone times"

@@ -1,12 +1,10 @@
 """The stages recognize_baselines and recognize, whole, on made-up frames with known phones."""
 
-import json
-import sys
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 
 from fhvae.baselines.pca import fit_pca, write_pca
 from fhvae.files.atomic import write_json
@@ -17,7 +15,8 @@ from fhvae.params.whole import load_params
 from stages.recognize import main as recognize
 from stages.recognize_baselines import main as recognize_baselines
 from tests.latent_factory import MELS, write_fake_run
-from tests.stages.stage_runner import PARAMS, written
+from tests.stages.stage_runner import PARAMS, each_number_of_workers, inside, run_stage, written
+from tests.tiny import set_params
 
 SPEAKERS = {"train": 4, "dev": 2, "test": 8}
 SMALL = {
@@ -26,15 +25,11 @@ SMALL = {
 }  # fmt: skip
 
 
-def write_params(folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
-    values = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
-    values["recognition"]["headline"] |= SMALL
-    values["recognition"]["bootstrap"] = 20
-    values["segments"]["frames"] = 6
-    values["fbank"]["mels"] = MELS
-    values["model"] |= {"cells": 5, "z1": 3, "z2": 4}
-    (folder / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+CHANGES = {
+    **{f"recognition.headline.{name}": value for name, value in SMALL.items()},
+    **{"recognition.bootstrap": 20, "segments.frames": 6, "fbank.mels": MELS},
+    **{"model.cells": 5, "model.z1": 3, "model.z2": 4},
+}
 
 
 def write_domain(source: Path, target: Path, noise: float) -> None:
@@ -51,7 +46,8 @@ def write_inputs(folder: Path, with_phones: bool = True) -> None:
         write_domain(folder / "fbank" / split, folder / "train_domains" / "noise10" / split, 0.5)
     for domain in ("noise10", "room"):
         write_domain(folder / "fbank" / "test", folder / "test_domains" / domain / "test", 0.5)
-    write_params(folder)
+    shutil.copy(PARAMS, folder)
+    set_params(folder / "params.yaml", CHANGES)
     params = load_params(folder / "params.yaml")
     sizes = params.segments.frames, 2, params.model.z1
     pca = fit_pca(read_packed(folder / "fbank" / "train"), *sizes, np.random.default_rng(1))
@@ -70,36 +66,29 @@ def inputs(tmp_path_factory):
     return folder
 
 
-def run_both(monkeypatch, inputs: Path, out: Path) -> tuple[dict, dict]:
+def run_both(inputs: Path, out: Path, workers: str = "1") -> tuple[dict, dict]:
     """Run the two stages one after the other; give their metrics."""
-    write_params(out)
-    monkeypatch.chdir(out)
-    common = {
-        "corpus": inputs / "corpus",
-        "fbank": inputs / "fbank",
-        "train-domains": inputs / "train_domains",
-        "test-domains": inputs / "test_domains",
-    }
-    baselines = {"pca": inputs / "pca.safetensors", "edits": out / "baselines"}
+    common = inside(inputs, "corpus", "fbank")
+    common |= {f"{kind}-domains": inputs / f"{kind}_domains" for kind in ("train", "test")}
+    of_baselines = {"pca": inputs / "pca.safetensors", "edits": out / "baselines"}
+    baselines = run_stage(recognize_baselines, common | of_baselines, out, (), CHANGES, workers)
     own = {
         "model": inputs / "model",
         "untrained": inputs / "untrained",
         "baselines": out / "baselines",
-        "edits": out / "edits",
     }
-    found = []
-    for main, paths in ((recognize_baselines, baselines), (recognize, own)):
-        metrics = out / f"{main.__module__}.json"
-        options = {**common, **paths, "metrics": metrics}
-        arguments = [part for name, path in options.items() for part in (f"--{name}", str(path))]
-        monkeypatch.setattr(sys, "argv", [main.__module__, *arguments])
-        main()
-        found.append(json.loads(metrics.read_text(encoding="utf-8")))
-    return found[0], found[1]
+    return baselines, run_stage(recognize, common | own, out, ("edits",), CHANGES, workers)
 
 
-def test_all_cells_are_there_and_their_parts_add_up(monkeypatch, inputs, tmp_path):
-    baselines, own = run_both(monkeypatch, inputs, tmp_path / "out")
+@pytest.fixture(scope="module")
+def once(inputs, tmp_path_factory):
+    """Metrics of both stages, and their folder."""
+    out = tmp_path_factory.mktemp("once") / "out"
+    return (*run_both(inputs, out), out)
+
+
+def test_all_cells_are_there_and_their_parts_add_up(once):
+    baselines, own, _ = once
     assert set(baselines["per"]) == {"fbank", "stacked", "pca"}
     assert set(own["per"]) == {"z1", "untrained"}
     conditions = ["clean", "female", "few50", "male"]
@@ -125,8 +114,8 @@ def test_all_cells_are_there_and_their_parts_add_up(monkeypatch, inputs, tmp_pat
     assert own["fhvae_saw"] == "clean"
 
 
-def test_gaps_are_those_of_the_cells_in_the_metrics(monkeypatch, inputs, tmp_path):
-    baselines, own = run_both(monkeypatch, inputs, tmp_path / "out")
+def test_gaps_are_those_of_the_cells_in_the_metrics(once):
+    baselines, own, _ = once
     fbank, z1 = baselines["per"]["fbank"], own["per"]["z1"]
     for train, test, topline in (
         ("male", "female", "female"), ("clean", "noise10", "noise10"), ("few50", "clean", "clean"),
@@ -141,18 +130,15 @@ def test_gaps_are_those_of_the_cells_in_the_metrics(monkeypatch, inputs, tmp_pat
         assert (name in own["absent"]) == (not gap["defined"])
 
 
-def test_a_second_run_writes_the_same_bytes_with_any_number_of_workers(
-    monkeypatch, inputs, tmp_path
-):
-    for workers in ("1", "2"):
-        monkeypatch.setenv("FHVAE_WORKERS", workers)
-        run_both(monkeypatch, inputs, tmp_path / workers)
-    assert written(tmp_path / "1") == written(tmp_path / "2")
+@each_number_of_workers
+def test_a_second_run_writes_the_same_bytes(once, inputs, tmp_path, workers):
+    run_both(inputs, tmp_path / "again", workers)
+    assert written(tmp_path / "again") == written(once[2])
 
 
-def test_a_corpus_without_transcripts(monkeypatch, tmp_path):
+def test_a_corpus_without_transcripts(tmp_path):
     write_inputs(tmp_path / "run", with_phones=False)
-    baselines, own = run_both(monkeypatch, tmp_path / "run", tmp_path / "out")
+    baselines, own = run_both(tmp_path / "run", tmp_path / "out")
     for metrics in (baselines, own):
         assert "per" not in metrics
         assert "gap" not in metrics

@@ -20,17 +20,12 @@ from tests.latent_factory import (
     write_frames,
     write_ivectors,
 )
-from tests.stages.stage_runner import run_stage, written
+from tests.stages.stage_runner import each_number_of_workers, inside, run_stage, written
 
 SPEAKERS = {"train": 5, "dev": 2, "test": 3}
 EACH = 4
 INPUTS = ("corpus", "fbank", "latents", "ivectors", "baselines", "controls")
 OUTPUTS = ("scores", "plots")
-
-
-@pytest.fixture(autouse=True)
-def _one_worker(monkeypatch):
-    monkeypatch.setenv("FHVAE_WORKERS", "1")
 
 
 @pytest.fixture(scope="module")
@@ -40,12 +35,20 @@ def fake_run(tmp_path_factory):
     return folder
 
 
-def verify(monkeypatch, inputs, out, protocol="headline"):
-    return run_stage(monkeypatch, main, inputs, out, OUTPUTS, INPUTS, protocol)
+def verify(inputs, out, protocol="headline", workers="1"):
+    given = inside(inputs, *INPUTS)
+    return run_stage(main, given, out, OUTPUTS, {"protocol": protocol}, workers)
 
 
-def test_metrics_and_files(monkeypatch, fake_run, tmp_path):
-    metrics = verify(monkeypatch, fake_run, tmp_path / "out")
+@pytest.fixture(scope="module")
+def once(fake_run, tmp_path_factory):
+    """Metrics of a run, and its folder."""
+    out = tmp_path_factory.mktemp("once") / "out"
+    return verify(fake_run, out), out
+
+
+def test_metrics_and_files(once):
+    metrics, out = once
     assert metrics["trials"]["target"] == 3 * 6
     assert metrics["trials"]["nontarget"] == 66 - 18
     assert metrics["speakers"] == 3
@@ -59,8 +62,8 @@ def test_metrics_and_files(monkeypatch, fake_run, tmp_path):
     for rows in (metrics["mu2"], metrics["conditions"]["multi3"]["mu2"]):
         assert not {"eer_low", "eer_high", "eer_jackknife_low"} & set(rows["cos"])
     assert set(metrics["difference"]["best"]["mu2-mu1"]) == {"eer"}
-    assert pd.read_csv(tmp_path / "out" / "plots" / "det_bands.csv").empty
-    files = set(written(tmp_path / "out"))
+    assert pd.read_csv(out / "plots" / "det_bands.csv").empty
+    files = set(written(out))
     assert files > {
         "scores/mu2.cos.tsv",
         "scores/dev/mu2.cos.tsv",
@@ -70,25 +73,22 @@ def test_metrics_and_files(monkeypatch, fake_run, tmp_path):
         "plots/det.csv",
         "plots/det_bands.csv",
     }
-    read = read_scores(tmp_path / "out" / "scores" / "mu1.cos.tsv")
-    found = read_json(tmp_path / "out" / "metrics.json")["mu1"]["cos"]["eer"]
+    read = read_scores(out / "scores" / "mu1.cos.tsv")
+    found = read_json(out / "verify.json")["mu1"]["cos"]["eer"]
     assert found == round(eer(read.scores, read.is_target), 6)
-    systems = set(pd.read_csv(tmp_path / "out" / "plots" / "det.csv")["system"])
+    systems = set(pd.read_csv(out / "plots" / "det.csv")["system"])
     assert {"mu2.cos", "mu1.cos", "ivector.cos", "fbank.cos", "untrained.cos"} <= systems
 
 
-def test_a_second_run_writes_the_same_bytes_with_any_number_of_workers(
-    monkeypatch, fake_run, tmp_path
-):
-    for workers in ("1", "2"):
-        monkeypatch.setenv("FHVAE_WORKERS", workers)
-        verify(monkeypatch, fake_run, tmp_path / workers)
-    assert written(tmp_path / "1") == written(tmp_path / "2")
+@each_number_of_workers
+def test_a_second_run_writes_the_same_bytes(once, fake_run, tmp_path, workers):
+    verify(fake_run, tmp_path / "again", workers=workers)
+    assert written(tmp_path / "again") == written(once[1])
 
 
-def test_the_full_protocol_says_the_same_and_more(monkeypatch, fake_run, tmp_path):
-    short = verify(monkeypatch, fake_run, tmp_path / "short")
-    full = verify(monkeypatch, fake_run, tmp_path / "full", protocol="full")
+def test_the_full_protocol_says_the_same_and_more(once, fake_run, tmp_path):
+    short = dict(once[0])
+    full = verify(fake_run, tmp_path / "full", protocol="full")
     conditions, more = short.pop("conditions"), full.pop("conditions")
     assert full == short
     assert set(conditions["multi3"]["mu2"]) == {"cos", "best"}
@@ -107,36 +107,36 @@ def replace_test_split(fake_run, folder, utterances, frames_of=None):
     write_frames(folder / "fbank" / "test", make_frames(make_latents(frames_of or utterances)))
 
 
-def test_utterances_that_fbank_dropped_are_in_no_trial(monkeypatch, fake_run, tmp_path):
+def test_utterances_that_fbank_dropped_are_in_no_trial(fake_run, tmp_path):
     kept = make_utterances("test", 3, EACH)[1:]
     replace_test_split(fake_run, tmp_path / "run", kept)
-    metrics = verify(monkeypatch, tmp_path / "run", tmp_path / "out")
+    metrics = verify(tmp_path / "run", tmp_path / "out")
     assert metrics["trials"]["target"] == 6 + 6 + 3
     assert metrics["trials"]["nontarget"] == 55 - 15
 
 
-def assert_refused(monkeypatch, run, out, error, message):
+def assert_refused(run, out, error, message):
     with pytest.raises(error, match=message):
-        verify(monkeypatch, run, out)
+        verify(run, out)
     assert set(written(out)) == {"params.yaml"}
 
 
-def test_latents_of_other_utterances_than_fbank_stop_the_stage(monkeypatch, fake_run, tmp_path):
+def test_latents_of_other_utterances_than_fbank_stop_the_stage(fake_run, tmp_path):
     every = make_utterances("test", 3, EACH)
     replace_test_split(fake_run, tmp_path / "run", every[:-1], frames_of=every)
     message = "test02_03 is in fbank and not in latents"
-    assert_refused(monkeypatch, tmp_path / "run", tmp_path / "out", ArtifactError, message)
+    assert_refused(tmp_path / "run", tmp_path / "out", ArtifactError, message)
 
 
-def test_a_missing_control_stops_the_stage(monkeypatch, fake_run, tmp_path):
+def test_a_missing_control_stops_the_stage(fake_run, tmp_path):
     shutil.copytree(fake_run, tmp_path / "run")
     (tmp_path / "run" / "controls" / "level" / "dev.safetensors").unlink()
     message = "level/dev.safetensors must exist"
-    assert_refused(monkeypatch, tmp_path / "run", tmp_path / "out", ArtifactError, message)
+    assert_refused(tmp_path / "run", tmp_path / "out", ArtifactError, message)
 
 
-def test_no_target_trial_stops_the_stage(monkeypatch, fake_run, tmp_path):
+def test_no_target_trial_stops_the_stage(fake_run, tmp_path):
     one_each = make_utterances("test", 3, EACH)[::EACH]
     replace_test_split(fake_run, tmp_path / "run", one_each)
     message = "got 0 target and 3 non-target"
-    assert_refused(monkeypatch, tmp_path / "run", tmp_path / "out", TrialError, message)
+    assert_refused(tmp_path / "run", tmp_path / "out", TrialError, message)

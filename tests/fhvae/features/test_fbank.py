@@ -20,18 +20,9 @@ from fhvae.features.fbank import (
     mel_filters,
     window,
 )
-from fhvae.params.fbank import FbankParams
+from tests.params_factory import fbank_params
 
-PAPER = FbankParams(
-    window_ms=25.0,
-    hop_ms=10.0,
-    fft_size=512,
-    mels=80,
-    preemphasis=0.97,
-    power=1.0,
-    log_floor=-20.0,
-    store="float32",
-)
+PAPER = fbank_params(mels=80)
 
 
 def changed(**keys):

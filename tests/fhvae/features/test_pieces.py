@@ -22,20 +22,11 @@ from fhvae.features.pieces import extract, fingerprint
 from fhvae.files import atomic, packed, shards
 from fhvae.files.atomic import file_digest
 from fhvae.files.packed import PackedWriter, read_packed
-from fhvae.params.fbank import FbankParams
+from tests.params_factory import fbank_params
 
 PACKAGE = Path(pieces.__file__).parents[1]
 MELS = 11
-PARAMS = FbankParams(
-    window_ms=25.0,
-    hop_ms=10.0,
-    fft_size=512,
-    mels=MELS,
-    preemphasis=0.97,
-    power=1.0,
-    log_floor=-20.0,
-    store="float32",
-)
+PARAMS = fbank_params(mels=MELS)
 NO_DASK = importlib.util.find_spec("distributed") is None
 UTTERANCES = {"train": 23, "dev": 5}
 FRAME_BYTES = 4 * MELS
@@ -60,7 +51,6 @@ def small_pieces(monkeypatch):
     monkeypatch.setattr(shards, "SHARD_BYTES", 200 * FRAME_BYTES)
     monkeypatch.setattr(pieces, "SHARD_BYTES", 200 * FRAME_BYTES)
     monkeypatch.setattr(pieces, "PIECE_BYTES", 50 * FRAME_BYTES)
-    monkeypatch.setenv("FHVAE_WORKERS", "1")
     monkeypatch.delenv("FHVAE_DASK", raising=False)
 
 
@@ -232,7 +222,7 @@ def test_what_is_broken_of_the_result_is_computed_again(
 
 
 HOLDER = """
-import sys, time
+import sys
 from pathlib import Path
 from fhvae.features.pieces import held
 
@@ -240,7 +230,7 @@ work = Path(sys.argv[1])
 with held(work):
     work.mkdir()
     (work / "piece").touch()
-    time.sleep(1.0)
+    sys.stdin.readline()  # until it is told to end, or killed
     (work / "last piece").touch()
 """
 
@@ -248,13 +238,18 @@ with held(work):
 @pytest.mark.parametrize("killed", [False, True])
 def test_a_second_run_waits_for_the_first_and_finds_its_work(tmp_path, caplog, killed):
     work = tmp_path / "checkpoints" / "fbank-0123"
-    first = subprocess.Popen([sys.executable, "-c", HOLDER, str(work)])
+    first = subprocess.Popen([sys.executable, "-c", HOLDER, str(work)], stdin=subprocess.PIPE)
+
+    def end_the_first():
+        while "wait for another run" not in caplog.text:
+            time.sleep(0.01)
+        first.kill() if killed else first.stdin.close()
+
     try:
         while not (work / "piece").exists():
             assert first.poll() is None
             time.sleep(0.01)
-        if killed:
-            threading.Timer(0.2, first.kill).start()
+        threading.Thread(target=end_the_first, daemon=True).start()
         with caplog.at_level("INFO"), pieces.held(work):
             assert (work / "piece").exists()
             assert (work / "last piece").exists() != killed
@@ -304,7 +299,6 @@ def test_the_fingerprint_knows_params_samples_and_which_utterances_are_kept(
     monkeypatch.setattr(pieces, "PIECE_BYTES", 1 << 20)
     others.add(fingerprint(selections, PARAMS))
     monkeypatch.undo()
-    monkeypatch.setenv("FHVAE_WORKERS", "1")
     path = tmp_path / "corpus" / "dev.npy"
     content = bytearray(path.read_bytes())
     content[-1] ^= 1

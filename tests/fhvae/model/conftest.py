@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from fhvae.model.network import FHVAE
-from fhvae.params.model import ModelParams
+from tests.params_factory import model_params
 
 FRAMES, SEGMENTS, MELS, SEQUENCES, Z1, Z2 = 5, 11, 7, 4, 3, 2
 LAYERS = (1, 2)
@@ -25,9 +25,7 @@ class Batch:
 
 def make_model(cell: str, layers: int) -> FHVAE:
     torch.manual_seed(0)
-    sizes = ModelParams(
-        cell=cell, layers=layers, cells=6, z1=Z1, z2=Z2, z1_std=1.2, z2_std=0.5, mu2_std=0.9
-    )
+    sizes = model_params(cell=cell, layers=layers, z1_std=1.2, mu2_std=0.9)
     return FHVAE(MELS, FRAMES, sizes)
 
 

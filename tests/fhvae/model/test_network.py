@@ -6,13 +6,11 @@ import pytest
 import torch
 
 from fhvae.model.network import FHVAE, dense_layers
-from fhvae.params.model import ModelParams
+from tests.params_factory import model_params
 
 
 def sizes(cell, layers, cells, z):
-    return ModelParams(
-        cell=cell, layers=layers, cells=cells, z1=z, z2=z, z1_std=1, z2_std=0.5, mu2_std=1
-    )
+    return model_params(cell=cell, layers=layers, cells=cells, z1=z, z2=z)
 
 
 def test_shapes_of_every_latent_and_of_the_frames(model, batch):

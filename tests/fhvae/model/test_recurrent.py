@@ -8,8 +8,8 @@ import torch
 
 from fhvae.model.network import FHVAE
 from fhvae.model.recurrent import RECURRENT_LAYERS, _in_type, run_layers
-from fhvae.params.model import ModelParams
 from tests.fhvae.model.numpy_networks import recur
+from tests.params_factory import model_params
 
 each_cell = pytest.mark.parametrize("cell", RECURRENT_LAYERS)
 
@@ -98,11 +98,8 @@ def test_a_gate_has_one_bias(cell):
 def test_the_lstm_model_keeps_its_names_and_the_order_of_its_draws():
     """Trained models and their repetition hang on both."""
     cells, z1, z2, mels = 6, 3, 2, 7
-    params = ModelParams(
-        cell="lstm", layers=1, cells=cells, z1=z1, z2=z2, z1_std=1, z2_std=0.5, mu2_std=1
-    )
     torch.manual_seed(4)
-    found = FHVAE(mels, 5, params).state_dict()
+    found = FHVAE(mels, 5, model_params()).state_dict()
     next_draw = torch.rand(3)
 
     def uniform(rows, columns, limit):

@@ -12,10 +12,10 @@ from safetensors.torch import load_file
 from fhvae.errors import ArtifactError
 from fhvae.model.weights import read_model, write_model
 from fhvae.params.segments import SegmentsParams
-from fhvae.params.whole import load_params
+from tests.params_factory import fbank_params
 
 SEGMENTS = SegmentsParams(frames=5, train_shift=2, shift=4)
-FBANK = dataclasses.replace(load_params().fbank, mels=7)
+FBANK = fbank_params()
 CPU = torch.device("cpu")
 
 

@@ -10,6 +10,7 @@ from fhvae.probes.rows import LabeledRows
 from fhvae.probes.run import run_probes
 from fhvae.probes.tasks import ControlLabels, Task
 from tests.probe_factory import PROBES
+from tests.stages.stage_runner import each_number_of_workers
 
 pytestmark = pytest.mark.usefixtures("few_speakers_suffice")
 
@@ -65,15 +66,16 @@ def test_codes_that_say_nothing_stay_at_chance_and_below_zero_information(kind):
     assert scores.information.low < 0
 
 
-def test_every_task_and_input_has_its_result_and_equal_seeds_agree(monkeypatch):
+@each_number_of_workers
+def test_every_task_and_input_has_its_result_and_equal_seeds_agree(monkeypatch, workers):
     task = random_task(3, signal=1.0)
     told = task.fit.inputs["z1"]
     shuffled = told[np.random.default_rng(1).permutation(len(told))]
     both = LabeledRows({"z1": told, "z2": shuffled}, task.fit.labels, task.fit.speakers)
     other = Task("speaker", both, both, both)
     results = []
-    for workers in ("1", "2"):
-        monkeypatch.setenv("FHVAE_WORKERS", workers)
+    for number in ("1", workers):
+        monkeypatch.setenv("FHVAE_WORKERS", number)
         results.append(run_probes([task, other], SETTING, 0, {"speaker": ["z2"]}))
     assert results[0] == results[1]
     kinds = {

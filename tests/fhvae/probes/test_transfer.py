@@ -1,7 +1,6 @@
 """Leave-speakers-out: who is fitted, chosen and scored on, and codes with a known answer."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,14 +21,14 @@ from fhvae.probes.transfer import (
 )
 from tests.latent_factory import MELS, SEGMENT_FRAMES, make_utterances
 from tests.probe_factory import PROBES, write_network
+from tests.recorded import TIMIT_SAMPLE, with_timit_sample
+from tests.tiny import ROOT
 
 pytestmark = pytest.mark.usefixtures("few_speakers_suffice")
 
 PENALTIES = (1e-3, 1e-1, 10.0)
 SETTING = replace(PROBES, penalties=PENALTIES, bootstrap=40)
 NORMALIZER = Normalizer(np.full(MELS, -5.0), np.full(MELS, 3.0))
-ROOT = Path(__file__).resolve().parents[3]
-TIMIT = ROOT.parent / "shared" / "data" / "timit_sample"
 TONES = {"aa": 500.0, "iy": 2500.0, "s": 5500.0}
 
 
@@ -45,9 +44,8 @@ def folds_of(own, count=4):
     return np.array([f"fold{int(name[1:]) % count}" for name in own.speakers])
 
 
-def test_a_fold_is_answered_for_by_the_others_only(monkeypatch):
+def test_a_fold_is_answered_for_by_the_others_only():
     """What a row is told depends on no label of its own fold, nor does the penalty."""
-    monkeypatch.setenv("FHVAE_WORKERS", "1")
     own = rows(signal=1.0)
     folds = folds_of(own)
     before = nested_answers(own, "z1", folds, SETTING)
@@ -184,11 +182,15 @@ def test_too_few_speakers_and_short_recordings_are_refused(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not TIMIT.is_dir(), reason=f"{TIMIT} is not there")
+@with_timit_sample
 def test_timit_speakers_are_scored_by_the_others(tmp_path):
     params = load_params(ROOT / "params.yaml")
     corpus = replace(
-        params.corpus, name="manifest", path=str(TIMIT), dev_fraction=0.25, test_fraction=0.25
+        params.corpus,
+        name="manifest",
+        path=str(TIMIT_SAMPLE),
+        dev_fraction=0.25,
+        test_fraction=0.25,
     )
     spoken = list(read_recordings(corpus, 0))
     trained = write_network(tmp_path / "model", seed=1)

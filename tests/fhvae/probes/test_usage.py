@@ -8,7 +8,6 @@ import torch
 from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
 
 from fhvae.errors import TrialError
-from fhvae.params.model import ModelParams
 from fhvae.probes.usage import (
     aggregate_kl,
     geometry_table,
@@ -18,8 +17,9 @@ from fhvae.probes.usage import (
     usage_table,
 )
 from tests.latent_factory import make_latents, make_utterances
+from tests.params_factory import model_params
 
-MODEL = ModelParams(cell="lstm", layers=1, cells=5, z1=3, z2=4, z1_std=1.5, z2_std=0.5, mu2_std=2.0)
+MODEL = model_params(z2=4, z1_std=1.5, mu2_std=2.0)
 
 
 def test_kl_is_that_of_torch():

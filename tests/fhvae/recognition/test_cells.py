@@ -250,7 +250,6 @@ def test_the_learning_rate_is_the_best_on_dev_and_the_seeds_are_averaged(
         for repeat in (0, 1)
         for name in names
     ]
-    monkeypatch.setenv("FHVAE_WORKERS", "1")
     experiment = run_jobs(jobs)
     assert experiment.table.equals(found.table)
     assert experiment.training[recognizer]["fbank"]["clean"]["learning_rate"] == 0.03

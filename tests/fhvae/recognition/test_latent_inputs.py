@@ -9,8 +9,6 @@ from fhvae.files.packed import PackedWriter, read_packed
 from fhvae.model.network import new_network
 from fhvae.model.objective import posteriors
 from fhvae.model.weights import read_model, write_model
-from fhvae.params.fbank import FbankParams
-from fhvae.params.model import ModelParams
 from fhvae.params.segments import SegmentsParams
 from fhvae.recognition import latent_inputs
 from fhvae.recognition.conditions import Domains, FramePaths, make_matrix
@@ -22,16 +20,14 @@ from fhvae.recognition.latent_inputs import (
     needed_files,
 )
 from tests.latent_factory import make_utterances
+from tests.params_factory import fbank_params, model_params
 
 MELS, WINDOW, Z1, Z2 = 7, 5, 3, 4
 
 
 @pytest.fixture(params=["lstm", "gru", "dense"])
 def models(request, tmp_path):
-    sizes = ModelParams(cell=request.param, layers=1, cells=6, z1=Z1, z2=Z2, z1_std=1.0,
-                        z2_std=0.5, mu2_std=1.0)  # fmt: skip
-    fbank = FbankParams(window_ms=25.0, hop_ms=10.0, fft_size=512, mels=MELS, preemphasis=0.97,
-                        power=1.0, log_floor=-20.0, store="float32")  # fmt: skip
+    sizes, fbank = model_params(cell=request.param, z1=Z1, z2=Z2), fbank_params(mels=MELS)
     segments = SegmentsParams(frames=WINDOW, train_shift=2, shift=WINDOW)
     write_json(tmp_path / "normalizer.json", {})
     for seed, name in enumerate(("fhvae", "untrained")):

@@ -168,7 +168,7 @@ def test_the_next_block_is_read_ahead_and_only_once(sequences, monkeypatch):
     monkeypatch.setattr(Sequences, "load_some", noted)
     source = blocks(sequences)
     source.take(0)
-    assert ahead.wait(timeout=30)  # nobody has asked for block 1 yet
+    assert ahead.wait(timeout=600)  # nobody has asked for block 1 yet
     for number in range(1, 4):
         source.take(number)
     source._next[1].result()

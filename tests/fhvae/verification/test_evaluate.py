@@ -9,7 +9,6 @@ import pytest
 
 from fhvae.errors import ParamsError, TrialError
 from fhvae.params.verification import VerificationParams
-from fhvae.params.whole import load_params
 from fhvae.trials import Vectors, det_points, eer, equal_error_rate, rank_trials
 from fhvae.verification.error_rates import (
     actual_detection_cost,
@@ -298,9 +297,3 @@ def test_costs_are_those_of_the_priors_asked_for(tmp_path, prior, name):
     read = read_scores(tmp_path / "mu2.cos.tsv")
     curve = det_points(read.scores, read.is_target)
     assert row[f"mindcf_{name}"] == minimum_detection_cost(curve, prior)
-
-
-def test_the_shipped_params_ask_for_the_rows_of_the_protocol():
-    params = load_params().verification
-    assert params.lda_dimensions == (12, 24)
-    assert params.most_trials == 2_000_000

@@ -1,7 +1,5 @@
 """From packed samples to a file that holds the extractor."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
@@ -18,25 +16,10 @@ from fhvae.baselines.ivector.ubm import Statistics, Ubm, baum_welch
 from fhvae.errors import ArtifactError
 from fhvae.features.normalize import Normalizer
 from fhvae.files.packed import PackedWriter, read_packed
-from fhvae.params.ivector import IvectorParams
+from tests.params_factory import ivector_params
+from tests.stages.stage_runner import each_number_of_workers
 
 GAUSSIANS, FEATURES, RANK = 3, 4, 2
-
-
-def make_params(*ranks):
-    return IvectorParams(
-        coefficients=5,
-        mels=11,
-        vad_db=30.0,
-        normalization="corpus",
-        gaussians=2,
-        gaussian_frames=500,
-        ubm_frames=100,
-        ubm_iterations=5,
-        rank_utterances=3,
-        ranks=ranks,
-        iterations=2,
-    )
 
 
 @pytest.fixture
@@ -70,10 +53,11 @@ def test_statistics_are_of_scaled_frames_sorted_by_id(stem, extractor):
     np.testing.assert_allclose(found.counts.sum(axis=1), [5, 6, 7])
 
 
-def test_the_number_of_workers_changes_no_bit(stem, extractor, monkeypatch):
+@each_number_of_workers
+def test_the_number_of_workers_changes_no_bit(stem, extractor, monkeypatch, workers):
     found = []
-    for workers in ("1", "2"):
-        monkeypatch.setenv("FHVAE_WORKERS", workers)
+    for number in ("1", workers):
+        monkeypatch.setenv("FHVAE_WORKERS", number)
         found.append(extractor.extract(stem))
     np.testing.assert_array_equal(*found)
     assert found[0].shape == (3, RANK)
@@ -100,11 +84,14 @@ def test_ranks_too_high_are_lowered_and_learned_once():
     statistics = Statistics(
         random.gamma(2, size=(10, GAUSSIANS)), random.normal(size=(10, GAUSSIANS, FEATURES))
     )
-    learned = learn_subspaces(ubm, statistics, make_params(8, 2, 50), seed=0)
+    learned = learn_subspaces(
+        ubm, statistics, ivector_params(ranks=(8, 2, 50), iterations=2), seed=0
+    )
     assert [one.model.rank for one in learned] == [2, 3]
-    (lower,) = learn_subspaces(ubm, statistics, replace(make_params(50), rank_utterances=10), 0)
+    few = ivector_params(ranks=(50,), iterations=2, rank_utterances=10)
+    (lower,) = learn_subspaces(ubm, statistics, few, 0)
     assert lower.model.rank < learned[-1].model.rank
-    alone = learn_subspaces(ubm, statistics, make_params(2), seed=0)
+    alone = learn_subspaces(ubm, statistics, ivector_params(ranks=(2,), iterations=2), seed=0)
     np.testing.assert_array_equal(alone[0].model.matrix, learned[0].model.matrix)
 
 

@@ -1,6 +1,6 @@
 """MFCC, the energy detector and what is taken out of an utterance."""
 
-import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,28 +14,12 @@ from fhvae.baselines.ivector.speech import (
     normalize,
     speech_frames,
 )
-from fhvae.params.ivector import IvectorParams
 from fhvae.params.whole import load_params
+from tests.params_factory import ivector_params
 
 HOP = 160  # samples
 FBANK = load_params().fbank
-
-
-@pytest.fixture
-def params():
-    return IvectorParams(
-        coefficients=5,
-        mels=11,
-        vad_db=30.0,
-        normalization="mean_variance",
-        gaussians=2,
-        gaussian_frames=500,
-        ubm_frames=100,
-        ubm_iterations=5,
-        rank_utterances=3,
-        ranks=(2,),
-        iterations=3,
-    )
+PARAMS = ivector_params()
 
 
 def noise(seconds, scale, seed=0):
@@ -83,13 +67,13 @@ def test_the_detector_does_not_hear_the_level(gain):
     )
 
 
-def test_pauses_of_a_waveform_are_dropped(params):
+def test_pauses_of_a_waveform_are_dropped():
     samples = np.concatenate([noise(0.5, 1), noise(0.3, 3000), noise(0.5, 1)]).astype(np.int16)
-    found = speech_frames(samples, params, FBANK)
+    found = speech_frames(samples, PARAMS, FBANK)
     assert found.detected
     assert found.total == 1 + len(samples) // HOP
     assert len(found.frames) == pytest.approx(30, abs=4)  # a window reaches over the edge
-    assert found.frames.shape[1] == feature_count(params) == 15
+    assert found.frames.shape[1] == feature_count(PARAMS) == 15
 
 
 @pytest.mark.parametrize(
@@ -101,25 +85,25 @@ def test_pauses_of_a_waveform_are_dropped(params):
         ),
     ],
 )
-def test_an_utterance_without_speech_is_taken_whole_and_says_so(params, samples):
-    found = speech_frames(samples, params, FBANK)
+def test_an_utterance_without_speech_is_taken_whole_and_says_so(samples):
+    found = speech_frames(samples, PARAMS, FBANK)
     assert not found.detected
     assert len(found.frames) == found.total == 1 + len(samples) // HOP
     assert found.total > MIN_SPEECH_FRAMES
     assert np.isfinite(found.frames).all()
 
 
-def test_frames_are_those_of_the_model(params):
+def test_frames_are_those_of_the_model():
     samples = noise(0.6, 3000).astype(np.int16)
-    slow = dataclasses.replace(FBANK, hop_ms=20.0)
-    assert speech_frames(samples, params, slow).total == 1 + len(samples) // (2 * HOP)
+    slow = replace(FBANK, hop_ms=20.0)
+    assert speech_frames(samples, PARAMS, slow).total == 1 + len(samples) // (2 * HOP)
     usual, *others = (
-        speech_frames(samples, params, dataclasses.replace(FBANK, **change)).frames
+        speech_frames(samples, PARAMS, replace(FBANK, **change)).frames
         for change in ({}, {"window_ms": 20.0}, {"preemphasis": 0.0}, {"log_floor": 12.0})
     )
     assert not any(np.allclose(usual, other, atol=1e-2) for other in others)
-    other_bands = dataclasses.replace(FBANK, mels=7, power=1.0)  # bands and power are MFCC's own
-    np.testing.assert_array_equal(speech_frames(samples, params, other_bands).frames, usual)
+    other_bands = replace(FBANK, mels=7, power=1.0)  # bands and power are MFCC's own
+    np.testing.assert_array_equal(speech_frames(samples, PARAMS, other_bands).frames, usual)
 
 
 def test_mean_and_variance_are_those_of_the_utterance():
@@ -134,9 +118,9 @@ def test_mean_and_variance_are_those_of_the_utterance():
 
 
 @pytest.mark.parametrize("normalization", ["mean", "mean_variance"])
-def test_without_its_mean_an_utterance_has_no_level(params, normalization):
+def test_without_its_mean_an_utterance_has_no_level(normalization):
     """A gain moves every log energy by one number, so only the first cepstrum's mean."""
-    params = dataclasses.replace(params, normalization=normalization)
+    params = ivector_params(normalization=normalization)
     quiet = (noise(0.4, 1000)).astype(np.int16)
     found, louder = (speech_frames(samples, params, FBANK).frames for samples in (quiet, quiet * 4))
     np.testing.assert_allclose(found, louder, atol=1e-3)

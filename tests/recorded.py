@@ -1,0 +1,13 @@
+"""Recorded speech with hand labels, which is no part of the repository."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+# manifest.csv, phones.csv and the recordings of eight speakers of TIMIT
+TIMIT_SAMPLE = Path(os.environ.get("FHVAE_TIMIT_SAMPLE", "none"))
+with_timit_sample = pytest.mark.skipif(
+    not TIMIT_SAMPLE.is_dir(),
+    reason="FHVAE_TIMIT_SAMPLE names no folder with manifest.csv and phones.csv of eight speakers",
+)

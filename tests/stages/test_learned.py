@@ -1,0 +1,148 @@
+"""The stages train, latents and controls, whole, on made-up frames of known speakers."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fhvae.errors import ArtifactError
+from fhvae.features.normalize import Normalizer, write_normalizer
+from fhvae.files.packed import read_packed
+from fhvae.latents import read_latents
+from stages.controls import main as controls
+from stages.latents import main as latents
+from stages.train import main as train
+from tests.latent_factory import MELS, write_fake_run
+from tests.stages.stage_runner import inside, run_stage, written
+
+SPEAKERS = {"train": 4, "dev": 2, "test": 2}
+EACH, SEGMENTS_EACH = 3, 5
+SHIFT = 3
+Z1, Z2, CELLS = 2, 4, 6
+EPOCHS, STEPS = 3, 4
+SMALL = {
+    **{"fbank.mels": MELS, "segments.frames": 5, "segments.shift": SHIFT, "latents.shift": SHIFT},
+    **{"model.z1": Z1, "model.z2": Z2, "model.cells": CELLS, "training.batch": 8},
+    **{"training.epoch_steps": STEPS, "training.max_epochs": EPOCHS},
+}
+# 5 segments of 5 frames, each 4 after the last, are 21 frames: 6 segments, each 3 after the last
+GRID = 6
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("frames")
+    write_fake_run(folder, SPEAKERS, EACH, segments=SEGMENTS_EACH)
+    write_normalizer(folder / "fbank/normalizer.json", Normalizer(np.zeros(MELS), np.ones(MELS)))
+    return folder
+
+
+def run_train(inputs, out, **changes):
+    given = inside(inputs, "corpus", "fbank", "domains")
+    changes = {name.replace("__", "."): value for name, value in changes.items()}
+    return run_stage(train, given, out, ("model", "plots"), SMALL | changes)
+
+
+def run_latents(inputs, model, out):
+    return run_stage(
+        latents, {**inside(inputs, "corpus", "fbank"), **model}, out, ["latents"], SMALL
+    )
+
+
+def run_controls(inputs, model, out):
+    return run_stage(controls, {**inside(inputs, "fbank"), **model}, out, ["controls"], SMALL)
+
+
+@pytest.fixture(scope="module")
+def trained(frames, tmp_path_factory):
+    """What the stage train says and leaves, in a folder that no test changes."""
+    out = tmp_path_factory.mktemp("trained") / "out"
+    return run_train(frames, out), out
+
+
+@pytest.fixture
+def model(trained):
+    return inside(trained[1], "model")
+
+
+def test_a_training_ends_in_weights_a_curve_and_the_best_epoch(trained):
+    metrics, out = trained
+    assert (metrics["steps"], metrics["segments"]) == (EPOCHS * STEPS, EPOCHS * STEPS * 8)
+    assert metrics["sequences"] == SPEAKERS["train"] * EACH
+    curve = pd.read_csv(out / "plots/learning_curve.csv").set_index("epoch")
+    assert curve.index.tolist() == [1, 2, 3]
+    assert metrics["best_epoch"] == curve["dev_lower_bound"].idxmax()
+    assert metrics["dev_lower_bound"] == pytest.approx(curve["dev_lower_bound"].max(), abs=1e-5)
+    terms = metrics["dev_log_px"] - metrics["dev_kl_z1"] - metrics["collapse"]["dev_kl_z2"]
+    assert metrics["dev_lower_bound"] < terms  # and the density of mu2
+    assert set(metrics["dev_eer"]) == {"mu2", "mu1"}
+    names = {"weights.safetensors", "model.json", "normalizer.json"}
+    assert set(written(out / "model")) == names
+    assert not list(out.glob("checkpoints/*/last.pt"))
+
+
+def test_a_second_training_writes_the_same_bytes_and_another_seed_others(frames, trained, tmp_path):
+    run_train(frames, tmp_path / "again")
+    run_train(frames, tmp_path / "other", seed=1)
+    weights = "model/weights.safetensors"
+    first, again, other = (written(out) for out in (trained[1], *sorted(tmp_path.iterdir())))
+    for name in (weights, "plots/learning_curve.csv", "train.json"):
+        assert again[name] == first[name]
+        assert other[name] != first[name]
+
+
+def test_a_training_on_all_domains_takes_the_copies_as_sequences(frames, tmp_path):
+    inputs = shutil.copytree(frames, tmp_path / "run")
+    run = {"training__domains": "all", "domains__train": ["noise10"], "training__max_epochs": 1}
+    with pytest.raises(ArtifactError, match=r"noise10/train.npy must exist; rerun the stage"):
+        run_train(inputs, tmp_path / "out", **run)
+    assert set(written(tmp_path / "out")) == {"params.yaml"}
+    (inputs / "domains/noise10").mkdir(parents=True)
+    for kind in ("npy", "csv"):
+        shutil.copy(inputs / f"fbank/train.{kind}", inputs / "domains/noise10")
+    found = run_train(inputs, tmp_path / "out", **run)
+    assert found["sequences"] == 2 * SPEAKERS["train"] * EACH
+
+
+def test_latents_lie_on_the_grid_of_every_utterance_and_repeat(frames, model, tmp_path):
+    metrics = run_latents(frames, model, tmp_path / "out")
+    for split, speakers in SPEAKERS.items():
+        found = read_latents(tmp_path / f"out/latents/{split}.safetensors")
+        assert found.utterance_ids == read_packed(frames / "fbank" / split).utterance_ids
+        assert found.starts.tolist() == speakers * EACH * [SHIFT * place for place in range(GRID)]
+        assert found.z1_mean.shape == (speakers * EACH * GRID, Z1)
+        assert found.mu2.shape == (speakers * EACH, Z2)
+        used = metrics[split].pop("active_z1"), metrics[split].pop("active_z2")
+        assert used == tuple(
+            (one.var(axis=0) > 0.01).sum() for one in (found.z1_mean, found.z2_mean)
+        )
+        assert metrics[split] == {"utterances": speakers * EACH, "segments": speakers * EACH * GRID}
+    run_latents(frames, model, tmp_path / "again")
+    assert written(tmp_path / "out") == written(tmp_path / "again")
+
+
+def test_controls_are_not_the_model(frames, model, tmp_path):
+    run_latents(frames, model, tmp_path / "own")
+    run_controls(frames, model, tmp_path / "out")
+    own = read_latents(tmp_path / "own/latents/test.safetensors")
+    for name in ("mean_removed", "level"):
+        found = read_latents(tmp_path / f"out/controls/{name}/test.safetensors")
+        assert found.utterance_ids == own.utterance_ids
+        assert np.abs(found.z1_mean - own.z1_mean).max() > 1e-3
+
+
+@pytest.mark.parametrize("stage", [run_latents, run_controls])
+@pytest.mark.parametrize(
+    ("spoiled", "message"),
+    [("model/weights.safetensors", "train"), ("fbank/test.npy", "rerun the stage")],
+)
+def test_a_missing_input_is_named_and_nothing_is_left(
+    frames, trained, tmp_path, stage, spoiled, message
+):
+    inputs = shutil.copytree(frames, tmp_path / "run")
+    shutil.copytree(trained[1] / "model", inputs / "model")
+    (inputs / spoiled).unlink()
+    with pytest.raises(ArtifactError, match=rf"{spoiled} must exist.*{message}"):
+        stage(inputs, inside(inputs, "model"), tmp_path / "out")
+    assert set(written(tmp_path / "out")) == {"params.yaml"}
