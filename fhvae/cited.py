@@ -149,7 +149,7 @@ def intervals(found: Mapping[str, Cited], metrics: Mapping[str, Any]) -> dict[st
 def why_no_bounds(key: str, metrics: Mapping[str, Any]) -> str:
     """Say why a value that is there has no interval: in the words of its stage, if it gave any.
 
-    A stage gives a reason for a part of its metrics (`phone.intervals`), a test condition
+    A stage gives a reason for a part of its metrics (`phone.intervals`), a test side
     (`intervals.male`), or all of them (`intervals`).
     """
     stage, *parts = key.split(".")
@@ -162,7 +162,7 @@ def why_no_bounds(key: str, metrics: Mapping[str, Any]) -> str:
 def reason_for(key: str, metrics: Mapping[str, Any]) -> str:
     """Say why a stage does not have a value: in its own words where it gave any.
 
-    A stage names a part of its metrics (`per`) or a condition (`female`).
+    A stage names a part of its metrics (`per`) or a side of the matrix (`female`).
     """
     stage, _, own = key.partition(".")
     reasons: Mapping[str, str] = look_up(metrics, f"{stage}.absent") or {}

@@ -12,8 +12,8 @@ from fhvae.params.recognition import RecognitionParams
 from fhvae.params.run import Evaluated
 from fhvae.params.training import TrainingParams
 from fhvae.recognition.cells import plan_jobs, read_edits, run_jobs, write_edits
-from fhvae.recognition.conditions import FramePaths, gather_materials
 from fhvae.recognition.latent_inputs import Models, make_latent_inputs
+from fhvae.recognition.matrix import FramePaths, gather_materials
 from fhvae.recognition.summary import collect, summarize
 
 

@@ -11,8 +11,8 @@ from fhvae.params.recognition import RecognitionParams
 from fhvae.params.run import Evaluated
 from fhvae.params.segments import SegmentsParams
 from fhvae.recognition.cells import plan_jobs, run_jobs, write_edits
-from fhvae.recognition.conditions import FramePaths, gather_materials
 from fhvae.recognition.inputs import frame_inputs
+from fhvae.recognition.matrix import FramePaths, gather_materials
 from fhvae.recognition.summary import collect, summarize
 
 

@@ -1,7 +1,7 @@
 """Train and test every recognizer of the matrix: edits of utterances, error rates of cells, gaps.
 
 Each recognizer is trained in a process of its own. The edits of every test utterance go to a
-table; a cell sums them over the utterances of a test condition.
+table; a cell sums them over the utterances of a test side.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,9 +22,9 @@ from fhvae.intervals import (
 )
 from fhvae.parallel import map_in_order
 from fhvae.params.recognition import RecognizerParams
-from fhvae.recognition.conditions import Materials, Matrix, TargetCondition, TrainCondition
 from fhvae.recognition.inputs import Input
 from fhvae.recognition.labels import Labels, count_edits
+from fhvae.recognition.matrix import Materials, Matrix, TargetSide, TrainSide
 from fhvae.recognition.train import Attempt, Learned, learn, recognize
 from fhvae.seeds import generator
 
@@ -40,19 +40,19 @@ TEXTS = ("recognizer", "input", "train", "domain", "utterance_id", "speaker", "r
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """One recognizer, input and training condition, with all learning rates and seeds.
+    """One recognizer, input and training side, with all learning rates and seeds.
 
     Attributes:
         recognizer: blstm, or linear for the variant of low capacity.
-        source, condition: what it reads and who teaches.
-        tests: one condition per domain, the largest.
+        source, side: what it reads and who teaches.
+        tests: one side per domain, the largest.
         speakers: by utterance id.
     """
 
     recognizer: str
     source: Input
-    condition: TrainCondition
-    tests: tuple[TargetCondition, ...]
+    side: TrainSide
+    tests: tuple[TargetSide, ...]
     labels: Labels
     params: RecognizerParams
     speakers: Mapping[str, str]
@@ -79,7 +79,7 @@ class TrainingResult:
 def plan_jobs(
     inputs: Sequence[Input], materials: Materials, params: RecognizerParams, seed: int
 ) -> list[TrainingJob]:
-    """List the jobs: every input in every condition, toplines only for `topline_inputs`."""
+    """List the jobs: every input in every side, toplines only for `topline_inputs`."""
     matrix = materials.matrix
     tests = tuple(one for one in matrix.test if one.name == one.domain)
     return [
@@ -99,7 +99,7 @@ def run_job(job: TrainingJob) -> TrainingResult:
 
     def train(rate: float, repeat: int) -> Learned:
         attempt = Attempt(layers, rate, repeat)
-        return learn(job.source, job.condition, job.labels, job.params, attempt, job.seed)
+        return learn(job.source, job.side, job.labels, job.params, attempt, job.seed)
 
     first = {rate: train(rate, 0) for rate in job.params.learning_rates}
     rate = min(first, key=lambda one: first[one].dev_per)
@@ -117,16 +117,14 @@ def run_job(job: TrainingJob) -> TrainingResult:
     )
 
 
-def target_table(
-    job: TrainingJob, learned: Learned, repeat: int, test: TargetCondition
-) -> pd.DataFrame:
+def target_table(job: TrainingJob, learned: Learned, repeat: int, test: TargetSide) -> pd.DataFrame:
     """Recognize one test domain and lay its edits out, one row per utterance."""
     reader = job.source.open(test.domain, "test")
     found = recognize(learned.network, reader, learned.normalizer, test.utterance_ids, job.labels)
     names = sorted(found)
     references = [job.labels.references[name] for name in names]
     edits = count_edits(references, [found[name] for name in names])
-    key = (job.recognizer, job.source.name, job.condition.name, test.domain, repeat)
+    key = (job.recognizer, job.source.name, job.side.name, test.domain, repeat)
     rows = [
         (*key, name, job.speakers[name], len(reference), one.substitutions, one.deletions,
          one.insertions, " ".join(reference), " ".join(found[name]), one.operations)
@@ -141,7 +139,7 @@ class Experiment:
 
     Attributes:
         table: rows of all jobs, columns `COLUMNS`.
-        training: `<input>.<train condition>`, under the name of the recognizer.
+        training: `<input>.<train side>`, under the name of the recognizer.
     """
 
     table: pd.DataFrame
@@ -156,7 +154,7 @@ def run_jobs(jobs: Sequence[TrainingJob]) -> Experiment:
     for job, result in zip(jobs, results, strict=True):
         tables.append(result.table)
         of_input = training.setdefault(job.recognizer, {}).setdefault(job.source.name, {})
-        of_input[job.condition.name] = {
+        of_input[job.side.name] = {
             "learning_rate": result.learning_rate,
             "dev_per": result.dev_per,
             "steps": result.steps,
@@ -180,7 +178,7 @@ class Cell:
     """Edits of one cell, summed over recognizer seeds.
 
     Attributes:
-        speakers: of the test condition, sorted.
+        speakers: of the test side, sorted.
         errors, phones: `[speaker]`, all edits and all spoken phones.
         edits: by kind (`COUNTED`), over all speakers.
         repeat_rates: `[recognizer seed]`, error rate of each alone.
@@ -220,7 +218,7 @@ def read_edits(folder: Path) -> pd.DataFrame:
 
 
 def fill_cells(table: pd.DataFrame, matrix: Matrix) -> dict[CellKey, Cell]:
-    """Sum the edits of every cell, in the order of the table and of the test conditions."""
+    """Sum the edits of every cell, in the order of the table and of the test sides."""
     cells = {}
     for (recognizer, source, train), rows in table.groupby(
         ["recognizer", "input", "train"], sort=False
@@ -231,7 +229,7 @@ def fill_cells(table: pd.DataFrame, matrix: Matrix) -> dict[CellKey, Cell]:
     return cells
 
 
-def _fill_cell(rows: pd.DataFrame, target: TargetCondition, key: CellKey) -> Cell:
+def _fill_cell(rows: pd.DataFrame, target: TargetSide, key: CellKey) -> Cell:
     chosen = rows[
         (rows["domain"] == target.domain) & rows["utterance_id"].isin(target.utterance_ids)
     ]
@@ -254,10 +252,10 @@ def _fill_cell(rows: pd.DataFrame, target: TargetCondition, key: CellKey) -> Cel
 
 
 def draw_test_speakers(matrix: Matrix, draws: int, seed: int) -> dict[str, np.ndarray]:
-    """Draw the speakers of each test condition once for all cells: differences are then paired.
+    """Draw the speakers of each test side once for all cells: differences are then paired.
 
     Returns:
-        by test condition, `[draw, speaker]`.
+        by test side, `[draw, speaker]`.
     """
     counts = {}
     for target in matrix.test:
@@ -285,7 +283,7 @@ class Gap:
 
 
 def recovered_gap(fbank: Cell, own: Cell, topline: Cell, counts: np.ndarray) -> Gap:
-    """Compare three cells of one test condition, under the same draws of speakers.
+    """Compare three cells of one test side, under the same draws of speakers.
 
     Args:
         fbank: FBANK, mismatched.

@@ -16,8 +16,8 @@ from fhvae.baselines.pca import Pca, apply_pca
 from fhvae.errors import ArtifactError
 from fhvae.features.normalize import Normalizer
 from fhvae.files.packed import Packed, read_packed
-from fhvae.recognition.conditions import CLEAN, FramePaths
 from fhvae.recognition.labels import row_count
+from fhvae.recognition.matrix import CLEAN, FramePaths
 
 MakeRows = Callable[[np.ndarray], np.ndarray]  # [frame, ...] of one utterance -> [row, dimension]
 

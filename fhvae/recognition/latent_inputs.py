@@ -15,7 +15,6 @@ from fhvae.model.weights import TrainedModel, read_model
 from fhvae.parallel import map_in_order
 from fhvae.params.recognition import RecognizerParams
 from fhvae.progress import progress_bar
-from fhvae.recognition.conditions import CLEAN, FramePaths, Matrix
 from fhvae.recognition.inputs import (
     Input,
     MakeRows,
@@ -23,6 +22,7 @@ from fhvae.recognition.inputs import (
     extend,
     first_dimensions,
 )
+from fhvae.recognition.matrix import CLEAN, FramePaths, Matrix
 
 CHUNK_UTTERANCES = 32  # per call of a worker, which reads the model anew
 
@@ -138,7 +138,7 @@ def make_latent_inputs(
         models: folders of the trained model and of its untrained twin.
         frames: normalized frames.
         scratch: folder for the rows; the inputs read them there.
-        matrix: conditions; without any, nothing is inferred.
+        matrix: sides; without any, nothing is inferred.
         params: which inputs, and the shift.
     """
     inputs = []

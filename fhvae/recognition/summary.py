@@ -20,7 +20,7 @@ from fhvae.recognition.cells import (
     fill_cells,
     recovered_gap,
 )
-from fhvae.recognition.conditions import Direction, Materials, Matrix, directions
+from fhvae.recognition.matrix import Direction, Materials, Matrix, directions
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def suffix(recognizer: str) -> str:
 
 
 def rate_metrics(cells: Mapping[CellKey, Cell], counts: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Lay out error rates as `per.<input>.<train condition>.<test condition>`."""
+    """Lay out error rates as `per.<input>.<train side>.<test side>`."""
     metrics: dict[str, Any] = {}
     for key, cell in cells.items():
         of_input = metrics.setdefault(f"per{suffix(key.recognizer)}", {}).setdefault(key.source, {})
@@ -60,13 +60,13 @@ def gap_metrics(
     matrix: Matrix,
     counts: Mapping[str, np.ndarray],
 ) -> dict[str, Any]:
-    """Lay out what each input recovers as `gap.<input>.<train condition>.<test condition>`.
+    """Lay out what each input recovers as `gap.<input>.<train side>.<test side>`.
 
     Args:
         cells: of the inputs in question.
         baselines: among them those of FBANK.
-        matrix: conditions.
-        counts: draws of speakers by test condition.
+        matrix: sides.
+        counts: draws of speakers by test side.
 
     Returns:
         Metrics, with `absent` naming each gap without a value and why.
@@ -149,7 +149,7 @@ def collect(
     Args:
         experiment: of this stage.
         baselines: edits with those of FBANK, columns `COLUMNS`.
-        materials: labels and conditions.
+        materials: labels and sides.
         params: number of draws.
         seed: of the run.
     """
@@ -165,7 +165,7 @@ def collect(
 def summarize(results: Results, materials: Materials) -> dict[str, Any]:
     """Lay out all metrics of a stage; `absent` names what the corpus does not allow, and why.
 
-    `absent` has `intervals.<test condition>` where its speakers are too few.
+    `absent` has `intervals.<test side>` where its speakers are too few.
     """
     training = {
         f"training{suffix(name)}": found for name, found in results.experiment.training.items()
@@ -181,7 +181,7 @@ def summarize(results: Results, materials: Materials) -> dict[str, Any]:
 
 
 def few_speakers(counts: Mapping[str, np.ndarray]) -> dict[str, str]:
-    """Name the test conditions whose speakers allow no interval, say why, and warn."""
+    """Name the test sides whose speakers allow no interval, say why, and warn."""
     reasons = {name: why_no_interval(drawn.shape[1]) for name, drawn in counts.items()}
     found = {f"{INTERVALS}.{name}": reason for name, reason in reasons.items() if reason}
     for name, reason in found.items():

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from fhvae.device import choose_device
 from fhvae.features.normalize import Normalizer
 from fhvae.params.recognition import RecognizerParams
-from fhvae.recognition.conditions import TrainCondition
 from fhvae.recognition.inputs import Input, RowReader, measure_normalizer
 from fhvae.recognition.labels import Labels, count_edits, error_rate
+from fhvae.recognition.matrix import TrainSide
 from fhvae.recognition.network import BLANK, Recognizer
 from fhvae.seeds import generator, stream_seed
 
@@ -144,7 +144,7 @@ def ctc_loss(scores: Tensor, lengths: Tensor, taught: Sequence[Sequence[int]]) -
 
 def learn(
     source: Input,
-    condition: TrainCondition,
+    side: TrainSide,
     labels: Labels,
     params: RecognizerParams,
     attempt: Attempt,
@@ -154,17 +154,17 @@ def learn(
 
     Args:
         source: the input.
-        condition: who teaches; dev utterances of the same kind choose.
+        side: who teaches; dev utterances of the same kind choose.
         labels: of all utterances.
         params: size and budget.
         attempt: what differs from run to run.
         seed: of the run; initial weights and order of batches are the same for every input.
     """
-    reader, dev = (source.open(condition.domain, split) for split in ("train", "dev"))
+    reader, dev = (source.open(side.domain, split) for split in ("train", "dev"))
     lessons = Lessons(
         reader=reader,
-        normalizer=measure_normalizer(reader, condition.train_ids),
-        taught={name: labels.taught[name] for name in condition.train_ids},
+        normalizer=measure_normalizer(reader, side.train_ids),
+        taught={name: labels.taught[name] for name in side.train_ids},
     )
     weights_seed = stream_seed(seed, "recognition", "weights", attempt.repeat)
     network = new_recognizer(
@@ -174,11 +174,11 @@ def learn(
         params.cells,
         weights_seed,
     ).to(choose_device())
-    random = generator(seed, "recognition", "batches", condition.name, attempt.repeat)
+    random = generator(seed, "recognition", "batches", side.name, attempt.repeat)
     looks, best = look_steps(params.steps, params.looks), None
     for step in take_steps(network, lessons, params, attempt.learning_rate, random):
         if step in looks:
-            found = recognize(network, dev, lessons.normalizer, condition.dev_ids, labels)
+            found = recognize(network, dev, lessons.normalizer, side.dev_ids, labels)
             dev_per = per_of(found, labels)
             if best is None or dev_per < best.dev_per:
                 best = Learned(deepcopy(network), lessons.normalizer, dev_per, step)

@@ -91,9 +91,9 @@ def test_all_cells_are_there_and_their_parts_add_up(once):
     baselines, own, _ = once
     assert set(baselines["per"]) == {"fbank", "stacked", "pca"}
     assert set(own["per"]) == {"z1", "untrained"}
-    conditions = ["clean", "female", "few50", "male"]
-    assert sorted(own["per"]["z1"]) == sorted(baselines["per"]["pca"]) == conditions
-    assert sorted(baselines["per"]["fbank"]) == [*conditions, "noise10"]
+    sides = ["clean", "female", "few50", "male"]
+    assert sorted(own["per"]["z1"]) == sorted(baselines["per"]["pca"]) == sides
+    assert sorted(baselines["per"]["fbank"]) == [*sides, "noise10"]
     tests = ["clean", "female", "male", "noise10", "room"]
     for one in (*baselines["per"].values(), *own["per"].values()):
         for cells in one.values():
@@ -104,7 +104,7 @@ def test_all_cells_are_there_and_their_parts_add_up(once):
             for cell in cells.values():
                 parts = cell["substitutions"] + cell["deletions"] + cell["insertions"]
                 assert parts == pytest.approx(cell["per"], abs=2e-6)
-    assert sorted(own["gap"]["z1"]) == conditions
+    assert sorted(own["gap"]["z1"]) == sides
     assert own["training"]["z1"]["male"]["learning_rate"] in SMALL["learning_rates"]
     assert own["corpus"]["test_speakers"]["female"] == 4
     assert "there are 4" in own["absent"]["intervals.female"]

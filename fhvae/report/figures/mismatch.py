@@ -21,11 +21,11 @@ INPUTS = {
     "z1mu2": ("z1 and mu2", BLUE),
 }
 CLEAN, FEW = "clean", "few"
-WIDTH = 0.7  # share of a condition's place that its points take
+WIDTH = 0.7  # share of a side's place that its points take
 
 
 def draw_mismatch(path: Path, baselines: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
-    """Draw one place per pair of conditions, one point, with its interval if any, per input.
+    """Draw one place per pair of sides, one point, with its interval if any, per input.
 
     Args:
         path: PNG file.
@@ -43,7 +43,7 @@ def draw_mismatch(path: Path, baselines: Mapping[str, Any], metrics: Mapping[str
 
 
 def shown_pairs(rates: Rates) -> list[tuple[str, str]]:
-    """Choose (train, test) conditions: matched first, then sexes, then clean in every domain.
+    """Choose (train, test) sides: matched first, then sexes, then clean in every domain.
 
     Domains go from little noise to much, whatever their order in the metrics.
     """

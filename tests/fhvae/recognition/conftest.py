@@ -9,9 +9,9 @@ import pytest
 
 from fhvae.files.packed import PackedWriter
 from fhvae.params.recognition import RecognizerParams
-from fhvae.recognition.conditions import FramePaths, TrainCondition
 from fhvae.recognition.inputs import Input, stacked_rows
 from fhvae.recognition.labels import Labels, make_labels
+from fhvae.recognition.matrix import FramePaths, TrainSide
 
 PHONES = ("aa", "iy", "k", "s", "sil")
 ROWS_PER_PHONE = 2
@@ -43,7 +43,7 @@ class Lesson:
     """Something to learn, with what is true about it."""
 
     source: Input
-    condition: TrainCondition
+    side: TrainSide
     labels: Labels
 
 
@@ -79,7 +79,7 @@ def write_lesson(folder: Path, codes: str) -> Lesson:
     paths = FramePaths(folder, folder / "none", folder / "none")
     return Lesson(
         source=Input("fbank", paths, partial(stacked_rows, window=1, shift=1)),
-        condition=TrainCondition("clean", "clean", tuple(ids["train"]), tuple(ids["dev"])),
+        side=TrainSide("clean", "clean", tuple(ids["train"]), tuple(ids["dev"])),
         labels=make_labels(transcripts, ids["train"]),
     )
 

@@ -22,8 +22,8 @@ from fhvae.recognition.cells import (
     run_jobs,
     write_edits,
 )
-from fhvae.recognition.conditions import Materials, Matrix, TargetCondition, TrainCondition
 from fhvae.recognition.inputs import RowReader
+from fhvae.recognition.matrix import Materials, Matrix, TargetSide, TrainSide
 from fhvae.recognition.train import Learned
 
 pytestmark = pytest.mark.usefixtures("few_speakers_suffice")
@@ -31,9 +31,9 @@ pytestmark = pytest.mark.usefixtures("few_speakers_suffice")
 MATRIX = Matrix(
     train=(),
     test=(
-        TargetCondition("clean", "clean", ("a1", "a2", "b1"), 2),
-        TargetCondition("male", "clean", ("b1",), 1),
-        TargetCondition("room", "room", ("a1", "a2", "b1"), 2),
+        TargetSide("clean", "clean", ("a1", "a2", "b1"), 2),
+        TargetSide("male", "clean", ("b1",), 1),
+        TargetSide("room", "room", ("a1", "a2", "b1"), 2),
     ),
     absent={},
 )
@@ -59,7 +59,7 @@ ROWS = [
 ]
 
 
-def test_edits_are_summed_by_speaker_in_each_test_condition():
+def test_edits_are_summed_by_speaker_in_each_test_side():
     cells = fill_cells(table(ROWS), MATRIX)
     clean = cells[CellKey("blstm", "fbank", "clean", "clean")]
     assert clean.speakers == ("anna", "bob")
@@ -102,7 +102,7 @@ def test_missing_edits_name_the_stage_to_run(tmp_path):
         read_edits(tmp_path)
 
 
-def test_draws_are_of_the_speakers_of_each_condition_and_repeat():
+def test_draws_are_of_the_speakers_of_each_side_and_repeat():
     counts = draw_test_speakers(MATRIX, draws=9, seed=0)
     assert {name: drawn.shape for name, drawn in counts.items()} == {
         "clean": (9, 2),
@@ -189,17 +189,17 @@ def test_cells_of_other_speakers_are_the_callers_slip():
 
 
 def materials(lesson, *train, test=()):
-    matrix = Matrix((lesson.condition, *train), test, {})
-    speakers = dict.fromkeys(lesson.condition.dev_ids, "anna")
+    matrix = Matrix((lesson.side, *train), test, {})
+    speakers = dict.fromkeys(lesson.side.dev_ids, "anna")
     return Materials(lesson.labels, matrix, speakers, {}, 0, 0, 0)
 
 
 def test_toplines_are_trained_on_their_inputs_only(phone_codes, budget):
-    topline = TrainCondition("room", "room", ("t00",), ("d00",), topline=True)
+    topline = TrainSide("room", "room", ("t00",), ("d00",), topline=True)
     params = replace(budget, recognizers=("blstm", "linear"), topline_inputs=("fbank",))
     inputs = [phone_codes.source, replace(phone_codes.source, name="z1")]
     jobs = plan_jobs(inputs, materials(phone_codes, topline), params, seed=0)
-    assert [(one.recognizer, one.source.name, one.condition.name) for one in jobs] == [
+    assert [(one.recognizer, one.source.name, one.side.name) for one in jobs] == [
         ("blstm", "fbank", "clean"), ("blstm", "fbank", "room"), ("blstm", "z1", "clean"),
         ("linear", "fbank", "clean"), ("linear", "fbank", "room"), ("linear", "z1", "clean"),
     ]  # fmt: skip
@@ -207,8 +207,8 @@ def test_toplines_are_trained_on_their_inputs_only(phone_codes, budget):
 
 def test_one_recognizer_is_tested_once_per_domain(phone_codes, budget):
     tests = (
-        TargetCondition("clean", "clean", ("d00", "d01"), 2),
-        TargetCondition("male", "clean", ("d01",), 1),  # its utterances are among those of clean
+        TargetSide("clean", "clean", ("d00", "d01"), 2),
+        TargetSide("male", "clean", ("d01",), 1),  # its utterances are among those of clean
     )
     (job,) = plan_jobs([phone_codes.source], materials(phone_codes, test=tests), budget, seed=0)
     assert [one.name for one in job.tests] == ["clean"]
@@ -219,9 +219,9 @@ def test_the_learning_rate_is_the_best_on_dev_and_the_seeds_are_averaged(
     phone_codes, budget, monkeypatch, recognizer, layers
 ):
     errors = {(0.01, 0): 0.5, (0.03, 0): 0.2, (0.1, 0): 0.3, (0.03, 1): 0.6}
-    labels, names = phone_codes.labels, phone_codes.condition.dev_ids[:2]
+    labels, names = phone_codes.labels, phone_codes.side.dev_ids[:2]
 
-    def learn(source, condition, labels, params, attempt, seed):
+    def learn(source, side, labels, params, attempt, seed):
         assert attempt.layers == layers
         error = errors[attempt.learning_rate, attempt.repeat]
         return Learned(attempt, None, error, step=10 * (1 + attempt.repeat))
@@ -240,7 +240,7 @@ def test_the_learning_rate_is_the_best_on_dev_and_the_seeds_are_averaged(
         learning_rates=(0.01, 0.03, 0.1),
         repeats=2,
     )
-    target = TargetCondition("clean", "clean", names, 1)
+    target = TargetSide("clean", "clean", names, 1)
     jobs = plan_jobs([phone_codes.source], materials(phone_codes, test=(target,)), params, seed=0)
     found = run_job(jobs[0])
     assert (found.learning_rate, found.dev_per, found.steps) == (0.03, pytest.approx(0.4), 15)

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from fhvae.baselines.pca import Pca
 from fhvae.errors import ArtifactError
 from fhvae.files.packed import PackedWriter
-from fhvae.recognition.conditions import FramePaths
 from fhvae.recognition.inputs import (
     Input,
     all_dimensions,
@@ -21,6 +20,7 @@ from fhvae.recognition.inputs import (
     windows,
 )
 from fhvae.recognition.labels import row_count
+from fhvae.recognition.matrix import FramePaths
 
 
 def numbered(frames: int, mels: int = 3) -> np.ndarray:
@@ -89,7 +89,7 @@ def paths(tmp_path):
     return found
 
 
-def test_each_condition_has_its_file(paths):
+def test_each_side_has_its_file(paths):
     assert paths.stem("clean", "test") == paths.clean / "test"
     assert paths.stem("room", "test") == paths.test_domains / "room" / "test"
     assert paths.stem("room", "dev") == paths.train_domains / "room" / "dev"

@@ -11,7 +11,6 @@ from fhvae.model.objective import posteriors
 from fhvae.model.weights import read_model, write_model
 from fhvae.params.segments import SegmentsParams
 from fhvae.recognition import latent_inputs
-from fhvae.recognition.conditions import Domains, FramePaths, make_matrix
 from fhvae.recognition.latent_inputs import (
     Models,
     infer_file,
@@ -19,6 +18,7 @@ from fhvae.recognition.latent_inputs import (
     make_latent_inputs,
     needed_files,
 )
+from fhvae.recognition.matrix import Domains, FramePaths, make_matrix
 from tests.latent_factory import make_utterances
 from tests.params_factory import fbank_params, model_params
 

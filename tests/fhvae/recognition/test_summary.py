@@ -6,21 +6,21 @@ import pytest
 
 from fhvae.params.recognition import RecognitionParams
 from fhvae.recognition.cells import COLUMNS, Experiment
-from fhvae.recognition.conditions import Materials, Matrix, TargetCondition, TrainCondition
 from fhvae.recognition.labels import make_labels
+from fhvae.recognition.matrix import Materials, Matrix, TargetSide, TrainSide
 from fhvae.recognition.summary import NO_COST, collect, summarize
 
 NAMES = tuple(f"u{number}" for number in range(8))  # eight speakers, one utterance each
 PHONES = 100
 MATRIX = Matrix(
     train=(
-        TrainCondition("clean", "clean", ("t0", "t1"), ("d0",)),
-        TrainCondition("room", "room", ("t0", "t1"), ("d0",), topline=True),
+        TrainSide("clean", "clean", ("t0", "t1"), ("d0",)),
+        TrainSide("room", "room", ("t0", "t1"), ("d0",), topline=True),
     ),
     test=(
-        TargetCondition("clean", "clean", NAMES, 8),
-        TargetCondition("room", "room", NAMES, 8),
-        TargetCondition("female", "clean", NAMES[:3], 3),
+        TargetSide("clean", "clean", NAMES, 8),
+        TargetSide("room", "room", NAMES, 8),
+        TargetSide("female", "clean", NAMES[:3], 3),
     ),
     absent={"male": "nobody"},
 )
@@ -76,7 +76,7 @@ def metrics_of(params, own, baselines=FBANK, training=None):
     return summarize(results, MATERIALS)
 
 
-def test_error_rates_stand_under_input_training_and_test_condition(params):
+def test_error_rates_stand_under_input_training_and_test_side(params):
     found = metrics_of(params, rows("blstm", "z1", "clean", {"clean": 20, "room": 45}))
     assert found["per"] == {
         "z1": {
@@ -94,7 +94,7 @@ def rate(value):
     return {"per": pytest.approx(value), **parts}
 
 
-def test_the_gap_is_measured_against_fbank_in_both_conditions(params):
+def test_the_gap_is_measured_against_fbank_in_both_sides(params):
     """FBANK 50 % in the room, 30 % trained there; z1 45 %: a quarter of 20 points."""
     found = metrics_of(params, rows("blstm", "z1", "clean", {"clean": 20, "room": 45}))
     gap = found["gap"]["z1"]["clean"]
@@ -148,7 +148,7 @@ def test_several_seeds_have_a_spread(params):
     assert clean["per_std"] == pytest.approx(np.std([0.1, 0.2, 0.6], ddof=1))
 
 
-def test_what_is_absent_is_named_and_conditions_of_few_speakers_are_warned_of(params, caplog):
+def test_what_is_absent_is_named_and_sides_of_few_speakers_are_warned_of(params, caplog):
     found = metrics_of(params, rows("blstm", "z1", "clean", {"clean": 20, "room": 45}))
     assert found["absent"]["male"] == "nobody"
     assert "there are 3" in found["absent"]["intervals.female"]

@@ -28,7 +28,7 @@ ONE_LAYER = Attempt(layers=1, learning_rate=0.03, repeat=0)
 
 
 def learned_from(lesson, params, attempt=ONE_LAYER, seed=0):
-    return learn(lesson.source, lesson.condition, lesson.labels, params, attempt, seed)
+    return learn(lesson.source, lesson.side, lesson.labels, params, attempt, seed)
 
 
 def test_codes_that_are_phones_are_recognized(phone_codes, budget):
@@ -47,7 +47,7 @@ def test_codes_that_know_nothing_are_not(noise_codes, budget):
 def test_the_kept_state_is_the_one_whose_error_is_reported(phone_codes, budget):
     found = learned_from(phone_codes, replace(budget, steps=30, looks=3))
     dev = phone_codes.source.open("clean", "dev")
-    names, labels = phone_codes.condition.dev_ids, phone_codes.labels
+    names, labels = phone_codes.side.dev_ids, phone_codes.labels
     again = recognize(found.network, dev, found.normalizer, names, labels)
     assert found.dev_per == per_of(again, labels)
     assert found.step in {10, 20, 30}

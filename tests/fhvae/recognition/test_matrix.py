@@ -7,7 +7,7 @@ import pytest
 
 from fhvae.corpus.store import read_corpus
 from fhvae.files.packed import PackedWriter, read_packed
-from fhvae.recognition.conditions import (
+from fhvae.recognition.matrix import (
     Direction,
     Domains,
     FramePaths,
@@ -81,7 +81,7 @@ def test_training_utterances_are_of_the_gender_in_the_name():
     assert {genders[name] for name in male.train_ids} == {"M"}
 
 
-def test_without_genders_their_conditions_are_absent_and_named():
+def test_without_genders_their_sides_are_absent_and_named():
     matrix = make_matrix(labeled(gender=False), DOMAINS, [0.2], seed=0)
     assert [one.name for one in matrix.train] == ["clean", "few20", "noise10"]
     assert set(matrix.absent) == {"male", "female"}

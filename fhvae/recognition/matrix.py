@@ -17,7 +17,7 @@ from fhvae.seeds import generator
 
 CLEAN = "clean"  # the corpus as it is; every other domain is a copy of it
 GENDERS = {"male": "M", "female": "F"}
-MIN_SPEAKERS = 2  # of a share of the speakers, and of a test condition: one has no interval
+MIN_SPEAKERS = 2  # of a share of the speakers, and of a test side: one has no interval
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class FramePaths:
 
 
 @dataclass(frozen=True)
-class TrainCondition:
+class TrainSide:
     """What one recognizer learns from.
 
     Attributes:
@@ -72,7 +72,7 @@ class TrainCondition:
 
 
 @dataclass(frozen=True)
-class TargetCondition:
+class TargetSide:
     """Test utterances on which an error rate is counted."""
 
     name: str
@@ -83,15 +83,15 @@ class TargetCondition:
 
 @dataclass(frozen=True)
 class Matrix:
-    """All training and test conditions that a corpus allows.
+    """All training and test sides that a corpus allows.
 
     Attributes:
-        train, test: conditions in the order of the metrics.
-        absent: by condition that the corpus does not allow, why.
+        train, test: sides in the order of the metrics.
+        absent: by side that the corpus does not allow, why.
     """
 
-    train: tuple[TrainCondition, ...]
-    test: tuple[TargetCondition, ...]
+    train: tuple[TrainSide, ...]
+    test: tuple[TargetSide, ...]
     absent: Mapping[str, str]
 
 
@@ -104,7 +104,7 @@ class Domains:
 
 
 def few_name(share: float) -> str:
-    """Name the condition that learns from a share of the speakers: 0.1 -> few10."""
+    """Name the side that learns from a share of the speakers: 0.1 -> few10."""
     return f"few{100 * share:g}"
 
 
@@ -122,7 +122,7 @@ def make_matrix(
     shares: Sequence[float],
     seed: int,
 ) -> Matrix:
-    """Lay out the conditions of the mismatch matrix.
+    """Lay out the sides of the mismatch matrix.
 
     Args:
         labeled: by split (train, dev, test), utterances with frames and a transcript.
@@ -131,7 +131,7 @@ def make_matrix(
         seed: of the run.
     """
     ids = {split: _ids(items) for split, items in labeled.items()}
-    train = [TrainCondition(CLEAN, CLEAN, ids["train"], ids["dev"])]
+    train = [TrainSide(CLEAN, CLEAN, ids["train"], ids["dev"])]
     test = [_target(CLEAN, CLEAN, labeled["test"])]
     absent = {}
     for name, gender in GENDERS.items():
@@ -143,19 +143,19 @@ def make_matrix(
             absent[name] = reason
             continue
         found = {split: _ids(items) for split, items in own.items()}
-        train.append(TrainCondition(name, CLEAN, found["train"], found["dev"]))
+        train.append(TrainSide(name, CLEAN, found["train"], found["dev"]))
         test.append(_target(name, CLEAN, own["test"]))
     for share in shares:
         chosen = set(choose_speakers((u.speaker for u in labeled["train"]), share, seed))
         few = _ids([u for u in labeled["train"] if u.speaker in chosen])
-        train.append(TrainCondition(few_name(share), CLEAN, few, ids["dev"]))
-    train += [TrainCondition(name, name, ids["train"], ids["dev"], True) for name in domains.train]
+        train.append(TrainSide(few_name(share), CLEAN, few, ids["dev"]))
+    train += [TrainSide(name, name, ids["train"], ids["dev"], True) for name in domains.train]
     test += [_target(name, name, labeled["test"]) for name in domains.test]
     return Matrix(tuple(train), tuple(test), absent)
 
 
 def _why_not(own: Mapping[str, Sequence[Utterance]], gender: str) -> str | None:
-    """Say why a gender makes no condition; None where it does."""
+    """Say why a gender makes no side; None where it does."""
     for split, items in own.items():
         wanted = MIN_SPEAKERS if split == "test" else 1
         found = len({item.speaker for item in items})
@@ -167,9 +167,9 @@ def _why_not(own: Mapping[str, Sequence[Utterance]], gender: str) -> str | None:
     return None
 
 
-def _target(name: str, domain: str, utterances: Sequence[Utterance]) -> TargetCondition:
+def _target(name: str, domain: str, utterances: Sequence[Utterance]) -> TargetSide:
     speakers = len({item.speaker for item in utterances})
-    return TargetCondition(name, domain, _ids(utterances), speakers)
+    return TargetSide(name, domain, _ids(utterances), speakers)
 
 
 def _ids(utterances: Iterable[Utterance]) -> tuple[str, ...]:
@@ -199,17 +199,17 @@ def directions(matrix: Matrix) -> list[Direction]:
 
 
 def trained_on_few(matrix: Matrix) -> list[str]:
-    """Name the conditions that learn from a share of the speakers."""
+    """Name the sides that learn from a share of the speakers."""
     return [one.name for one in matrix.train if one.name.startswith("few")]
 
 
 @dataclass(frozen=True)
 class Materials:
-    """Labels and conditions of a corpus.
+    """Labels and sides of a corpus.
 
     Attributes:
         labels: of all utterances with a transcript.
-        matrix: training and test conditions.
+        matrix: training and test sides.
         speakers: by utterance id.
         left_out: by split, utterances with frames but `without_transcript`, or with an
             `empty_reference` after folding.
@@ -230,7 +230,7 @@ class Materials:
 def gather_materials(
     corpus: Corpus, frames: FramePaths, params: RecognizerParams, seed: int
 ) -> Materials:
-    """Lay out labels and conditions; no condition, and the reason, where a split has no labels."""
+    """Lay out labels and sides; no side, and the reason, where a split has no labels."""
     present = {split: _with_frames(corpus, frames, split) for split in SPLITS}
     labels = make_labels(corpus.transcripts, [item.utterance_id for item in present["train"]])
     usable = {
