@@ -91,6 +91,7 @@ class Speechocean762Params:
     """Whose recordings of speechocean762 are taken."""
 
     adults_only: bool
+    split: Literal["published", "adults108"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,12 +7,16 @@ speechocean762/WAVE/SPEAKER0001/000010011.WAV
 speechocean762/{train,test}/wav.scp utt2spk text spk2gender spk2age     id, blank or tab, value
 speechocean762/resource/text-phone     000010011.0 W_B IY0_E     phones of word 0
 
-The published train and test are kept; dev is drawn from the speakers of train. Phones are those
-of a dictionary, without times.
+The published train and test are kept, and dev is drawn from the speakers of train; or the speakers
+and the split are those of `speechocean762_speakers.csv` (`adults108`: the runs of docs/results.md).
+Phones are those of a dictionary, without times.
 """
 
+import csv
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 
 from fhvae.corpus.listing import Listing, Source, check_inside
@@ -53,13 +57,16 @@ def list_utterances(top: Path, params: CorpusParams, seed: int) -> Listing:
 
     Args:
         top: the folder that holds WAVE, train, test and resource.
-        params: section `corpus`; `dev_fraction` is that of the train speakers.
+        params: section `corpus`; `dev_fraction` is that of the published train speakers.
         seed: of the run; draws the speakers of dev.
     """
     adults_only, folder = params.speechocean762.adults_only, home(params)
     utterances = [item for half in HALVES for item in _read_half(top, half, adults_only, folder)]
-    random = generator(seed, "splits")
-    utterances = move_speakers(utterances, "train", "dev", params.dev_fraction, random)
+    if params.speechocean762.split == "adults108":
+        utterances = _chosen(utterances, listed_speakers(), top)
+    else:
+        random = generator(seed, "splits")
+        utterances = move_speakers(utterances, "train", "dev", params.dev_fraction, random)
     check_splits(utterances, str(top))
     return Listing(
         where=str(top),
@@ -67,6 +74,29 @@ def list_utterances(top: Path, params: CorpusParams, seed: int) -> Listing:
         sources={item.utterance_id: Source(top / item.path) for item in utterances},
         transcripts=read_text_phone(top / "resource/text-phone", utterances),
     )
+
+
+def listed_speakers() -> dict[str, str]:
+    """Read the 108 adults: speaker -> split."""
+    text = files(__package__).joinpath("speechocean762_speakers.csv").read_text(encoding="utf-8")
+    return {row["speaker"]: row["split"] for row in csv.DictReader(text.splitlines())}
+
+
+def _chosen(
+    utterances: Sequence[Utterance], splits: Mapping[str, str], top: Path
+) -> list[Utterance]:
+    """Keep the utterances of listed speakers, in the splits listed.
+
+    Raises:
+        CorpusError: one of them has none.
+    """
+    if missing := sorted(set(splits) - {item.speaker for item in utterances}):
+        raise CorpusError(
+            f"{top} must hold every speaker of adults108, {missing[0]} is missing; "
+            "take corpus.speechocean762.split=published"
+        )
+    chosen = [item for item in utterances if item.speaker in splits]
+    return [replace(item, split=splits[item.speaker]) for item in chosen]
 
 
 def _read_half(top: Path, half: str, adults_only: bool, folder: Path) -> Iterator[Utterance]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+from collections import Counter
 
 import pytest
 
@@ -41,12 +42,12 @@ def unpacked(voices, tmp_path):
     return write_speechocean762(tmp_path / "disk/speechocean762", halves)
 
 
-def read(top, seed=0, adults_only=True, **changes):
+def read(top, seed=0, adults_only=True, split="published", **changes):
     params = dataclasses.replace(
         load_params().corpus,
         name="speechocean762",
         path=str(top),
-        speechocean762=Speechocean762Params(adults_only=adults_only),
+        speechocean762=Speechocean762Params(adults_only=adults_only, split=split),
         **changes,
     )
     return speechocean762.read_speechocean762(params, seed)
@@ -74,6 +75,19 @@ def test_the_archive_is_downloaded_and_read(unpacked, server, monkeypatch, tmp_p
     samples = dict(corpus.samples(found.split).items())["003600001"]
     assert (samples == voices[1].takes[1]).all()
     assert (home / "corpora/speechocean762/speechocean762/speechocean762/WAVE").is_dir()
+
+
+def test_the_split_of_the_108_adults_is_taken_from_their_list(unpacked, monkeypatch):
+    listed = speechocean762.listed_speakers()
+    assert Counter(listed.values()) == {"train": 72, "dev": 12, "test": 24}
+    few = {"0036": "dev", "0157": "train", "0300": "dev", "0024": "test", "0135": "train"}
+    few |= {"0411": "test"}
+    monkeypatch.setattr(speechocean762, "listed_speakers", lambda: few)
+    found = read(unpacked, split="adults108")
+    assert {item.speaker: item.split for item in found.utterances} == few
+    monkeypatch.setattr(speechocean762, "listed_speakers", lambda: few | {"0999": "test"})
+    with pytest.raises(CorpusError, match=r"every speaker of adults108, 0999 is missing"):
+        read(unpacked, split="adults108")
 
 
 def test_adults_are_those_of_18_years_and_more(unpacked):
