@@ -49,7 +49,8 @@ python -m experiments.sweep run --corpus speechocean762 \\
   --data corpora/speechocean762 --hand-labels corpora/corpora/timit
 ```
 
-The recorded runs read the same 108 speakers, in the same split, from a folder with `manifest.csv`.
+The recorded runs read the same 108 speakers, in the same split, from a folder with `manifest.csv`;
+the archive itself has not been read yet (`docs/limits.md`).
 
 Published figures, for orientation only (TIMIT, raw cosine, `eer_legacy`, no interval, as
 remembered in secondary sources and not checked against the paper): i-vector 9.5, FHVAE with
