@@ -1,12 +1,12 @@
 """Intervals from resampled speakers: the one way in which every figure gets its 95 %.
 
 Speakers are the independent units, not trials, segments or utterances. A draw takes as many
-speakers as there are, with replacement, and says how often it took each; whatever is then
+speakers as there are, with replacement, and says how often it took each; what is then
 computed weighs a speaker's share by that count.
 
 Of few speakers there is no interval: with two, half of all draws are the data themselves and the
 rest one speaker alone, so that widths of 0 and verdicts without ground come out. Below
-`FEWEST_SPEAKERS` nobody is drawn, and everything built on draws then has a value and no bounds.
+`FEWEST_SPEAKERS` there are no draws, and everything built on draws then has a value and no bounds.
 """
 
 from dataclasses import dataclass

@@ -38,7 +38,7 @@ def resample_speakers(trials: Trials, draws: int, random: np.random.Generator) -
     """Draw speakers with replacement, again where target or non-target trials get no weight.
 
     The same draws serve every system scored on these trials, so their differences can be
-    compared draw by draw. Of too few speakers nobody is drawn.
+    compared draw by draw. Of too few speakers there are no draws.
     """
     kept = np.empty((0, len(trials.speaker_names)), np.int64)
     redrawn = 0
@@ -193,13 +193,13 @@ def _walk_block(
 
 
 def why_no_jackknife(trials: Trials) -> str | None:
-    """Say which speaker's leaving takes one kind of trial away; None where nobody's does."""
+    """Say which speaker cannot be left out, as one kind of trial would be gone; None: all can."""
     usable = has_both_kinds(trials, _one_left_out(trials))
     if usable.all():
         return None
     lost = trials.speaker_names[int(np.argmin(usable))]
     return (
-        "the jackknife needs target and non-target trials whoever is left out, without "
+        "the jackknife needs target and non-target trials when any speaker is left out, without "
         f"speaker {lost} of {len(usable)} one kind is gone"
     )
 
