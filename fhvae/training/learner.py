@@ -32,7 +32,6 @@ from fhvae.training.table import new_table
 from fhvae.training.world import World
 
 TERMS = 6  # lower bound, log p(x), KL z1, KL z2, log p(mu2), log q
-HEAD_START = 10  # steps, as in TensorFlow: the first weights must not linger in the average
 WARM_UP_STEPS = 11  # before a graph is captured; they train like any other
 
 Step = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -136,18 +135,18 @@ class Objective(nn.Module):
 
 
 class RunningAverage:
-    """An exponential average of the weights over about the last 1 / (1 - share) steps.
+    """The weights averaged over steps, a step of n steps ago weighing share^n.
 
-    It is what dev is shown, and what is kept. Early on a step counts for more, or the random
-    weights of the start would be in it for long. Nothing in an update waits for the device;
-    PyTorch's AveragedModel has a counter that does.
+    It is what dev is shown, and what is kept: about the last 1 / (1 - share) steps, or all of
+    them where there were fewer. Nothing in an update waits for the device; PyTorch's
+    AveragedModel has a counter that does.
 
     Source:
         docs/decisions/0013-average.md
     """
 
     def __init__(self, network: FHVAE, share: float) -> None:
-        """Begin with a copy of the network; `share` is kept at each step."""
+        """Begin with a copy of the network, of which the first update leaves nothing."""
         self.network: FHVAE = deepcopy(network).requires_grad_(False)
         for module in self.network.modules():
             if isinstance(module, nn.RNNBase):
@@ -157,15 +156,17 @@ class RunningAverage:
 
     @torch.no_grad()
     def update(self, network: FHVAE) -> None:
-        """Take in the weights after a step."""
+        """Take in the weights after a step.
+
+        An average that starts at zero, m = share m + (1 - share) w, divided by the weight it
+        has gathered, 1 - share^u (Adam's debiasing), moves by (1 - share) / (1 - share^u) of
+        the way to w: no second copy of the weights, and no zero to start from.
+        """
+        self.updates += 1
+        moved = (1 - self.share) / (1 - self.share**self.updates)
         averaged: list[Tensor] = list(self.network.parameters())
         current: list[Tensor] = list(network.parameters())
-        if self.updates == 0:
-            torch._foreach_copy_(averaged, current)
-        else:
-            kept = min(self.share, (1 + self.updates) / (HEAD_START + self.updates))
-            torch._foreach_lerp_(averaged, current, 1 - kept)
-        self.updates += 1
+        torch._foreach_lerp_(averaged, current, moved)
 
     def state_dict(self) -> dict[str, Any]:
         """Give all that a resume needs."""

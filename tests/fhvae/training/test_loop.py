@@ -306,18 +306,39 @@ def test_the_average_is_kept_and_training_goes_on_from_its_own_weights(trainer):
     assert first.weights.keys() == second.weights.keys()
 
 
-def test_the_average_is_that_of_the_weights_after_each_step(trainer):
-    run = trainer(average=0.75, alpha=0.0)
-    name, wanted = "decoder.head.weight", None
-    for number in range(40):
+@pytest.mark.parametrize("share", [0.3, 0.9, 0.9999])
+def test_the_average_is_the_weighted_mean_of_the_weights_after_each_step(trainer, share):
+    """A step of n steps ago weighs share^n, from the first step on; the initial weights nothing."""
+    run = trainer(average=share, alpha=0.0)
+    name, seen = "decoder.head.weight", []
+    for done in range(1, 41):
         run.train_step()
-        own = run.learner.network.state_dict()[name].double()
-        kept = min(0.75, (1 + number) / (10 + number))
-        wanted = own if wanted is None else kept * wanted + (1 - kept) * own
-    found = run.learner.kept.state_dict()[name].double()
-    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6)
-    assert not torch.equal(found, own)
+        seen.append(run.learner.network.state_dict()[name].double())
+        if done in (1, 2, 7, 40):
+            weights = share ** torch.arange(done - 1, -1, -1).double()
+            wanted = torch.tensordot(weights / weights.sum(), torch.stack(seen), 1)
+            found = run.learner.kept.state_dict()[name].double()
+            torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6)
+    assert not torch.equal(found, seen[-1])
     assert not any(weight.requires_grad for weight in run.learner.kept.parameters())
+
+
+def test_the_average_is_adams_debiased_one(trainer):
+    """Starting at zero and divided by 1 - share^u."""
+    run, zero_started = trainer(average=0.9), 0.0
+    for _ in range(12):
+        run.train_step()
+        own = run.learner.network.state_dict()["decoder.head.bias"].double()
+        zero_started = 0.9 * zero_started + 0.1 * own
+    found = run.learner.kept.state_dict()["decoder.head.bias"].double()
+    torch.testing.assert_close(found, zero_started / (1 - 0.9**12), rtol=1e-5, atol=1e-7)
+
+
+def test_a_longer_average_is_another_one_in_a_short_run(trainer):
+    """With a head start of (1 + u) / (10 + u) all of them were the same for thousands of steps."""
+    shares = (0.9, 0.99, 0.999)
+    found = [trainer(str(share), average=share).run().curve[-1].dev for share in shares]
+    assert len({one.lower_bound for one in found}) == len(shares)
 
 
 def test_a_killed_run_takes_its_average_up_again(trainer):
