@@ -34,7 +34,7 @@ from fhvae.training.world import World
 TERMS = 6  # lower bound, log p(x), KL z1, KL z2, log p(mu2), log q
 WARM_UP_STEPS = 11  # before a graph is captured; they train like any other
 
-Step = Callable[[Tensor, Tensor, Tensor], Tensor]
+Step = Callable[..., Tensor]
 
 
 def set_precision(precision: Literal["float32", "tf32", "bf16"], device: torch.device) -> None:
@@ -100,30 +100,41 @@ class Objective(nn.Module):
     """Networks and table as one module: what is differentiated, and what DDP wraps."""
 
     def __init__(
-        self, network: FHVAE, table: nn.Parameter, alpha: float, noise: torch.Generator, bf16: bool
+        self,
+        network: FHVAE,
+        table: nn.Parameter,
+        alpha: float,
+        noise: torch.Generator,
+        training: TrainingParams,
     ) -> None:
         super().__init__()
         self.network, self.table = network, table
         self.alpha, self.noise = alpha, noise
+        self.skip_nearest = training.skip_nearest
+        bf16 = training.precision == "bf16"
         self._evaluated = Bfloat16Networks(network) if bf16 else network
 
-    def forward(self, segments: Tensor, sequence: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, segments: Tensor, sequence: Tensor, counts: Tensor, seen: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Evaluate a batch.
 
         Args:
             segments: `[frame, segment, mel]`.
             sequence: `[segment]`, rows of the table.
             counts: `[segment]`, segments of each one's sequence.
+            seen: what the encoders see of `segments`; None: all.
 
         Returns:
             The loss, and the means of the terms, `[TERMS]`, without gradient.
         """
         mu2 = self.table.index_select(0, sequence)
-        terms = segment_terms(self._evaluated, segments, mu2, counts, self.noise)
+        terms = segment_terms(self._evaluated, segments, mu2, counts, self.noise, seen)
         # differences of large numbers: the norms of z2 and mu2 (fhvae/model/objective.py)
         with torch.set_grad_enabled(self.alpha > 0), float32_products():
             z2_std = self.network.params.z2_std
-            log_q = log_q_sequence(terms.z2.mean, self.table, sequence, z2_std)
+            rows = terms.z2.mean, self.table, sequence
+            log_q = log_q_sequence(*rows, z2_std, self.skip_nearest)
         bound = terms.lower_bound
         loss = -bound.mean()
         if self.alpha > 0:
@@ -193,15 +204,22 @@ class Learner:
         device: torch.device,
         world: World,
     ) -> None:
-        """Draw the first weights; `rows` is the size of the table."""
+        """Draw the first weights; `rows` is the size of the table.
+
+        Raises:
+            ParamsError: no row is left to tell a segment's own from.
+        """
+        if training.skip_nearest > rows - 2:
+            raise ParamsError(
+                f"training.skip_nearest must be at most {rows - 2}, so that of {rows} sequences "
+                f"two are left to be told apart, got {training.skip_nearest}"
+            )
         # The one use of PyTorch's global generator: initial weights, then the table.
         self.network = new_network(mels, segments.frames, model, seed).to(device)
         self.table = new_table(rows, model, device)
         stream = ("noise", world.rank) if world.rank else ("noise",)
         self.noise = torch.Generator(device).manual_seed(stream_seed(seed, *stream))
-        objective = Objective(
-            self.network, self.table, alpha, self.noise, bf16=training.precision == "bf16"
-        )
+        objective = Objective(self.network, self.table, alpha, self.noise, training)
         on_gpu = device.type == "cuda"
         self.objective: Callable[..., tuple[Tensor, Tensor]] = objective
         if world.size > 1:
@@ -224,19 +242,19 @@ class Learner:
             return self.eager_step
         return GraphedStep(self.eager_step, self.optimizer, self.noise)
 
-    def step(self, segments: Tensor, sequence: Tensor, counts: Tensor) -> Tensor:
+    def step(self, *batch: Tensor) -> Tensor:
         """Take one step of Adam; arguments and result as of `Objective`, without the loss.
 
         On a GPU the next step overwrites the result.
         """
-        means = self._step(segments, sequence, counts)
+        means = self._step(*batch)
         if self.average is not None:
             self.average.update(self.network)
         return means
 
-    def eager_step(self, segments: Tensor, sequence: Tensor, counts: Tensor) -> Tensor:
+    def eager_step(self, *batch: Tensor) -> Tensor:
         """Take one step of Adam, operation by operation; the average is not told."""
-        loss, means = self.objective(segments, sequence, counts)
+        loss, means = self.objective(*batch)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
@@ -294,9 +312,8 @@ class GraphedStep:
         self._arguments: tuple[Tensor, ...] = ()
         self._means = torch.empty(0)
 
-    def __call__(self, segments: Tensor, sequence: Tensor, counts: Tensor) -> Tensor:
+    def __call__(self, *arguments: Tensor) -> Tensor:
         """Take a step."""
-        arguments = (segments, sequence, counts)
         if self._done < WARM_UP_STEPS:
             self._done += 1
             return self._on_side_stream(arguments)

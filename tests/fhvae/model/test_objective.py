@@ -7,7 +7,13 @@ import pytest
 import torch
 
 from fhvae.model.gaussian import DiagonalGaussian
-from fhvae.model.objective import infer_mu2, log_q_sequence, posteriors, segment_terms
+from fhvae.model.objective import (
+    infer_mu2,
+    log_q_sequence,
+    nearest_rows,
+    posteriors,
+    segment_terms,
+)
 from tests.fhvae.model.numpy_networks import decode, encode
 
 
@@ -186,6 +192,34 @@ def test_inferred_mu2_is_where_the_gradient_of_the_sequence_bound_vanishes():
     hyper = torch.distributions.Normal(torch.zeros(3, dtype=torch.float64), mu2_std)
     (prior.log_density(z2).sum() + hyper.log_prob(mu2).sum()).backward()
     torch.testing.assert_close(mu2.grad, torch.zeros(3, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("skip_nearest", [1, 2, 4])
+def test_the_nearest_rows_do_not_compete(skip_nearest):
+    """By hand: sort by distance to the own row, leave out the first after itself."""
+    draw = torch.Generator().manual_seed(0)
+    table = torch.randn(6, 3, generator=draw).requires_grad_()
+    z2 = torch.randn(9, 3, generator=draw)
+    own = torch.arange(9) % 6
+    found = log_q_sequence(z2, table, own, 0.5, skip_nearest)
+    for segment, row in enumerate(own.tolist()):
+        order = (table - table[row]).square().sum(dim=1).argsort().tolist()
+        assert order[0] == row
+        left = [row, *order[1 + skip_nearest :]]
+        log_density = -(table[left] - z2[segment]).square().sum(dim=1) / (2 * 0.25)
+        torch.testing.assert_close(found[segment], log_density.log_softmax(dim=0)[0])
+    found[0].backward()
+    skipped = (table - table[0]).square().sum(dim=1).argsort()[1 : 1 + skip_nearest]
+    assert not table.grad[skipped].any()
+    assert table.grad[0].any()
+
+
+def test_twins_of_a_row_are_its_nearest_and_it_stays():
+    """A row equal to the own one is as near as can be; the own row competes nevertheless."""
+    table = torch.tensor([[0.0, 0.0], [1.0, 1.0], [1.0, 1.0], [5.0, 1.0]])
+    own = torch.tensor([1, 2])
+    assert nearest_rows(table, own, 1).tolist() == [[2], [1]]
+    assert nearest_rows(table, own, 2).tolist() == [[2, 0], [1, 0]]
 
 
 def test_inferred_mu2_by_hand():
