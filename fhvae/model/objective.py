@@ -183,6 +183,37 @@ def infer_mu2(
     return sums / (counts + shrinkage)[:, None].to(sums.dtype)
 
 
+def infer_mu2_by_precision(
+    z2: DiagonalGaussian,
+    sequence: Int[Tensor, " segment"],
+    sequences: int,
+    z2_std: float,
+    mu2_std: float,
+) -> Float[Tensor, "sequence z2"]:
+    """Infer mu2 of each sequence from segments that tell more or less of it.
+
+    A segment's q(z2 | x) is read as a measurement of its z2, of error variance v. With z2
+    integrated out the measurement is drawn from N(mu2, v + z2_std^2); p(mu2) is one more.
+
+    Args:
+        z2: q(z2 | x), `[segment, z2]`, every segment of every sequence.
+        sequence: which sequence a segment belongs to, 0 .. sequences - 1.
+        sequences: number of rows to return.
+        z2_std: standard deviation of p(z2 | mu2).
+        mu2_std: standard deviation of p(mu2).
+
+    Returns:
+        The mean of the posterior of mu2; with v = 0 that of `infer_mu2`.
+
+    Source:
+        paper-map: mu2-by-precision.
+    """
+    precision = 1 / (torch.exp(z2.log_variance) + z2_std**2)
+    zeros = precision.new_zeros(sequences, precision.shape[1])
+    weighted = zeros.index_add(0, sequence, precision * z2.mean)
+    return weighted / (zeros.index_add(0, sequence, precision) + mu2_std**-2)
+
+
 @dataclass(frozen=True)
 class Posteriors:
     """What a trained model says of segments: q(z1 | x, mean of z2) and q(z2 | x)."""
