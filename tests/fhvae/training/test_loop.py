@@ -11,6 +11,7 @@ import torch
 from fhvae.errors import ParamsError, TrainingError
 from fhvae.model.objective import segment_terms
 from fhvae.seeds import stream_seed
+from fhvae.segments import gather
 from fhvae.training.dev import evaluate_dev
 from fhvae.training.loop import Trainer, noted_signals
 from fhvae.training.table import closed_form_table
@@ -151,6 +152,20 @@ def test_a_lever_changes_the_training_and_not_its_other_draws(trainer, lever):
     assert torch.equal(plain.learner.noise.get_state(), pulled.learner.noise.get_state())
     first, second = (run.learner.network.state_dict() for run in (plain, pulled))
     assert not weights_equal(first, second)
+
+
+def test_each_batch_is_heard_as_was_drawn_for_it(trainer):
+    run, given = trainer(gain_db=6.0, mask_mels=3), []
+    run.begin_pass()
+    run.learner.step = lambda *batch: given.append(batch) or torch.zeros(6)
+    for _ in range(3):
+        run.train_step()
+    for number, (segments, _, _, seen) in enumerate(given):
+        plain = gather(run.block.data.frames, run.current.starts[number], 5)
+        louder = 0.1 * run.hearing.gain_db[number][:, None].expand_as(plain)
+        torch.testing.assert_close(segments - plain, louder, rtol=1e-4, atol=1e-5)
+        first, end = run.hearing.hidden[number].unbind(-1)
+        assert torch.equal((seen == 0).all(dim=0).sum(dim=1), end - first)
 
 
 def test_rows_that_do_not_compete_are_no_part_of_chance(trainer):
