@@ -9,9 +9,11 @@ from torch import Tensor
 from fhvae.errors import ArtifactError
 from fhvae.files.packed import Packed, sorted_positions
 from fhvae.latents import PER_SEGMENT, Latents
-from fhvae.model.gaussian import ACTIVE_VARIANCE
-from fhvae.model.objective import Posteriors, infer_mu2, posteriors
+from fhvae.model.gaussian import ACTIVE_VARIANCE, DiagonalGaussian
+from fhvae.model.objective import Posteriors, infer_mu2, infer_mu2_by_precision, posteriors
 from fhvae.model.weights import TrainedModel
+from fhvae.params.latents import Mu2Rule
+from fhvae.params.model import ModelParams
 from fhvae.progress import progress_bar
 from fhvae.segments import gather, grid_segments, segment_counts
 
@@ -93,10 +95,9 @@ def _infer_group(
         for part in torch.split(starts, limit or len(starts))
     ]
     found = {name: torch.cat([part[name] for part in parts]) for name in PER_SEGMENT}
-    params = trained.network.params
-    shrinkage = (params.z2_std / params.mu2_std) ** 2
     # Fetched means are summed, so that the order is the same on every device and in every run.
-    mu2 = infer_mu2(found["z2_mean"], torch.from_numpy(grid.utterance), len(group), shrinkage)
+    z2 = DiagonalGaussian(found["z2_mean"], found["z2_log_variance"])
+    mu2 = mu2_by_rule(trained.mu2, z2, torch.from_numpy(grid.utterance), trained.network.params)
     counts = np.bincount(grid.utterance)
     return Latents(
         utterance_ids=utterance_ids,
@@ -107,6 +108,26 @@ def _infer_group(
         segment_frames=segment_frames,
         **{name: values.numpy() for name, values in found.items()},
     )
+
+
+def mu2_by_rule(
+    rule: Mu2Rule, z2: DiagonalGaussian, utterance: Tensor, params: ModelParams
+) -> Tensor:
+    """Infer mu2, `[utterance, z2]`, from q(z2 | x) of all segments of utterances.
+
+    Args:
+        rule: `latents.mu2`.
+        z2: `[segment, z2]`.
+        utterance: `[segment]`, in order; each has a segment.
+        params: with the standard deviations of the priors.
+
+    Source:
+        paper-map: s-vector-inference, mu2-by-precision.
+    """
+    count = int(utterance[-1]) + 1
+    if rule == "precision":
+        return infer_mu2_by_precision(z2, utterance, count, params.z2_std, params.mu2_std)
+    return infer_mu2(z2.mean, utterance, count, (params.z2_std / params.mu2_std) ** 2)
 
 
 def _fetch(found: Posteriors) -> dict[str, Tensor]:

@@ -24,7 +24,7 @@ class Latents:
         starts: `[segment]` int32, first frame of the segment in its utterance.
         z1_mean, z1_log_variance: `[segment, z1]` float32, given the mean of z2.
         z2_mean, z2_log_variance: `[segment, z2]` float32.
-        mu2: `[utterance, z2]` float32, closed form over the segments of the utterance.
+        mu2: `[utterance, z2]` float32, over the segments of the utterance by `latents.mu2`.
         segment_frames: frames in a segment.
     """
 

@@ -43,7 +43,7 @@ def main() -> None:
     with new_folder(baselines) as folder:
         write_pca(folder / "pca.safetensors", pca)
         write_model(folder / "untrained", *parts, fbank / NORMALIZER)
-        untrained = read_model(folder / "untrained", choose_device())
+        untrained = read_model(folder / "untrained", choose_device(), params.latents.mu2)
         for split, packed in frames.items():
             latents = infer_latents(untrained, packed, params.latents.shift)
             write_latents(folder / "untrained_latents" / f"{split}.safetensors", latents)

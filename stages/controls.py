@@ -27,7 +27,7 @@ def main() -> None:
     """Run the stage."""
     fbank, model, controls, metrics = parse_paths(__doc__, "fbank", "model", "controls", "metrics")
     params = read_params(Params)
-    trained = read_model(model, choose_device())
+    trained = read_model(model, choose_device(), params.latents.mu2)
     normalizer = read_normalizer(model / NORMALIZER)
     found: dict[str, dict[str, dict[str, int]]] = {control: {} for control in CONTROLS}
     with new_folder(controls) as folder:

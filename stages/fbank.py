@@ -12,8 +12,11 @@ from fhvae.corpus.store import Corpus, read_corpus
 from fhvae.errors import CorpusError
 from fhvae.features.extraction import Selection, select_clips
 from fhvae.features.fbank import check_fbank
+from fhvae.features.normalize import read_normalizer
 from fhvae.features.pieces import extract, fingerprint, held
+from fhvae.features.silence import count_silence
 from fhvae.files.atomic import move_folder, unfinished_work, write_metrics
+from fhvae.files.packed import read_packed
 from fhvae.params.asked import read_params
 from fhvae.params.fbank import FbankParams
 from fhvae.params.segments import SegmentsParams
@@ -37,7 +40,10 @@ def main() -> None:
     corpus = read_corpus(corpus_path)
     selections = select_splits(corpus, params.fbank.hop_ms, params.segments.frames)
     write_fbank(fbank_path, selections, params.fbank)
+    normalizer = read_normalizer(fbank_path / "normalizer.json")
     metrics = {item.split: summarize(item, params.fbank.hop_ms) for item in selections}
+    for split, found in metrics.items():
+        found |= count_silence(split, read_packed(fbank_path / split), normalizer, params.fbank)
     write_metrics(metrics_path, metrics)
 
 

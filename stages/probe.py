@@ -40,7 +40,7 @@ def main() -> None:
     params, folders = read_params(Params), Folders(*inputs)
     full = params.protocol == "full"
     shift, seed = params.latents.shift, params.seed
-    gathered = gather(folders)
+    gathered = gather(folders, params.latents.mu2)
     plan = plan_tasks(make_material(gathered, folders, params.probes, shift, seed, stacked=full))
     results = run_probes(plan.tasks, params.probes, seed, plan.inputs_with_mlp(full))
     metrics = summarize(plan, results)

@@ -11,6 +11,7 @@ import torch
 from fhvae.commandline import parse_paths, run
 from fhvae.corpus.store import read_corpus
 from fhvae.device import choose_device
+from fhvae.features.normalize import read_normalizer
 from fhvae.files.atomic import file_digest, write_csv, write_metrics
 from fhvae.files.packed import packed_files, read_packed
 from fhvae.model.weights import NORMALIZER, write_model
@@ -21,6 +22,7 @@ from fhvae.params.model import ModelParams
 from fhvae.params.run import Discriminative
 from fhvae.params.segments import SegmentsParams
 from fhvae.params.training import TrainingParams
+from fhvae.training.augment import decibel_of
 from fhvae.training.batches import open_sequences
 from fhvae.training.checkpoint import Checkpoint, course_of_run, labels_digest
 from fhvae.training.learner import set_precision
@@ -70,13 +72,20 @@ def train(files: Files, params: Params, device: torch.device, world: World) -> N
     digests = world.from_first([file_digest(file) for file in read] if world.writes else [])
     digests += [labels_digest(data.speakers) for data in (sequences, dev)]
     checkpoint = Checkpoint(course_of_run(**vars(setting), data_digests=digests, device=device))
+    normalizer = files.fbank / NORMALIZER
     with checkpoint.held() if world.writes else nullcontext():
         trained = Trainer(
-            setting, sequences, dev.load(device), checkpoint, monitor=cosine_eer, world=world
+            setting,
+            sequences,
+            dev.load(device),
+            checkpoint,
+            monitor=cosine_eer,
+            world=world,
+            decibel=decibel_of(read_normalizer(normalizer), params.fbank.power),
         ).run()
         if not world.writes:
             return
-        normalizer, parts = files.fbank / NORMALIZER, (params.model, params.segments, params.fbank)
+        parts = (params.model, params.segments, params.fbank)
         write_model(files.model, trained.weights, *parts, normalizer)
         curve = pd.DataFrame([record.row() for record in trained.curve])
         write_csv(files.plots / "learning_curve.csv", curve.round(6))

@@ -11,7 +11,15 @@ MELS = 7
 
 def model_params(**changes: object) -> ModelParams:
     made = ModelParams(
-        cell="lstm", layers=1, cells=6, z1=3, z2=2, z1_std=1.0, z2_std=0.5, mu2_std=1.0
+        cell="lstm",
+        layers=1,
+        cells=6,
+        z1=3,
+        z2=2,
+        z1_std=1.0,
+        z2_std=0.5,
+        mu2_std=1.0,
+        least_log_variance=None,
     )
     return replace(made, **changes)  # type: ignore[arg-type]
 
@@ -26,6 +34,7 @@ def fbank_params(**changes: object) -> FbankParams:
         power=1.0,
         log_floor=-20.0,
         store="float32",
+        silent_share=0.05,
     )
     return replace(made, **changes)  # type: ignore[arg-type]
 

@@ -113,7 +113,7 @@ EDITS = {
         "fhvae/trials.py",
         "return float(equal_error_rate",
         "return 1 - float(equal_error_rate",
-        *("train", "ivector", "verify", "attack", "figures"),
+        *("train", "latents", "ivector", "verify", "attack", "figures"),
     ),
     "controls": comment("fhvae/baselines/level.py", "controls"),
     "ubm": comment("fhvae/baselines/ivector/ubm.py", "ivector"),

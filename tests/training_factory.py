@@ -41,6 +41,10 @@ def make_setting(
         "learning_rate": 0.003,
         "precision": "float32",
         "average": 0.0,
+        "skip_nearest": 0,
+        "mask_mels": 0,
+        "gain_db": 0.0,
+        "noise_floor_db": (),
         "adam_beta1": 0.95,
         "adam_beta2": 0.999,
         "epoch_steps": 5,
@@ -49,6 +53,8 @@ def make_setting(
         "collapse_kl_z2": 0.0,
         "collapse_variance_z2": 0.0,
         "collapse_log_q": 0.5,
+        "collapse_log_variance_x": -5.0,
+        "collapse_certain_share": 1.0,
     }
     return Setting(
         alpha=alpha,

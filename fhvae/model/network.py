@@ -198,7 +198,20 @@ class FHVAE(nn.Module):
     ) -> DiagonalGaussian:
         """Generate p(x | z1, z2), `[frame, segment, mel]`."""
         x: DiagonalGaussian = self.decoder(torch.cat([z1, z2], dim=-1), frames)
-        return x
+        least = self.params.least_log_variance
+        return x if least is None else with_noise(x, least)
+
+
+def with_noise(x: DiagonalGaussian, log_variance: float) -> DiagonalGaussian:
+    """Add independent noise to a Gaussian: variances add, so none is below that of the noise.
+
+    Unlike a clamp it has a gradient everywhere: a variance that was learned too small can grow.
+
+    Source:
+        docs/decisions/0020-silence.md
+    """
+    total = log_variance + nn.functional.softplus(x.log_variance - log_variance)
+    return DiagonalGaussian(x.mean, total)
 
 
 def new_network(mels: int, segment_frames: int, params: ModelParams, seed: int) -> FHVAE:

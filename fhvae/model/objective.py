@@ -44,6 +44,7 @@ class SegmentTerms:
         log_pmu2: log p(mu2) of the segment's sequence, not yet shared among its segments.
         segments_in_sequence: N, how many segments share that mu2.
         z2: the posterior q(z2 | x).
+        x: p(x | z1, z2), `[frame, segment, mel]`.
     """
 
     log_px: Float[Tensor, " segment"]
@@ -52,6 +53,7 @@ class SegmentTerms:
     log_pmu2: Float[Tensor, " segment"]
     segments_in_sequence: Float[Tensor, " segment"]
     z2: DiagonalGaussian
+    x: DiagonalGaussian
 
     @property
     def lower_bound(self) -> Float[Tensor, " segment"]:
@@ -65,6 +67,7 @@ def segment_terms(
     mu2: Float[Tensor, "segment z2"],
     segments_in_sequence: Float[Tensor, " segment"],
     noise: torch.Generator,
+    seen: Float[Tensor, "frame segment mel"] | None = None,
 ) -> SegmentTerms:
     """Evaluate the bound of segments with one sample of z1 and z2 each.
 
@@ -74,12 +77,13 @@ def segment_terms(
         mu2: prior mean of each segment's z2.
         segments_in_sequence: N of each segment's sequence.
         noise: where the samples come from.
+        seen: what the encoders see of the segments; None: all.
 
     Source:
         paper-map: segment-lower-bound. The z1 encoder sees the z2 *sample*.
     """
-    z2_posterior = model.encode_z2(segments)
-    return terms_given_z2(model, segments, z2_posterior, mu2, segments_in_sequence, noise)
+    z2_posterior = model.encode_z2(segments if seen is None else seen)
+    return terms_given_z2(model, segments, z2_posterior, mu2, segments_in_sequence, noise, seen)
 
 
 def terms_given_z2(
@@ -89,11 +93,12 @@ def terms_given_z2(
     mu2: Float[Tensor, "segment z2"],
     segments_in_sequence: Float[Tensor, " segment"],
     noise: torch.Generator,
+    seen: Float[Tensor, "frame segment mel"] | None = None,
 ) -> SegmentTerms:
     """Evaluate the bound as `segment_terms` does, where q(z2 | x) is known already."""
     params = model.params
     z2 = z2_posterior.sample(noise)
-    z1_posterior = model.encode_z1(segments, z2)
+    z1_posterior = model.encode_z1(segments if seen is None else seen, z2)
     z1 = z1_posterior.sample(noise)
     x = model.decode(z1, z2, frames=len(segments))
     z2_prior = DiagonalGaussian(mu2, centered(params.z2_std, mu2).log_variance)
@@ -104,6 +109,7 @@ def terms_given_z2(
         log_pmu2=centered(params.mu2_std, mu2).log_density(mu2).sum(dim=1),
         segments_in_sequence=segments_in_sequence,
         z2=z2_posterior,
+        x=x,
     )
 
 
@@ -112,6 +118,7 @@ def log_q_sequence(
     mu2_table: Float[Tensor, "sequence z2"],
     sequence: Int[Tensor, " segment"],
     z2_std: float,
+    skip_nearest: int = 0,
 ) -> Float[Tensor, " segment"]:
     """Log probability, in nats, of guessing a segment's sequence from the mean of its z2.
 
@@ -120,9 +127,11 @@ def log_q_sequence(
 
     Args:
         z2_mean: posterior means, not samples.
-        mu2_table: the rows that compete, all of them.
+        mu2_table: the rows that compete, all of them but those skipped.
         sequence: the right row of each segment.
         z2_std: standard deviation of p(z2 | mu2).
+        skip_nearest: so many rows, the nearest to the right one, do not compete: they are mostly
+            other utterances of its speaker, which the term would tell apart otherwise.
 
     Source:
         paper-map: discriminative-objective.
@@ -130,6 +139,9 @@ def log_q_sequence(
     precision = z2_std**-2
     offsets = -0.5 * precision * mu2_table.square().sum(dim=1)
     logits = torch.addmm(offsets, z2_mean, mu2_table.T, alpha=precision)
+    if skip_nearest:
+        skipped = nearest_rows(mu2_table.detach(), sequence, skip_nearest)
+        logits = logits.scatter(1, skipped, -torch.inf)
     return -torch.nn.functional.cross_entropy(logits, sequence, reduction="none")
 
 
@@ -148,6 +160,14 @@ def loss_of(
     """
     loss = -lower_bound.mean()
     return loss - alpha * log_q.mean() if alpha > 0 else loss
+
+
+def nearest_rows(
+    table: Float[Tensor, "sequence z2"], row: Int[Tensor, " segment"], count: int
+) -> Int[Tensor, "segment nearest"]:
+    """Find the `count` rows of a table that are nearest to row `row`, itself not among them."""
+    nearness = torch.addmm(-0.5 * table.square().sum(dim=1), table[row], table.T)
+    return nearness.scatter(1, row[:, None], -torch.inf).topk(count, dim=1).indices
 
 
 def infer_mu2(
@@ -178,6 +198,37 @@ def infer_mu2(
         raise ValueError("cannot infer the mu2 of a sequence without segments")
     sums = z2_mean.new_zeros(sequences, z2_mean.shape[1]).index_add(0, sequence, z2_mean)
     return sums / (counts + shrinkage)[:, None].to(sums.dtype)
+
+
+def infer_mu2_by_precision(
+    z2: DiagonalGaussian,
+    sequence: Int[Tensor, " segment"],
+    sequences: int,
+    z2_std: float,
+    mu2_std: float,
+) -> Float[Tensor, "sequence z2"]:
+    """Infer mu2 of each sequence from segments that tell more or less of it.
+
+    A segment's q(z2 | x) is read as a measurement of its z2, of error variance v. With z2
+    integrated out the measurement is drawn from N(mu2, v + z2_std^2); p(mu2) is one more.
+
+    Args:
+        z2: q(z2 | x), `[segment, z2]`, every segment of every sequence.
+        sequence: which sequence a segment belongs to, 0 .. sequences - 1.
+        sequences: number of rows to return.
+        z2_std: standard deviation of p(z2 | mu2).
+        mu2_std: standard deviation of p(mu2).
+
+    Returns:
+        The mean of the posterior of mu2; with v = 0 that of `infer_mu2`.
+
+    Source:
+        paper-map: mu2-by-precision.
+    """
+    precision = 1 / (torch.exp(z2.log_variance) + z2_std**2)
+    zeros = precision.new_zeros(sequences, precision.shape[1])
+    weighted = zeros.index_add(0, sequence, precision * z2.mean)
+    return weighted / (zeros.index_add(0, sequence, precision) + mu2_std**-2)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from fhvae.errors import ArtifactError, ParamsError
 from fhvae.files.atomic import check_readable, new_file, new_folder, read_json, write_json
 from fhvae.model.network import FHVAE
 from fhvae.params.fbank import FbankParams
+from fhvae.params.latents import Mu2Rule
 from fhvae.params.model import ModelParams
 from fhvae.params.reading import from_mapping
 from fhvae.params.segments import SegmentsParams
@@ -27,11 +28,16 @@ WEIGHTS, CONFIG, NORMALIZER = "weights.safetensors", "model.json", "normalizer.j
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """Networks with what is needed to feed them."""
+    """Networks with what is needed to feed them.
+
+    Attributes:
+        mu2: how that of an utterance comes of its segments, `latents.mu2`.
+    """
 
     network: FHVAE
     segments: SegmentsParams
     fbank: FbankParams
+    mu2: Mu2Rule = "mean"
 
 
 def write_model(
@@ -58,8 +64,8 @@ def write_model(
         shutil.copyfile(normalizer, partial / NORMALIZER)
 
 
-def read_model(folder: Path, device: torch.device) -> TrainedModel:
-    """Read a model folder, ready for inference.
+def read_model(folder: Path, device: torch.device, mu2: Mu2Rule = "mean") -> TrainedModel:
+    """Read a model folder, ready for inference; `mu2` as in `TrainedModel`.
 
     Raises:
         ArtifactError: a file is missing, broken, or does not fit the others.
@@ -85,4 +91,5 @@ def read_model(folder: Path, device: torch.device) -> TrainedModel:
         network=network.to(device).eval().requires_grad_(False),
         segments=segments,
         fbank=fbank,
+        mu2=mu2,
     )

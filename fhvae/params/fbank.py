@@ -19,6 +19,7 @@ class FbankParams:
     power: float = number(above=0, most=2)
     log_floor: float = number(most=0)
     store: Literal["float32", "float16"]
+    silent_share: float = number(least=0, most=1)
 
     def check(self) -> None:
         """Raise ParamsError where two keys contradict each other."""

@@ -8,7 +8,7 @@ from fhvae.params.reading import number
 
 @dataclass(frozen=True, kw_only=True)
 class ModelParams:
-    """Kind and sizes of the networks, and standard deviations of the priors."""
+    """Kind and sizes of the networks, standard deviations of the priors, the decoder's floor."""
 
     cell: Literal["lstm", "gru", "rnn", "dense"]
     layers: int = number(least=1)
@@ -18,3 +18,4 @@ class ModelParams:
     z1_std: float = number(above=0)
     z2_std: float = number(above=0)
     mu2_std: float = number(above=0)
+    least_log_variance: float | None = number(least=-40, most=0)

@@ -9,7 +9,7 @@ from fhvae.params.reading import number
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingParams:
-    """Optimization, early stopping and the table of mu2."""
+    """Optimization, early stopping, the table of mu2, and how segments are heard."""
 
     domains: Literal["clean", "all"]
     mu2_table: Literal["closed_form", "random"]
@@ -19,6 +19,10 @@ class TrainingParams:
     learning_rate: float = number(above=0)
     precision: Literal["float32", "tf32", "bf16"]
     average: float = number(least=0, most=0.9999)
+    skip_nearest: int = number(least=0)
+    mask_mels: int = number(least=0)
+    gain_db: float = number(least=0, most=40)
+    noise_floor_db: tuple[float, ...] = number(least=-100, most=40)
     adam_beta1: float = number(least=0, most=0.9999)
     adam_beta2: float = number(least=0, most=0.99999)
     epoch_steps: int = number(least=1)
@@ -27,6 +31,8 @@ class TrainingParams:
     collapse_kl_z2: float = number(least=0)
     collapse_variance_z2: float = number(least=0)
     collapse_log_q: float = number(least=0)
+    collapse_log_variance_x: float = number(most=0)
+    collapse_certain_share: float = number(least=0, most=1)
 
     def check(self) -> None:
         """Raise ParamsError where two keys contradict each other."""
@@ -39,4 +45,10 @@ class TrainingParams:
             raise ParamsError(
                 "training.mu2_table must be closed_form where training.block_sequences draws "
                 f"sequences anew for each pass (now {self.block_sequences}), got random"
+            )
+        floor = self.noise_floor_db
+        if floor and (len(floor) != 2 or floor[0] > floor[1]):
+            raise ParamsError(
+                "training.noise_floor_db must be empty or list a smallest and a largest, got "
+                f"{list(floor)}"
             )

@@ -50,6 +50,11 @@ class Params(Discriminative, Evaluated):
                     f"domains.{key} must list a kind of noise where corpus.conditions names "
                     f"{noisy[0]}, got none"
                 )
+        if self.training.mask_mels >= self.fbank.mels:
+            raise ParamsError(
+                f"training.mask_mels must leave one of fbank.mels={self.fbank.mels} to be seen, "
+                f"got {self.training.mask_mels}"
+            )
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:

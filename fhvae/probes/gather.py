@@ -13,6 +13,7 @@ from fhvae.features.f0 import mean_log_f0
 from fhvae.files.packed import Packed, read_packed
 from fhvae.latents import Latents, read_latents
 from fhvae.model.weights import read_model
+from fhvae.params.latents import Mu2Rule
 from fhvae.params.probes import ProbesParams
 from fhvae.probes.questions import Material
 from fhvae.probes.rows import Coders, Controls, Rows, encode_rows, segment_rows
@@ -50,16 +51,16 @@ class Gathered:
     coders: Coders
 
 
-def gather(folders: Folders) -> Gathered:
-    """Read what earlier stages left."""
+def gather(folders: Folders, mu2: Mu2Rule) -> Gathered:
+    """Read what earlier stages left; `mu2` is how the latents there have it."""
     device = choose_device()
     return Gathered(
         corpus=read_corpus(folders.corpus),
         frames={split: read_packed(folders.fbank / split) for split in SPLITS},
         latents={split: read_latents(folders.latents / f"{split}.safetensors") for split in SPLITS},
         coders=Coders(
-            trained=read_model(folders.model, device),
-            untrained=read_model(folders.baselines / "untrained", device),
+            trained=read_model(folders.model, device, mu2),
+            untrained=read_model(folders.baselines / "untrained", device, mu2),
             pca=read_pca(folders.baselines / "pca.safetensors"),
         ),
     )

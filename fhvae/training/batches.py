@@ -265,11 +265,15 @@ class Blocks:
             self._reader.shutdown(cancel_futures=True)
 
     def chosen(self, number: int) -> np.ndarray:
-        """Draw the sequences of a block, `[row]`, without replacement; blocks are independent."""
+        """Draw the sequences of a block, `[row]`, without replacement; blocks are independent.
+
+        The order is random too: sorted, a row of the table would go from block to block among
+        sequences of like names, thus of one speaker, and keep Adam's moments of that speaker.
+        """
         if not self.hierarchical:
             return np.arange(self.rows)
         random = generator(self._seed, "block", number)
-        return np.sort(random.choice(len(self._sequences), self.rows, replace=False))
+        return random.choice(len(self._sequences), self.rows, replace=False)
 
     def _read(self, number: int) -> Block:
         chosen = self.chosen(number)

@@ -32,7 +32,7 @@ from fhvae.params.training import TrainingParams
 from fhvae.portable import arithmetic
 
 log = logging.getLogger(__name__)
-CODE_VERSION = 4  # raise it when a change of the code changes the course of training
+CODE_VERSION = 5  # raise it when a change of the code changes the course of training
 STOPPING_KEYS = ("max_epochs", "patience")
 LAST, LONGER, RUN, LOCK = "last.pt", "longer.pt", "run.json", "lock"
 

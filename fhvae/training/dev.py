@@ -25,6 +25,8 @@ class DevTerms:
     Attributes:
         z1_mean_variance, z2_mean_variance: variance of the posterior means over segments,
             summed over dimensions; near 0 the latent says nothing.
+        certain_share: of all bands of all frames, where the decoder is surer than
+            `training.collapse_log_variance_x`.
         eer_mu2, eer_mu1: the monitor's EER of utterance means; None where not computed.
     """
 
@@ -35,6 +37,7 @@ class DevTerms:
     log_pmu2: float
     z1_mean_variance: float
     z2_mean_variance: float
+    certain_share: float
     eer_mu2: float | None
     eer_mu1: float | None
 
@@ -64,10 +67,12 @@ def evaluate_dev(
     segments: SegmentsParams,
     noise_seed: int,
     monitor: Monitor | None,
+    certain: float,
 ) -> tuple[DevTerms, LatentUsage]:
     """Evaluate the bound on the dev grid.
 
-    The noise is the same at every call, so two epochs differ by their weights only.
+    The noise is the same at every call, so two epochs differ by their weights only. `certain` is
+    the log-variance below which the decoder counts as sure.
     """
     device = data.frames.device
     noise = torch.Generator(device).manual_seed(noise_seed)
@@ -79,7 +84,7 @@ def evaluate_dev(
     z2_parts = list(z2_posteriors(network, data, grid, segments.frames))
     z2 = torch.cat([part.mean for part in z2_parts])
     mu2 = table_of_means(z2, data, grid, params)
-    sums = torch.zeros(5, dtype=torch.float64, device=device)
+    sums = torch.zeros(6, dtype=torch.float64, device=device)
     kl_sums = [torch.zeros(size, dtype=torch.float64, device=device) for size in sizes]
     z1_means = []
     for part, rows, z2_part in zip(
@@ -90,14 +95,15 @@ def evaluate_dev(
     ):
         batch = gather(data.frames, part, segments.frames)
         terms = terms_given_z2(network, batch, z2_part, mu2[rows], counts[rows], noise)
-        parts = (terms.lower_bound, terms.log_px, terms.kl_z1, terms.kl_z2, terms.log_pmu2)
+        sure = (terms.x.log_variance < certain).double().mean(dim=(0, 2))
+        parts = (terms.lower_bound, terms.log_px, terms.kl_z1, terms.kl_z2, terms.log_pmu2, sure)
         sums += torch.stack([value.double().sum() for value in parts])
         z1_posterior = network.encode_z1(batch, z2_part.mean)  # the bound has a sample of z2
         z1_means.append(z1_posterior.mean)
         z2_prior = DiagonalGaussian(mu2[rows], centered(params.z2_std, mu2).log_variance)
         kl_sums[0] += z1_posterior.kl_to(centered(params.z1_std, mu2)).double().sum(dim=0)
         kl_sums[1] += z2_part.kl_to(z2_prior).double().sum(dim=0)
-    lower_bound, log_px, kl_z1, kl_z2, log_pmu2 = (sums / len(grid)).tolist()
+    lower_bound, log_px, kl_z1, kl_z2, log_pmu2, certain_share = (sums / len(grid)).tolist()
     z1 = torch.cat(z1_means)
     variances = [z.double().var(dim=0, correction=0) for z in (z1, z2)]
     eers: list[float | None] = [None, None]
@@ -115,6 +121,7 @@ def evaluate_dev(
         log_pmu2=log_pmu2,
         z1_mean_variance=float(variances[0].sum()),
         z2_mean_variance=float(variances[1].sum()),
+        certain_share=certain_share,
         eer_mu2=eers[0],
         eer_mu1=eers[1],
     )

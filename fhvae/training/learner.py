@@ -32,10 +32,9 @@ from fhvae.training.table import new_table
 from fhvae.training.world import World
 
 TERMS = 6  # lower bound, log p(x), KL z1, KL z2, log p(mu2), log q
-HEAD_START = 10  # steps, as in TensorFlow: the first weights must not linger in the average
 WARM_UP_STEPS = 11  # before a graph is captured; they train like any other
 
-Step = Callable[[Tensor, Tensor, Tensor], Tensor]
+Step = Callable[..., Tensor]
 
 
 def set_precision(precision: Literal["float32", "tf32", "bf16"], device: torch.device) -> None:
@@ -101,30 +100,41 @@ class TrainedParts(nn.Module):
     """Networks and table as one module: what is differentiated, and what DDP wraps."""
 
     def __init__(
-        self, network: FHVAE, table: nn.Parameter, alpha: float, noise: torch.Generator, bf16: bool
+        self,
+        network: FHVAE,
+        table: nn.Parameter,
+        alpha: float,
+        noise: torch.Generator,
+        training: TrainingParams,
     ) -> None:
         super().__init__()
         self.network, self.table = network, table
         self.alpha, self.noise = alpha, noise
+        self.skip_nearest = training.skip_nearest
+        bf16 = training.precision == "bf16"
         self._evaluated = Bfloat16Networks(network) if bf16 else network
 
-    def forward(self, segments: Tensor, sequence: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, segments: Tensor, sequence: Tensor, counts: Tensor, seen: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Evaluate a batch.
 
         Args:
             segments: `[frame, segment, mel]`.
             sequence: `[segment]`, rows of the table.
             counts: `[segment]`, segments of each one's sequence.
+            seen: what the encoders see of `segments`; None: all.
 
         Returns:
             The loss, and the means of the terms, `[TERMS]`, without gradient.
         """
         mu2 = self.table.index_select(0, sequence)
-        terms = segment_terms(self._evaluated, segments, mu2, counts, self.noise)
+        terms = segment_terms(self._evaluated, segments, mu2, counts, self.noise, seen)
         # differences of large numbers: the norms of z2 and mu2 (fhvae/model/objective.py)
         with torch.set_grad_enabled(self.alpha > 0), float32_products():
             z2_std = self.network.params.z2_std
-            log_q = log_q_sequence(terms.z2.mean, self.table, sequence, z2_std)
+            rows = terms.z2.mean, self.table, sequence
+            log_q = log_q_sequence(*rows, z2_std, self.skip_nearest)
         bound = terms.lower_bound
         loss = loss_of(bound, log_q, self.alpha)
         with torch.no_grad():
@@ -134,18 +144,18 @@ class TrainedParts(nn.Module):
 
 
 class RunningAverage:
-    """An exponential average of the weights over about the last 1 / (1 - share) steps.
+    """The weights averaged over steps, a step of n steps ago weighing share^n.
 
-    It is what dev is shown, and what is kept. Early on a step counts for more, or the random
-    weights of the start would be in it for long. Nothing in an update waits for the device;
-    PyTorch's AveragedModel has a counter that does.
+    It is what dev is shown, and what is kept: about the last 1 / (1 - share) steps, or all of
+    them where there were fewer. Nothing in an update waits for the device; PyTorch's
+    AveragedModel has a counter that does.
 
     Source:
         docs/decisions/0013-average.md
     """
 
     def __init__(self, network: FHVAE, share: float) -> None:
-        """Begin with a copy of the network; `share` is kept at each step."""
+        """Begin with a copy of the network, of which the first update leaves nothing."""
         self.network: FHVAE = deepcopy(network).requires_grad_(False)
         for module in self.network.modules():
             if isinstance(module, nn.RNNBase):
@@ -155,15 +165,17 @@ class RunningAverage:
 
     @torch.no_grad()
     def update(self, network: FHVAE) -> None:
-        """Take in the weights after a step."""
+        """Take in the weights after a step.
+
+        An average that starts at zero, m = share m + (1 - share) w, divided by the weight it
+        has gathered, 1 - share^u (Adam's debiasing), moves by (1 - share) / (1 - share^u) of
+        the way to w: no second copy of the weights, and no zero to start from.
+        """
+        self.updates += 1
+        moved = (1 - self.share) / (1 - self.share**self.updates)
         averaged: list[Tensor] = list(self.network.parameters())
         current: list[Tensor] = list(network.parameters())
-        if self.updates == 0:
-            torch._foreach_copy_(averaged, current)
-        else:
-            kept = min(self.share, (1 + self.updates) / (HEAD_START + self.updates))
-            torch._foreach_lerp_(averaged, current, 1 - kept)
-        self.updates += 1
+        torch._foreach_lerp_(averaged, current, moved)
 
     def state_dict(self) -> dict[str, Any]:
         """Give all that a resume needs."""
@@ -190,15 +202,22 @@ class Learner:
         device: torch.device,
         world: World,
     ) -> None:
-        """Draw the first weights; `rows` is the size of the table."""
+        """Draw the first weights; `rows` is the size of the table.
+
+        Raises:
+            ParamsError: no row is left to tell a segment's own from.
+        """
+        if training.skip_nearest > rows - 2:
+            raise ParamsError(
+                f"training.skip_nearest must be at most {rows - 2}, so that of {rows} sequences "
+                f"two are left to be told apart, got {training.skip_nearest}"
+            )
         # The one use of PyTorch's global generator: initial weights, then the table.
         self.network = new_network(mels, segments.frames, model, seed).to(device)
         self.table = new_table(rows, model, device)
         stream = ("noise", world.rank) if world.rank else ("noise",)
         self.noise = torch.Generator(device).manual_seed(stream_seed(seed, *stream))
-        objective = TrainedParts(
-            self.network, self.table, alpha, self.noise, bf16=training.precision == "bf16"
-        )
+        objective = TrainedParts(self.network, self.table, alpha, self.noise, training)
         on_gpu = device.type == "cuda"
         self.objective: Callable[..., tuple[Tensor, Tensor]] = objective
         if world.size > 1:
@@ -221,19 +240,19 @@ class Learner:
             return self.eager_step
         return GraphedStep(self.eager_step, self.optimizer, self.noise)
 
-    def step(self, segments: Tensor, sequence: Tensor, counts: Tensor) -> Tensor:
+    def step(self, *batch: Tensor) -> Tensor:
         """Take one step of Adam; arguments and result as of `TrainedParts`, without the loss.
 
         On a GPU the next step overwrites the result.
         """
-        means = self._step(segments, sequence, counts)
+        means = self._step(*batch)
         if self.average is not None:
             self.average.update(self.network)
         return means
 
-    def eager_step(self, segments: Tensor, sequence: Tensor, counts: Tensor) -> Tensor:
+    def eager_step(self, *batch: Tensor) -> Tensor:
         """Take one step of Adam, operation by operation; the average is not told."""
-        loss, means = self.objective(segments, sequence, counts)
+        loss, means = self.objective(*batch)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
@@ -291,9 +310,8 @@ class GraphedStep:
         self._arguments: tuple[Tensor, ...] = ()
         self._means = torch.empty(0)
 
-    def __call__(self, segments: Tensor, sequence: Tensor, counts: Tensor) -> Tensor:
+    def __call__(self, *arguments: Tensor) -> Tensor:
         """Take a step."""
-        arguments = (segments, sequence, counts)
         if self._done < WARM_UP_STEPS:
             self._done += 1
             return self._on_side_stream(arguments)

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,6 +23,7 @@ from fhvae.params.training import TrainingParams
 from fhvae.progress import progress_bar
 from fhvae.seeds import stream_seed
 from fhvae.segments import gather
+from fhvae.training.augment import Augmentation, Hearing
 from fhvae.training.batches import (
     Block,
     Blocks,
@@ -38,6 +38,7 @@ from fhvae.training.learner import TERMS, Learner
 from fhvae.training.record import (
     EpochRecord,
     Progress,
+    TrainedRun,
     TrainingLog,
     TrainTerms,
     collapse_reason,
@@ -61,43 +62,6 @@ class Setting:
     training: TrainingParams
 
 
-@dataclass(frozen=True)
-class TrainedRun:
-    """The outcome: best weights on the device, and the curve that led there."""
-
-    weights: dict[str, Tensor]
-    best: EpochRecord
-    curve: tuple[EpochRecord, ...]
-
-    def metrics(self, batch: int, sequences: int) -> dict[str, Any]:
-        """Lay out metrics/train.json: the best epoch, and whether z2 works there.
-
-        Args:
-            batch: segments of a step.
-            sequences: that the train split has.
-        """
-        best, last = self.best, self.curve[-1]
-        eers = {"mu2": best.dev.eer_mu2, "mu1": best.dev.eer_mu1}
-        return {
-            "dev_lower_bound": best.dev.lower_bound,
-            "best_epoch": best.epoch,
-            "steps": last.step,
-            "segments": last.step * batch,
-            "passes": last.passes,
-            "sequences": sequences,
-            "dev_log_px": best.dev.log_px,
-            "dev_kl_z1": best.dev.kl_z1,
-            "collapse": {
-                "collapsed": int(bool(best.collapsed)),
-                "dev_kl_z2": best.dev.kl_z2,
-                "z2_mean_variance": best.dev.z2_mean_variance,
-                "log_q": best.train.log_q,
-                "log_q_of_chance": best.log_q_of_chance,
-            },
-            "dev_eer": {name: eer for name, eer in eers.items() if eer is not None},
-        }
-
-
 class Trainer:
     """A run over the train split with a look at dev after every epoch."""
 
@@ -109,6 +73,7 @@ class Trainer:
         checkpoint: Checkpoint,
         monitor: Monitor | None = None,
         world: World | None = None,
+        decibel: Tensor | None = None,
     ) -> None:
         """Draw the first weights on the device of `dev`.
 
@@ -119,6 +84,7 @@ class Trainer:
             checkpoint: where the state is kept.
             monitor: computes an EER on dev, for the curve.
             world: the processes that train together; alone if None.
+            decibel: what one is in the frames (`decibel_of`), where segments change in level.
         """
         self.setting, self.dev = setting, dev
         self.checkpoint, self.monitor = checkpoint, monitor
@@ -146,11 +112,15 @@ class Trainer:
             self.device,
             self.world,
         )
+        if decibel is not None:
+            decibel = decibel.to(self.device)
+        self.augmentation = Augmentation(training, setting.seed, self.world.rank, decibel)
         self.progress = Progress()
         self.sums = torch.zeros(TERMS, device=self.device)
         self.block: Block | None = None
         self.counts = torch.zeros(self.blocks.rows, device=self.device)
         self.current: TrainingPass | None = None
+        self.hearing: Hearing | None = None
         self.log: TrainingLog | None = None
         self._start_watch()
 
@@ -220,10 +190,14 @@ class Trainer:
             self.begin_pass()
         assert self.current is not None
         assert self.block is not None
+        assert self.hearing is not None
         starts = self.current.starts[self.progress.batch]
         sequence = self.current.sequence[self.progress.batch]
         segments = gather(self.block.data.frames, starts, self.setting.segments.frames)
-        self.sums += self.learner.step(segments, sequence, self.counts[sequence])
+        drawn = self.hearing, self.progress.batch
+        segments = self.augmentation.change(segments, *drawn)
+        seen = self.augmentation.hide(segments, *drawn)
+        self.sums += self.learner.step(segments, sequence, self.counts[sequence], *seen)
         self.progress.step += 1
         self.progress.batch += 1
 
@@ -248,6 +222,9 @@ class Trainer:
             )
         self.current = draw_pass(
             self.block, setting.segments, self.batch, setting.seed, number, self.world.rank
+        )
+        self.hearing = self.augmentation.draw(
+            number, self.current.starts, self.learner.network.mels
         )
 
     def refill_table(self) -> None:
@@ -289,7 +266,7 @@ class Trainer:
                 f"{progress.step}; lower training.learning_rate "
                 f"(now {setting.training.learning_rate:g})"
             )
-        chance = -math.log(self.blocks.rows)
+        chance = -math.log(self.blocks.rows - setting.training.skip_nearest)
         collapsed = collapse_reason(
             means,
             dev,
@@ -312,7 +289,14 @@ class Trainer:
     def look_at_dev(self) -> tuple[DevTerms, LatentUsage]:
         """Evaluate dev, with the same noise each time."""
         setting, noise_seed = self.setting, stream_seed(self.setting.seed, "dev noise")
-        return evaluate_dev(self.learner.kept, self.dev, setting.segments, noise_seed, self.monitor)
+        return evaluate_dev(
+            self.learner.kept,
+            self.dev,
+            setting.segments,
+            noise_seed,
+            self.monitor,
+            setting.training.collapse_log_variance_x,
+        )
 
     def _save(self) -> None:
         """Write the whole state, if it is sound."""

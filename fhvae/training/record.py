@@ -52,8 +52,9 @@ class EpochRecord:
         step: steps done.
         passes: begun, each over the segments of a block.
         train, dev: means of the terms.
-        log_q_of_chance: -ln(sequences of a block), where log q rests if z2 knows nothing of them.
-        collapsed: why z2 looks collapsed, "" if it does not.
+        log_q_of_chance: -ln(sequences of a block that compete), where log q rests if z2 knows
+            nothing of them.
+        collapsed: why the run looks collapsed, "" if it does not.
     """
 
     epoch: int
@@ -85,18 +86,19 @@ def collapse_reason(
     alpha: float,
     limits: TrainingParams,
 ) -> str:
-    """Say why z2 looks collapsed, or "".
+    """Say why a run looks collapsed, or "": z2 says nothing, or the decoder knows silence by heart.
 
-    The bound and the count of active dimensions do not show a collapse
-    (docs/decisions/0004-mu2-table.md); these three do.
+    The bound and the count of active dimensions do not show it; these four do
+    (docs/decisions/0004-mu2-table.md, 0020-silence.md).
 
     Args:
         train, dev: the epoch's terms.
         passes: begun over the whole corpus; before the third log q is given time.
-        chance: -ln(sequences of a block).
+        chance: -ln(sequences of a block that compete).
         alpha: log q is only asked for where it is trained.
         limits: `collapse_kl_z2` and `collapse_variance_z2`, below which z2 carries too little;
-            `collapse_log_q`, which a working z2 has above chance by the second pass.
+            `collapse_log_q`, which a working z2 has above chance by the second pass;
+            `collapse_certain_share`, above which the decoder has learned what never varies.
     """
     if dev.kl_z2 < limits.collapse_kl_z2:
         return f"dev KL of z2 is {dev.kl_z2:.1f} nats, below {limits.collapse_kl_z2:g}"
@@ -105,7 +107,51 @@ def collapse_reason(
         return f"variance of the z2 means is {found:.2f}, below {least:g}"
     if alpha > 0 and passes > 2 and train.log_q < chance + limits.collapse_log_q:
         return f"log q is {train.log_q:.2f} nats, -ln(sequences) is {chance:.2f}"
+    if dev.certain_share > limits.collapse_certain_share:
+        return (
+            f"the decoder's log-variance is below {limits.collapse_log_variance_x:g} in "
+            f"{dev.certain_share:.0%} of dev, above {limits.collapse_certain_share:.0%}: "
+            "look for digital silence (metrics/fbank.json)"
+        )
     return ""
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """The outcome: best weights on the device, and the curve that led there."""
+
+    weights: dict[str, Tensor]
+    best: EpochRecord
+    curve: tuple[EpochRecord, ...]
+
+    def metrics(self, batch: int, sequences: int) -> dict[str, Any]:
+        """Lay out metrics/train.json: the best epoch, and whether it collapsed there.
+
+        Args:
+            batch: segments of a step.
+            sequences: that the train split has.
+        """
+        best, last = self.best, self.curve[-1]
+        eers = {"mu2": best.dev.eer_mu2, "mu1": best.dev.eer_mu1}
+        return {
+            "dev_lower_bound": best.dev.lower_bound,
+            "best_epoch": best.epoch,
+            "steps": last.step,
+            "segments": last.step * batch,
+            "passes": last.passes,
+            "sequences": sequences,
+            "dev_log_px": best.dev.log_px,
+            "dev_kl_z1": best.dev.kl_z1,
+            "collapse": {
+                "collapsed": int(bool(best.collapsed)),
+                "dev_kl_z2": best.dev.kl_z2,
+                "z2_mean_variance": best.dev.z2_mean_variance,
+                "log_q": best.train.log_q,
+                "log_q_of_chance": best.log_q_of_chance,
+                "certain_share": best.dev.certain_share,
+            },
+            "dev_eer": {name: eer for name, eer in eers.items() if eer is not None},
+        }
 
 
 @dataclass
@@ -212,7 +258,7 @@ def _tell(record: EpochRecord) -> None:
         eer,
     )
     if record.collapsed:
-        log.warning("epoch %d: z2 looks collapsed: %s", record.epoch, record.collapsed)
+        log.warning("epoch %d: looks collapsed: %s", record.epoch, record.collapsed)
 
 
 def _epoch(line: str) -> float:

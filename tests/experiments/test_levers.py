@@ -1,5 +1,6 @@
 """The search behind the defaults can be typed again, and its page is what the runs say."""
 
+import json
 import math
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 from experiments.hand_labels import leave_one_out
-from experiments.levers import RESULTS, ROOT, page, params_of, planned
+from experiments.levers import COLUMNS, RESULTS, ROOT, page, params_of, planned, read_run
 from experiments.timed import TimedTrainer
 from fhvae.training.checkpoint import Checkpoint
 from tests.training_factory import make_sequences, make_setting
@@ -15,6 +16,23 @@ from tests.training_factory import make_sequences, make_setting
 
 def test_the_page_is_that_of_the_committed_runs():
     assert (ROOT / "docs" / "levers.md").read_text() == page()
+
+
+@pytest.mark.parametrize(
+    ("method", "bound"),
+    [({}, -4.0), ({"decay": True}, -4.0), ({"select": "eer"}, -9.0)],
+)
+def test_the_bound_is_that_of_the_epoch_whose_weights_were_kept(tmp_path, method, bound):
+    """Neither the first epoch's nor the last's; a row that was selected by the EER kept another."""
+    curve = [
+        {"lower_bound": -6.0, "eer_mu2": 0.3},
+        {"lower_bound": -4.0, "eer_mu2": 0.2},
+        {"lower_bound": -9.0, "eer_mu2": 0.1},
+        {"lower_bound": -5.0, "eer_mu2": 0.2},
+    ]
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps({"curve": curve}))
+    assert COLUMNS["dev bound (nats)"][1](read_run(path, method)) == bound
 
 
 def test_every_lever_is_a_set_of_params_that_can_be_used():

@@ -96,7 +96,15 @@ def of_training() -> dict[str, str]:
     random = np.random.default_rng(3)
     segments = SegmentsParams(frames=15, train_shift=8, shift=15)
     model = ModelParams(
-        cell="lstm", layers=1, cells=128, z1=96, z2=32, z1_std=1.0, z2_std=0.5, mu2_std=1.0
+        cell="lstm",
+        layers=1,
+        cells=128,
+        z1=96,
+        z2=32,
+        z1_std=1.0,
+        z2_std=0.5,
+        mu2_std=1.0,
+        least_log_variance=-6.0,
     )
     training = TrainingParams(
         domains="clean",
@@ -107,6 +115,10 @@ def of_training() -> dict[str, str]:
         learning_rate=0.004,
         precision="float32",
         average=0.998,
+        skip_nearest=0,
+        mask_mels=0,
+        gain_db=0.0,
+        noise_floor_db=(),
         adam_beta1=0.95,
         adam_beta2=0.999,
         epoch_steps=STEPS,
@@ -115,6 +127,8 @@ def of_training() -> dict[str, str]:
         collapse_kl_z2=10.0,
         collapse_variance_z2=3.0,
         collapse_log_q=0.5,
+        collapse_log_variance_x=-5.0,
+        collapse_certain_share=0.05,
     )
     cpu = torch.device("cpu")
     learner = Learner(MELS, UTTERANCES, 10.0, 0, segments, model, training, cpu, World())

@@ -1,5 +1,7 @@
 """Latents of utterances: equal to one segment at a time and in groups, sorted, in closed form."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -162,6 +164,20 @@ def test_mu2_and_mu1_by_hand(trained, packed):
         np.testing.assert_allclose(
             latents.mu1[row], latents.z1_mean[part].mean(axis=0), rtol=1e-4, atol=1e-6
         )
+
+
+def test_mu2_by_precision_by_hand_and_in_groups(trained, mixed):
+    by_precision = dataclasses.replace(trained, mu2="precision")
+    latents = infer_latents(by_precision, mixed, shift=4)
+    for row, (_, part) in enumerate(latents.slices()):
+        precision = 1 / (np.exp(latents.z2_log_variance[part]) + 0.25)
+        weighted = (precision * latents.z2_mean[part]).sum(axis=0)
+        np.testing.assert_allclose(latents.mu2[row], weighted / (precision.sum(axis=0) + 1), 1e-5)
+    grouped = infer_latents(by_precision, mixed, shift=4, group_segments=7)
+    assert_equal_but_for_rounding(grouped, latents, 1e-5)
+    plain = infer_latents(trained, mixed, shift=4)
+    np.testing.assert_array_equal(plain.z2_mean, latents.z2_mean)
+    assert not np.array_equal(plain.mu2, latents.mu2)
 
 
 def test_frames_of_another_width_are_refused(trained):

@@ -48,6 +48,8 @@ def test_params_cannot_be_changed_later(values):
         ("corpus.path", None, None),
         ("probes.penalties", [1, "1e-2"], (1.0, 0.01)),
         ("domains.train", [], ()),
+        ("training.noise_floor_db", [-30, -10], (-30.0, -10.0)),
+        ("model.least_log_variance", None, None),
         ("corpus.speechocean762.adults_only", False, False),
     ],
 )
@@ -164,6 +166,10 @@ def test_an_unknown_key_is_named_with_a_guess(values, key, message):
             [0.3],
             r"domains\.room_rt60_s must list .*got \[0\.3\]",
         ),
+        ("training.noise_floor_db", [-10], r"training\.noise_floor_db must be empty or list a"),
+        ("training.noise_floor_db", [-10, -30], r"training\.noise_floor_db must .*got \[-10\.0"),
+        ("training.mask_mels", 80, r"training\.mask_mels must leave one of fbank\.mels=80 .*80"),
+        ("model.least_log_variance", 1, r"model\.least_log_variance must be a number at most 0"),
         (
             "training.mu2_table",
             "fixed",

@@ -328,6 +328,8 @@ def test_fbank_drops_short_utterances_by_name_and_normalizes_by_train(tmp_path, 
         "frames": 20 + 26,
         "hours": pytest.approx(0.46 / 3600, abs=1e-6),
         "dropped": 1,
+        "floor_frames": 0,
+        "silent_utterances": 0,
     }
     assert metrics["dev"]["dropped"] == 0
     train = read_packed(fbank / "train")

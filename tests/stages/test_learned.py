@@ -10,6 +10,7 @@ from fhvae.errors import ArtifactError
 from fhvae.features.normalize import Normalizer, write_normalizer
 from fhvae.files.packed import read_packed
 from fhvae.latents import read_latents
+from fhvae.trials import cosine_eer
 from stages.controls import main as controls
 from stages.latents import main as latents
 from stages.train import main as train
@@ -21,6 +22,7 @@ EACH, SEGMENTS_EACH = 3, 5
 SHIFT = 3
 Z1, Z2, CELLS = 2, 4, 6
 EPOCHS, STEPS = 3, 4
+RULES = ("mean", "precision")
 SMALL = {
     **{"fbank.mels": MELS, "segments.frames": 5, "segments.shift": SHIFT, "latents.shift": SHIFT},
     **{"model.z1": Z1, "model.z2": Z2, "model.cells": CELLS, "training.batch": 8},
@@ -44,10 +46,9 @@ def run_train(inputs, out, **changes):
     return run_stage(train, given, out, ("model", "plots"), SMALL | changes)
 
 
-def run_latents(inputs, model, out):
-    return run_stage(
-        latents, {**inside(inputs, "corpus", "fbank"), **model}, out, ["latents"], SMALL
-    )
+def run_latents(inputs, model, out, mu2="mean"):
+    given = {**inside(inputs, "corpus", "fbank"), **model}
+    return run_stage(latents, given, out, ["latents"], SMALL | {"latents.mu2": mu2})
 
 
 def run_controls(inputs, model, out):
@@ -117,9 +118,27 @@ def test_latents_lie_on_the_grid_of_every_utterance_and_repeat(frames, model, tm
         assert used == tuple(
             (one.var(axis=0) > 0.01).sum() for one in (found.z1_mean, found.z2_mean)
         )
+        if split == "dev":
+            del metrics[split]["eer_mu2_mean"], metrics[split]["eer_mu2_precision"]
         assert metrics[split] == {"utterances": speakers * EACH, "segments": speakers * EACH * GRID}
     run_latents(frames, model, tmp_path / "again")
     assert written(tmp_path / "out") == written(tmp_path / "again")
+
+
+def test_dev_may_choose_between_two_rules_for_mu2(frames, model, tmp_path):
+    """Both EERs are those of the mu2 that either rule writes, whichever it is that writes."""
+    found = {rule: run_latents(frames, model, tmp_path / rule, rule) for rule in RULES}
+    assert found["mean"] == found["precision"]
+    assert all("eer_mu2_mean" not in found["mean"][split] for split in ("train", "test"))
+    written_mu2 = {}
+    for rule in RULES:
+        dev = read_latents(tmp_path / rule / "latents/dev.safetensors")
+        speakers = [name.partition("_")[0] for name in dev.utterance_ids]
+        assert found["mean"]["dev"][f"eer_mu2_{rule}"] == pytest.approx(
+            cosine_eer(dev.mu2, speakers), abs=1e-6
+        )
+        written_mu2[rule] = dev.mu2
+    assert not np.allclose(*written_mu2.values(), atol=1e-3)
 
 
 def test_controls_are_not_the_model(frames, model, tmp_path):

@@ -36,6 +36,7 @@ FBANK = FbankParams(
     power=1.0,
     log_floor=-20.0,
     store="float32",
+    silent_share=0.05,
 )
 DOMAINS = DomainsParams(
     train=(),

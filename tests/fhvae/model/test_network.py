@@ -1,11 +1,13 @@
 """Shapes, sizes, and what each network can see."""
 
+import dataclasses
 import math
 
 import pytest
 import torch
 
-from fhvae.model.network import FHVAE, dense_layers
+from fhvae.model.gaussian import DiagonalGaussian
+from fhvae.model.network import FHVAE, dense_layers, with_noise
 from tests.params_factory import model_params
 
 
@@ -37,6 +39,35 @@ def test_parameter_counts_of_the_published_models(params, expected):
     """Segments of 20 frames and 80 mels; the fact sheet derives the first three."""
     weights = FHVAE(80, 20, params).parameters()
     assert sum(weight.numel() for weight in weights if weight.requires_grad) == expected
+
+
+def test_the_decoders_variance_is_what_it_learned_and_that_of_the_noise(model, batch):
+    z2 = model.encode_z2(batch.segments).mean
+    z1 = model.encode_z1(batch.segments, z2).mean
+    own = model.decode(z1, z2, frames=5)
+    model.params = dataclasses.replace(model.params, least_log_variance=-1.3)
+    noisy = model.decode(z1, z2, frames=5)
+    assert torch.equal(noisy.mean, own.mean)
+    wanted = own.log_variance.exp() + math.exp(-1.3)
+    torch.testing.assert_close(noisy.log_variance.exp(), wanted)
+
+
+def test_a_variance_that_was_learned_too_small_can_grow_again():
+    """A clamp would have no gradient there."""
+    learned = torch.tensor([-14.0, -6.0, 0.0], requires_grad=True)
+    found = with_noise(DiagonalGaussian(torch.zeros(3), learned), -6.0)
+    found.log_variance.sum().backward()
+    expected = torch.exp(learned) / (torch.exp(learned) + math.exp(-6))
+    torch.testing.assert_close(learned.grad, expected.detach())
+    assert (learned.grad > 0).all()
+    assert found.log_variance.min() >= -6
+
+
+def test_no_value_adds_more_than_the_noise_lets_it():
+    """The bound of a segment that is known by heart is finite: half the noise's log-variance."""
+    x = with_noise(DiagonalGaussian(torch.zeros(1), torch.tensor([-200.0])), -6.0)
+    most = -0.5 * (math.log(2 * math.pi) - 6)
+    assert x.log_density(torch.zeros(1)).item() == pytest.approx(most)
 
 
 def test_dense_layers_start_like_the_authors():

@@ -7,7 +7,15 @@ import pytest
 import torch
 
 from fhvae.model.gaussian import DiagonalGaussian
-from fhvae.model.objective import infer_mu2, log_q_sequence, loss_of, posteriors, segment_terms
+from fhvae.model.objective import (
+    infer_mu2,
+    infer_mu2_by_precision,
+    log_q_sequence,
+    loss_of,
+    nearest_rows,
+    posteriors,
+    segment_terms,
+)
 from tests.fhvae.model.numpy_networks import decode, encode
 
 
@@ -194,11 +202,84 @@ def test_inferred_mu2_is_where_the_gradient_of_the_sequence_bound_vanishes():
     torch.testing.assert_close(mu2.grad, torch.zeros(3, dtype=torch.float64))
 
 
+@pytest.mark.parametrize("skip_nearest", [1, 2, 4])
+def test_the_nearest_rows_do_not_compete(skip_nearest):
+    """By hand: sort by distance to the own row, leave out the first after itself."""
+    draw = torch.Generator().manual_seed(0)
+    table = torch.randn(6, 3, generator=draw).requires_grad_()
+    z2 = torch.randn(9, 3, generator=draw)
+    own = torch.arange(9) % 6
+    found = log_q_sequence(z2, table, own, 0.5, skip_nearest)
+    for segment, row in enumerate(own.tolist()):
+        order = (table - table[row]).square().sum(dim=1).argsort().tolist()
+        assert order[0] == row
+        left = [row, *order[1 + skip_nearest :]]
+        log_density = -(table[left] - z2[segment]).square().sum(dim=1) / (2 * 0.25)
+        torch.testing.assert_close(found[segment], log_density.log_softmax(dim=0)[0])
+    found[0].backward()
+    skipped = (table - table[0]).square().sum(dim=1).argsort()[1 : 1 + skip_nearest]
+    assert not table.grad[skipped].any()
+    assert table.grad[0].any()
+
+
+def test_twins_of_a_row_are_its_nearest_and_it_stays():
+    """A row equal to the own one is as near as can be; the own row competes nevertheless."""
+    table = torch.tensor([[0.0, 0.0], [1.0, 1.0], [1.0, 1.0], [5.0, 1.0]])
+    own = torch.tensor([1, 2])
+    assert nearest_rows(table, own, 1).tolist() == [[2], [1]]
+    assert nearest_rows(table, own, 2).tolist() == [[2, 0], [1, 0]]
+
+
 def test_inferred_mu2_by_hand():
     z2 = torch.tensor([[1.0, 2.0], [3.0, 4.0], [10.0, 20.0]])
     found = infer_mu2(z2, torch.tensor([0, 0, 1]), 2, shrinkage=0.25)
     expected = torch.tensor([[4 / 2.25, 6 / 2.25], [10 / 1.25, 20 / 1.25]])
     torch.testing.assert_close(found, expected)
+
+
+def by_precision(means, variances, sequence, count, z2_std=0.5, mu2_std=0.8):
+    z2 = DiagonalGaussian(means, torch.as_tensor(variances).expand_as(means).log())
+    return infer_mu2_by_precision(z2, sequence, count, z2_std, mu2_std)
+
+
+@pytest.mark.parametrize("variance", [1e-12, 0.3, 2.0])
+def test_segments_that_tell_as_much_weigh_alike(variance):
+    """Equal variances: the mean of z2, shrunk by theirs and that of p(z2 | mu2); 0 is the paper."""
+    means = torch.randn(7, 3, generator=torch.Generator().manual_seed(0))
+    sequence = torch.tensor([0, 0, 1, 1, 1, 2, 1])
+    wanted = infer_mu2(means, sequence, 3, (variance + 0.5**2) / 0.8**2)
+    torch.testing.assert_close(by_precision(means, variance, sequence, 3), wanted)
+
+
+def test_mu2_by_precision_is_the_mean_of_its_posterior_by_integration():
+    """Numerically over z2 of each segment and over mu2; nothing of the closed form is used."""
+    means, variances = np.array([0.7, -0.4, 2.0]), np.array([0.05, 0.6, 3.0])
+    grid = np.linspace(-9, 9, 3601)
+
+    def normal(value, mean, variance):
+        return np.exp(-((value - mean) ** 2) / (2 * variance)) / np.sqrt(2 * np.pi * variance)
+
+    log_posterior = -(grid**2) / (2 * 0.8**2)
+    for mean, variance in zip(means, variances, strict=True):
+        measured = normal(mean, grid, variance)
+        seen = np.array([(measured * normal(grid, mu2, 0.25)).sum() for mu2 in grid])
+        log_posterior += np.log(seen)
+    posterior = np.exp(log_posterior - log_posterior.max())
+    wanted = (grid * posterior).sum() / posterior.sum()
+    both = torch.tensor(means)[:, None], torch.tensor(variances)[:, None]
+    found = by_precision(*both, torch.zeros(3, dtype=torch.int64), 1)
+    assert found.item() == pytest.approx(wanted, abs=1e-6)
+
+
+def test_a_segment_that_tells_nothing_does_not_pull_mu2_to_where_it_is():
+    means = torch.tensor([[1.0], [1.0], [0.0]])
+    heard, silent = (
+        by_precision(means, torch.tensor([[0.1], [0.1], [last]]), torch.zeros(3).long(), 1)
+        for last in (0.1, 1e9)
+    )
+    assert heard < silent
+    alone = by_precision(means[:2], 0.1, torch.zeros(2).long(), 1)
+    torch.testing.assert_close(silent, alone)
 
 
 def test_a_sequence_without_segments_has_no_mu2():

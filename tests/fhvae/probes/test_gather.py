@@ -21,7 +21,7 @@ def folders(tmp_path_factory):
 
 
 def test_rows_f0_and_noisy_copies_are_those_of_their_split(folders):
-    found = gather(folders)
+    found = gather(folders, "mean")
     material = make_material(found, folders, PROBES, SHIFT, seed=3, stacked=True)
     spoken = {one.utterance_id: one.split for one in found.corpus.utterances}
     assert material.log_f0.keys() == spoken.keys()

@@ -9,7 +9,7 @@ import torch
 from fhvae.training.batches import SequenceData, Sequences
 from fhvae.training.checkpoint import Checkpoint
 from fhvae.training.loop import Setting, Trainer
-from tests.training_factory import make_sequences, make_setting
+from tests.training_factory import MELS, make_sequences, make_setting
 
 
 @pytest.fixture
@@ -38,6 +38,8 @@ def trainer(
 ) -> Callable[..., Trainer]:
     def make(name: str = "run", **changes: object) -> Trainer:
         checkpoint = Checkpoint({"name": name}, tmp_path)
-        return Trainer(make_setting(**changes), train_sequences, dev_data, checkpoint)
+        levels = torch.full((MELS,), 0.1)
+        setting = make_setting(**changes)
+        return Trainer(setting, train_sequences, dev_data, checkpoint, decibel=levels)
 
     return make

@@ -131,6 +131,24 @@ def test_blocks_are_drawn_without_replacement_and_each_can_be_drawn_again(sequen
     assert np.abs(counts - expected).max() < 5 * np.sqrt(expected)
 
 
+def test_who_gets_a_row_next_is_chance():
+    """Sequences lie sorted by name, speaker by speaker; a sorted draw kept rows within them."""
+    count, each = 40, 4
+    packed = Packed(
+        np.zeros((6 * count, MELS), np.float32),
+        tuple(f"u{number:02}" for number in range(count)),
+        np.arange(count) * 6,
+        np.full(count, 6),
+    )
+    every = open_sequences([packed], dict.fromkeys(packed.utterance_ids, "any"), "utterance")
+    drawn = np.stack([blocks(every, count=10).chosen(number) // each for number in range(400)])
+    same = (drawn[1:] == drawn[:-1]).mean()
+    chance = each / count
+    assert abs(same - chance) < 5 * np.sqrt(chance * (1 - chance) / drawn[1:].size)
+    by_row = drawn.mean(axis=0)  # and no row has its own part of the corpus
+    assert by_row.std() < 5 * drawn.std() / np.sqrt(len(drawn))
+
+
 def check_frames(packed: Packed, sequences: Sequences, chosen: np.ndarray, data) -> None:
     """Check that the frames of every row are those of its sequence, all and nothing else."""
     for row, sequence in enumerate(chosen.tolist()):

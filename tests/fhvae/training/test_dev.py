@@ -28,7 +28,7 @@ def test_dev_bound_equals_the_terms_averaged_by_hand(dev_data, setting):
     """The port's validation loss was the last training batch's."""
     torch.manual_seed(0)
     network, segments = FHVAE(7, 5, setting().model), setting().segments
-    found, _ = evaluate_dev(network, dev_data, segments, noise_seed=3, monitor=None)
+    found, _ = evaluate_dev(network, dev_data, segments, noise_seed=3, monitor=None, certain=-5.0)
     starts, sequence = dev_data.on_device(sequence_grid(dev_data, segments))
     batch = gather(dev_data.frames, starts, 5)
     mu2 = infer_mu2(network.encode_z2(batch).mean, sequence, 6, 0.25)
@@ -43,10 +43,29 @@ def test_dev_bound_equals_the_terms_averaged_by_hand(dev_data, setting):
     assert found.eer_mu2 is None
 
 
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_where_the_decoder_is_sure_is_counted_over_all_bands_of_all_frames(
+    dev_data, setting, share
+):
+    torch.manual_seed(0)
+    network, segments = FHVAE(7, 5, setting().model), setting().segments
+    starts, sequence = dev_data.on_device(sequence_grid(dev_data, segments))
+    batch = gather(dev_data.frames, starts, 5)
+    mu2 = infer_mu2(network.encode_z2(batch).mean, sequence, 6, 0.25)
+    noise, counts = torch.Generator().manual_seed(3), torch.ones(len(starts))
+    values = segment_terms(network, batch, mu2[sequence], counts, noise).x.log_variance.flatten()
+    limit = values.sort().values[int(share * (len(values) - 1))].item() + 1e-5 * (share == 1)
+    found, _ = evaluate_dev(network, dev_data, segments, 3, None, certain=limit)
+    assert found.certain_share == pytest.approx((values < limit).double().mean().item())
+    assert found.certain_share == pytest.approx(share, abs=0.01)
+
+
 def test_usage_is_that_of_the_posteriors_given_the_mean_of_z2(dev_data, setting):
     torch.manual_seed(0)
     network, segments = FHVAE(7, 5, setting().model), setting().segments
-    found, usage = evaluate_dev(network, dev_data, segments, noise_seed=3, monitor=None)
+    found, usage = evaluate_dev(
+        network, dev_data, segments, noise_seed=3, monitor=None, certain=-5.0
+    )
     starts, sequence = dev_data.on_device(sequence_grid(dev_data, segments))
     own = posteriors(network, gather(dev_data.frames, starts, 5))
     mu2 = infer_mu2(own.z2.mean, sequence, 6, 0.25)
@@ -66,7 +85,9 @@ def test_usage_is_that_of_the_posteriors_given_the_mean_of_z2(dev_data, setting)
 def test_dev_bound_is_the_same_at_every_call(dev_data, setting):
     torch.manual_seed(0)
     network = FHVAE(7, 5, setting().model)
-    first, second = (evaluate_dev(network, dev_data, setting().segments, 3, None) for _ in range(2))
+    first, second = (
+        evaluate_dev(network, dev_data, setting().segments, 3, None, -5.0) for _ in range(2)
+    )
     assert first == second
 
 
@@ -78,7 +99,9 @@ def test_monitor_gets_one_vector_per_utterance(dev_data, setting):
         return 0.25
 
     torch.manual_seed(0)
-    found, _ = evaluate_dev(FHVAE(7, 5, setting().model), dev_data, setting().segments, 3, monitor)
+    found, _ = evaluate_dev(
+        FHVAE(7, 5, setting().model), dev_data, setting().segments, 3, monitor, -5.0
+    )
     assert seen == [((6, 2), dev_data.speakers), ((6, 3), dev_data.speakers)]
     assert found.eer_mu2 == found.eer_mu1 == 0.25
 
@@ -92,6 +115,6 @@ def test_each_segment_goes_through_the_z2_encoder_once(dev_data, setting, monkey
     )
     monkeypatch.setattr("fhvae.training.table.INFERENCE_BATCH", 4)
     monkeypatch.setattr("fhvae.training.dev.INFERENCE_BATCH", 4)
-    evaluate_dev(network, dev_data, segments, noise_seed=3, monitor=None)
+    evaluate_dev(network, dev_data, segments, noise_seed=3, monitor=None, certain=-5.0)
     assert sum(seen) == len(sequence_grid(dev_data, segments))
     assert max(seen) == 4

@@ -69,7 +69,8 @@ def make_learner(device=CPU, **changes) -> Learner:
 def make_trainer(folder, device=CPU, name="run", **changes) -> Trainer:
     dev = make_sequences(utterances=6, speakers=2, seed=2).load(device)
     train = make_sequences(utterances=9, speakers=3, seed=1)
-    return Trainer(make_setting(**changes), train, dev, Checkpoint({"name": name}, folder))
+    checkpoint, decibel = Checkpoint({"name": name}, folder), torch.full((MELS,), 0.1)
+    return Trainer(make_setting(**changes), train, dev, checkpoint, decibel=decibel)
 
 
 def batches(count, device=CPU):
@@ -95,18 +96,21 @@ def state_of(learner) -> list[torch.Tensor]:
 
 @pytest.mark.usefixtures("native_layers")
 @each_cell
-def test_a_replayed_step_is_the_step_bit_by_bit(monkeypatch, cell):
-    plain, graphed = make_learner(cell=cell), make_learner(cell=cell)
-    seen = pretend(monkeypatch, lambda: state_of(graphed))
+@pytest.mark.parametrize("skip_nearest", [0, 2])
+def test_a_replayed_step_is_the_step_bit_by_bit(monkeypatch, cell, skip_nearest):
+    plain, graphed = (make_learner(cell=cell, skip_nearest=skip_nearest) for _ in range(2))
+    noted = pretend(monkeypatch, lambda: state_of(graphed))
     graphed._step = GraphedStep(graphed.eager_step, graphed.optimizer, graphed.noise)
     steps = WARM_UP_STEPS + 9
-    for batch in batches(steps):
+    for segments, *rest in batches(steps):
+        seen = [segments.roll(1, dims=2)] if skip_nearest else []  # as the encoders see them
+        batch = segments, *rest, *seen
         assert torch.equal(plain.step(*batch), graphed.step(*batch))
     assert torch.equal(weights_of(plain), weights_of(graphed))
     assert torch.equal(plain.noise.get_state(), graphed.noise.get_state())
-    assert seen["graph"].replays == steps - WARM_UP_STEPS
-    assert seen["graph"].generators == [graphed.noise]
-    assert seen["capture_error_mode"] == "thread_local"
+    assert noted["graph"].replays == steps - WARM_UP_STEPS
+    assert noted["graph"].generators == [graphed.noise]
+    assert noted["capture_error_mode"] == "thread_local"
 
 
 def test_a_step_that_counts_in_python_would_show(monkeypatch):
@@ -156,7 +160,8 @@ WAITS |= {"unique", "_unique2", "bincount", "equal", "is_nonzero", "repeat_inter
 @each_cell
 def test_nothing_in_a_step_waits_for_the_device_or_copies_from_the_host(tmp_path, cell):
     """Either would be refused while a step is recorded, and slow at any other time."""
-    run = make_trainer(tmp_path, cell=cell, average=0.9)
+    levers = {"skip_nearest": 2, "mask_mels": 3, "gain_db": 6.0, "noise_floor_db": (-30.0, -10.0)}
+    run = make_trainer(tmp_path, cell=cell, average=0.9, **levers)
     for _ in range(2):
         run.train_step()
     assert run.progress.batch < len(run.current)

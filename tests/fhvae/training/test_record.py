@@ -11,7 +11,7 @@ from fhvae.training.dev import DevTerms, LatentUsage
 from fhvae.training.record import EpochRecord, Progress, TrainingLog, TrainTerms, collapse_reason
 
 TRAIN = TrainTerms(-300.0, -250.0, 30.0, 50.0, -40.0, -2.0)
-DEV = DevTerms(-300.0, -250.0, 30.0, 50.0, -40.0, 9.0, 10.0, None, None)
+DEV = DevTerms(-300.0, -250.0, 30.0, 50.0, -40.0, 9.0, 10.0, 0.2, None, None)
 
 LIMITS = {"collapse_kl_z2": 10.0, "collapse_variance_z2": 3.0, "collapse_log_q": 0.5}
 
@@ -26,6 +26,19 @@ LIMITS = {"collapse_kl_z2": 10.0, "collapse_variance_z2": 3.0, "collapse_log_q":
         pytest.param(50.0, 9.0, -7.2, 10.0, 1, "", {}, id="too-early-to-tell"),
         pytest.param(50.0, 9.0, -15.0, 0.0, 5, "", {}, id="log-q-not-trained"),
         pytest.param(50.0, 9.0, -7.2, 10.0, 5, "", {"collapse_log_q": 0.05}, id="a-bit-is-enough"),
+        pytest.param(
+            50.0,
+            9.0,
+            -2.0,
+            0.0,
+            1,
+            "log-variance is below -5 in 20% of dev, above 10%: look for digital silence",
+            {"collapse_certain_share": 0.1},
+            id="silence-by-heart",
+        ),
+        pytest.param(
+            50.0, 9.0, -2.0, 0.0, 1, "", {"collapse_certain_share": 0.2}, id="a-little-silence"
+        ),
     ],
 )
 def test_collapse_detectors(setting, kl_z2, variance, log_q, alpha, passes, expected, limits):

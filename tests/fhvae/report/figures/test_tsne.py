@@ -124,7 +124,7 @@ def test_points_are_those_of_their_speaker_and_sex(tmp_path, monkeypatch):
         assert perplexity == 7
 
     monkeypatch.setattr(latent_maps, "draw_tsne", note)
-    params = LatentsParams(shift=1, tsne_points=9, tsne_perplexity=7.0)
+    params = LatentsParams(shift=1, mu2="mean", tsne_points=9, tsne_perplexity=7.0)
     corpus = Corpus(tmp_path, tuple(reversed(utterances)))
     latent_maps.draw_maps(tmp_path, latents, corpus, params, seed=0)
     vectors, speakers, genders = drawn["tsne_mu2.png"]
