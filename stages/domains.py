@@ -9,15 +9,16 @@ from fhvae.commandline import parse_paths, run
 from fhvae.corpus.store import read_corpus
 from fhvae.files.atomic import new_folder, write_csv, write_metrics
 from fhvae.params.asked import read_params
+from fhvae.params.corpus import CorpusParams
 from fhvae.params.domains import DomainsParams
 from fhvae.params.fbank import FbankParams
-from fhvae.params.run import Seeded
 
 
 @dataclass(frozen=True, kw_only=True)
-class Params(Seeded):
+class Params:
     """What the stage reads of params.yaml."""
 
+    corpus: CorpusParams
     fbank: FbankParams
     domains: DomainsParams
 
@@ -29,7 +30,7 @@ def main() -> None:
     )
     params = read_params(Params)
     prepared = prepare(
-        read_corpus(corpus_path), fbank_path, params.domains, params.fbank, params.seed
+        read_corpus(corpus_path), fbank_path, params.domains, params.fbank, params.corpus.seed
     )
     metrics: dict[str, dict[str, object]] = {}
     with ExitStack() as stack:

@@ -67,7 +67,7 @@ FBANK = [
 
 @pytest.fixture
 def params(budget):
-    return RecognitionParams(bootstrap=30, headline=budget, full=budget)
+    return RecognitionParams(seed=0, bootstrap=30, headline=budget, full=budget)
 
 
 def metrics_of(params, own, baselines=FBANK, training=None):
