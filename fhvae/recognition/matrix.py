@@ -27,7 +27,7 @@ class FramePaths:
 
     Attributes:
         clean: folder of `<split>`.
-        train_domains: folder of `<domain>/train` and `<domain>/dev`.
+        train_domains: folder of `<domain>/train` and `<domain>/dev`, for toplines.
         test_domains: folder of `<domain>/test`.
     """
 

@@ -39,6 +39,7 @@ FBANK = FbankParams(
 )
 DOMAINS = DomainsParams(
     train=(),
+    topline=(),
     test=("noise10",),
     train_noises=(),
     test_noises=("white",),
