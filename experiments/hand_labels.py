@@ -54,16 +54,16 @@ class HandLabels:
     phones: Mapping[str, tuple[Phone, ...]]
 
 
-def read_recordings(corpus: CorpusParams, seed: int) -> list[Recording]:
+def read_recordings(corpus: CorpusParams) -> list[Recording]:
     """Decode a corpus folder whole."""
-    items = decode(read_folder(corpus, seed), corpus.bad_audio)
+    items = decode(read_folder(corpus), corpus.bad_audio)
     return [item for item in items if isinstance(item, Recording)]
 
 
 def read_hand_labels(corpus: CorpusParams, params: Params, normalizer: Path) -> HandLabels:
     """Decode a corpus folder with phones.csv and compute its frames."""
     scale = read_normalizer(normalizer)
-    found = read_recordings(corpus, params.seed)
+    found = read_recordings(corpus)
     rows = [scale.apply(log_mel(item.samples, params.fbank)) for item in found]
     lengths = np.array([len(one) for one in rows])
     names = tuple(item.utterance.utterance_id for item in found)
@@ -89,7 +89,7 @@ def phone_accuracy(
     labels = np.array([(fold(phone) or "") if phone else "" for phone in said])
     places = [hand.frames.position(name) for name in names]
     starts = latents.starts + hand.frames.offsets[places]
-    random = generator(params.seed, "pca")
+    random = generator(params.corpus.seed, "pca")
     pca = fit_pca(train, frames, params.latents.shift, params.model.z1, random)
     kept = labels != ""
     codes = {
@@ -144,8 +144,8 @@ def main() -> None:
     )
     corpus = replace(params.corpus, name="manifest", path=str(options.corpus))
     normalizer = read_normalizer(options.model / NORMALIZER)
-    recordings = read_recordings(corpus, params.seed)
-    found = leave_speakers_out(recordings, coders, normalizer, params.probes, params.seed)
+    recordings = read_recordings(corpus)
+    found = leave_speakers_out(recordings, coders, normalizer, params.probes, params.corpus.seed)
     write_metrics(options.metrics, {"phone": found})
 
 

@@ -48,6 +48,10 @@ CITED = {
     "per_z1_mf": Source("recognize.per.z1.male.female.per", LOWER),
     "per_fbank": Source("recognize_baselines.per.fbank.clean.clean.per", LOWER),
     "per_fbank_mf": Source("recognize_baselines.per.fbank.male.female.per", LOWER),
+    "gain_mf": Source("recognize.gap.z1.male.female.gain", HIGHER),  # in points of PER
+    "cost_mf": Source("recognize.gap.z1.male.female.cost", LOWER),  # of FBANK
+    "gain_n10": Source("recognize.gap.z1.clean.noise10.gain", HIGHER),
+    "cost_n10": Source("recognize.gap.z1.clean.noise10.cost", LOWER),
     "gap_mf": Source("recognize.gap.z1.male.female.recovered", HIGHER),
     "gap_noise": Source("recognize.gap.z1.clean.noise10.recovered", HIGHER),
     "bound": Source("train.dev_lower_bound", HIGHER, resampled=False),

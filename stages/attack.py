@@ -15,6 +15,7 @@ from fhvae.intervals import INTERVALS, why_no_interval
 from fhvae.latents import read_latents
 from fhvae.params.asked import read_params
 from fhvae.params.attack import AttackParams
+from fhvae.params.corpus import CorpusParams
 from fhvae.params.run import Evaluated
 from fhvae.seeds import generator
 from fhvae.trials import Trials, pairs_of
@@ -38,6 +39,7 @@ NO_DEV = "dev must have two utterances of one speaker and two speakers to choose
 class Params(Evaluated):
     """What the stage reads of params.yaml."""
 
+    corpus: CorpusParams
     attack: AttackParams
 
 
@@ -80,7 +82,7 @@ def main() -> None:
         __doc__, "corpus", "fbank", "latents", "baselines", "metrics"
     )
     params = read_params(Params)
-    asked, seed = params.attack, params.seed
+    asked, seed = params.attack, params.corpus.seed
     known = {item.utterance_id: item for item in read_corpus(corpus_path).utterances}
     codes = {split: read_codes(latents, baselines, fbank, split) for split in SPLITS}
     utterances = {

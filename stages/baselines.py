@@ -13,6 +13,7 @@ from fhvae.latents import write_latents
 from fhvae.model.network import new_network
 from fhvae.model.weights import NORMALIZER, read_model, write_model
 from fhvae.params.asked import read_params
+from fhvae.params.corpus import CorpusParams
 from fhvae.params.fbank import FbankParams
 from fhvae.params.latents import LatentsParams
 from fhvae.params.model import ModelParams
@@ -25,6 +26,7 @@ from fhvae.seeds import generator
 class Params(Seeded):
     """What the stage reads of params.yaml."""
 
+    corpus: CorpusParams
     fbank: FbankParams
     segments: SegmentsParams
     model: ModelParams
@@ -37,7 +39,7 @@ def main() -> None:
     params = read_params(Params)
     frames = {split: read_packed(fbank / split) for split in SPLITS}
     sizes = params.segments.frames, params.latents.shift, params.model.z1
-    pca = fit_pca(frames["train"], *sizes, generator(params.seed, "pca"))
+    pca = fit_pca(frames["train"], *sizes, generator(params.corpus.seed, "pca"))
     network = new_network(params.fbank.mels, params.segments.frames, params.model, params.seed)
     parts = network.state_dict(), params.model, params.segments, params.fbank
     with new_folder(baselines) as folder:

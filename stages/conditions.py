@@ -10,11 +10,10 @@ from fhvae.files.atomic import link_folder, write_metrics
 from fhvae.params.asked import read_params
 from fhvae.params.corpus import CorpusParams
 from fhvae.params.domains import DomainsParams
-from fhvae.params.run import Seeded
 
 
 @dataclass(frozen=True, kw_only=True)
-class Params(Seeded):
+class Params:
     """What the stage reads of params.yaml."""
 
     corpus: CorpusParams
@@ -26,11 +25,12 @@ def main() -> None:
     recordings, heard, metrics = parse_paths(__doc__, "recordings", "corpus", "metrics")
     params = read_params(Params)
     corpus, conditions = read_corpus(recordings), params.corpus.conditions
+    seed = params.corpus.seed
     if set(conditions) == {CLEAN}:
         link_folder(recordings, heard)
         drawn = clean_draws(corpus)
     else:
-        drawn = write_conditioned(heard, corpus, conditions, params.domains, params.seed)
+        drawn = write_conditioned(heard, corpus, conditions, params.domains, seed)
     write_metrics(metrics, summarize_conditions(drawn))
 
 

@@ -9,36 +9,41 @@ from fhvae.commandline import parse_paths, run
 from fhvae.corpus.store import read_corpus
 from fhvae.files.atomic import new_folder, write_csv, write_metrics
 from fhvae.params.asked import read_params
+from fhvae.params.corpus import CorpusParams
 from fhvae.params.domains import DomainsParams
 from fhvae.params.fbank import FbankParams
-from fhvae.params.run import Seeded
 
 
 @dataclass(frozen=True, kw_only=True)
-class Params(Seeded):
+class Params:
     """What the stage reads of params.yaml."""
 
+    corpus: CorpusParams
     fbank: FbankParams
     domains: DomainsParams
 
 
 def main() -> None:
-    """Write the copies of train and dev, those of test, and what was drawn for them."""
-    corpus_path, fbank_path, train, test, metrics_path = parse_paths(
-        __doc__, "corpus", "fbank", "train", "test", "metrics"
+    """Write the copies of train and dev, those for toplines, those of test, and what was drawn."""
+    corpus_path, fbank_path, train, topline, test, metrics_path = parse_paths(
+        __doc__, "corpus", "fbank", "train", "topline", "test", "metrics"
     )
     params = read_params(Params)
     prepared = prepare(
-        read_corpus(corpus_path), fbank_path, params.domains, params.fbank, params.seed
+        read_corpus(corpus_path), fbank_path, params.domains, params.fbank, params.corpus.seed
     )
     metrics: dict[str, dict[str, object]] = {}
     with ExitStack() as stack:
-        for path, plans in ((train, prepared.train), (test, prepared.test)):
+        for path, plans, prefix in (
+            (train, prepared.train, ""),
+            (topline, prepared.topline, "topline_"),
+            (test, prepared.test, ""),
+        ):
             folder = stack.enter_context(new_folder(path))
             draws: list[Draws] = []
             for plan in plans:
                 drawn = write_copies(folder, plan.copies, prepared.front_end)
-                metrics.setdefault(plan.domain, {})[plan.split] = summarize(drawn)
+                metrics.setdefault(plan.domain, {})[prefix + plan.split] = summarize(drawn)
                 draws += drawn
             write_csv(folder / "draws.csv", draws_table(draws))
     write_metrics(metrics_path, metrics | summarize_noises(prepared.noises))

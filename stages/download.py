@@ -12,11 +12,10 @@ from fhvae.corpus.summary import Rates, are_mixed, by_split, counted, summarize,
 from fhvae.files.atomic import write_metrics
 from fhvae.params.asked import read_params
 from fhvae.params.corpus import CorpusParams
-from fhvae.params.run import Seeded
 
 
 @dataclass(frozen=True, kw_only=True)
-class Params(Seeded):
+class Params:
     """What the stage reads of params.yaml."""
 
     corpus: CorpusParams
@@ -27,7 +26,7 @@ def main() -> None:
     corpus_path, metrics_path = parse_paths(__doc__, "corpus", "metrics")
     params = read_params(Params)
     rates: Rates = Counter()
-    with closing(recordings(params.corpus, params.seed)) as found:
+    with closing(recordings(params.corpus)) as found:
         write_corpus(corpus_path, counted(found, rates))
     metrics: dict[str, Any] = summarize(read_corpus(corpus_path))
     if are_mixed(rates):

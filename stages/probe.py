@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fhvae.commandline import parse_paths, run
 from fhvae.files.atomic import write_csv, write_metrics
 from fhvae.params.asked import read_params
+from fhvae.params.corpus import CorpusParams
 from fhvae.params.latents import LatentsParams
 from fhvae.params.model import ModelParams
 from fhvae.params.probes import ProbesParams
@@ -28,6 +29,7 @@ LEFT_OUT = "left out by protocol: headline"
 class Params(Evaluated):
     """What the stage reads of params.yaml."""
 
+    corpus: CorpusParams
     latents: LatentsParams
     model: ModelParams
     probes: ProbesParams
@@ -39,7 +41,7 @@ def main() -> None:
     *inputs, metrics_path, plots = parse_paths(__doc__, *names, "metrics", "plots")
     params, folders = read_params(Params), Folders(*inputs)
     full = params.protocol == "full"
-    shift, seed = params.latents.shift, params.seed
+    shift, seed = params.latents.shift, params.corpus.seed
     gathered = gather(folders, params.latents.mu2)
     plan = plan_tasks(make_material(gathered, folders, params.probes, shift, seed, stacked=full))
     results = run_probes(plan.tasks, params.probes, seed, plan.inputs_with_mlp(full))

@@ -8,6 +8,7 @@ from fhvae.commandline import parse_paths, run
 from fhvae.corpus.store import read_corpus
 from fhvae.files.atomic import new_folder, write_metrics
 from fhvae.params.asked import read_params
+from fhvae.params.corpus import CorpusParams
 from fhvae.params.recognition import RecognitionParams
 from fhvae.params.run import Evaluated
 from fhvae.params.training import TrainingParams
@@ -21,6 +22,7 @@ from fhvae.recognition.summary import collect, summarize
 class Params(Evaluated):
     """What the stage reads of params.yaml."""
 
+    corpus: CorpusParams
     training: TrainingParams
     recognition: RecognitionParams
 
@@ -33,15 +35,15 @@ def main() -> None:
         __doc__, "corpus", *frames, "model", "untrained", "baselines", *outputs
     )
     params = read_params(Params)
-    budget, seed = params.recognition.under(params.protocol), params.seed
+    budget, asked = params.recognition.under(params.protocol), params.recognition
     paths, models = FramePaths(*found_at), Models(trained, untrained)
-    materials = gather_materials(read_corpus(corpus), paths, budget, seed)
+    materials = gather_materials(read_corpus(corpus), paths, budget, params.corpus.seed)
     compared = read_edits(baselines)
     with new_folder(edits) as folder, TemporaryDirectory(dir=edits.parent) as scratch:
         inputs = make_latent_inputs(models, paths, Path(scratch), materials.matrix, budget)
-        found = run_jobs(plan_jobs(inputs, materials, budget, seed))
+        found = run_jobs(plan_jobs(inputs, materials, budget, asked.seed))
         write_edits(folder, found.table)
-    results = collect(found, compared, materials, params.recognition, seed)
+    results = collect(found, compared, materials, asked, params.corpus.seed)
     summary = summarize(results, materials) | {"fhvae_saw": params.training.domains}
     write_metrics(metrics, summary)
 

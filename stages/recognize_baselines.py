@@ -7,6 +7,7 @@ from fhvae.commandline import parse_paths, run
 from fhvae.corpus.store import read_corpus
 from fhvae.files.atomic import new_folder, write_metrics
 from fhvae.params.asked import read_params
+from fhvae.params.corpus import CorpusParams
 from fhvae.params.recognition import RecognitionParams
 from fhvae.params.run import Evaluated
 from fhvae.params.segments import SegmentsParams
@@ -20,6 +21,7 @@ from fhvae.recognition.summary import collect, summarize
 class Params(Evaluated):
     """What the stage reads of params.yaml."""
 
+    corpus: CorpusParams
     segments: SegmentsParams
     recognition: RecognitionParams
 
@@ -30,14 +32,14 @@ def main() -> None:
         __doc__, "corpus", "fbank", "train-domains", "test-domains", "pca", "edits", "metrics"
     )
     params = read_params(Params)
-    budget = params.recognition.under(params.protocol)
+    budget, asked = params.recognition.under(params.protocol), params.recognition
     frames = FramePaths(fbank, train_domains, test_domains)
-    materials = gather_materials(read_corpus(corpus), frames, budget, params.seed)
+    materials = gather_materials(read_corpus(corpus), frames, budget, params.corpus.seed)
     inputs = frame_inputs(frames, read_pca(pca), params.segments.frames, budget.shift)
     with new_folder(edits) as folder:
-        found = run_jobs(plan_jobs(inputs, materials, budget, params.seed))
+        found = run_jobs(plan_jobs(inputs, materials, budget, asked.seed))
         write_edits(folder, found.table)
-    results = collect(found, found.table, materials, params.recognition, params.seed)
+    results = collect(found, found.table, materials, asked, params.corpus.seed)
     write_metrics(metrics, summarize(results, materials))
 
 

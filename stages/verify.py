@@ -9,6 +9,7 @@ from fhvae.corpus.store import read_corpus
 from fhvae.files.atomic import new_folder, write_csv, write_metrics
 from fhvae.parallel import map_in_order
 from fhvae.params.asked import read_params
+from fhvae.params.corpus import CorpusParams
 from fhvae.params.run import Evaluated
 from fhvae.params.verification import VerificationParams
 from fhvae.verification.evaluate import (
@@ -34,6 +35,7 @@ INPUTS = ("fbank", "latents", "ivectors", "baselines", "controls")
 class Params(Evaluated):
     """What the stage reads of params.yaml."""
 
+    corpus: CorpusParams
     verification: VerificationParams
 
 
@@ -43,14 +45,14 @@ def main() -> None:
         __doc__, "corpus", *INPUTS, "scores", "metrics", "plots"
     )
     params = read_params(Params)
-    corpus = read_corpus(corpus_path)
+    corpus, seed = read_corpus(corpus_path), params.corpus.seed
     sources = Sources(*inputs)
-    vectors = {split: read_vectors(sources, split, params.seed) for split in SPLITS}
+    vectors = {split: read_vectors(sources, split, seed) for split in SPLITS}
     utterances = {
         split: find_utterances(own["mu2"].utterance_ids, corpus.split(split))
         for split, own in vectors.items()
     }
-    evaluation = make_evaluation(utterances, params.verification, params.protocol, params.seed)
+    evaluation = make_evaluation(utterances, params.verification, params.protocol, seed)
     tasks = [
         VectorTask(name, *(vectors[split][name] for split in SPLITS)) for name in vectors["test"]
     ]

@@ -103,7 +103,7 @@ def test_a_stage_lists_the_params_that_its_script_reads(name):
     """A param read but not listed changes the result and reruns nothing."""
     listed = STAGES[name].get("params", [])
     for key in params_read(ROOT / f"stages/{name}.py"):
-        wanted = any(key == one or key.startswith(f"{one}.") for one in listed)
+        wanted = covers(listed, key)
         partly = any(one.startswith(f"{key}.") for one in listed)
         assert wanted or partly, f"stages/{name}.py reads params.{key}"
 
@@ -133,14 +133,27 @@ def keys(values: dict, prefix: str = "") -> list[str]:
     return found
 
 
+def seeds_of(name: str) -> set[str]:
+    listed = STAGES[name].get("params", [])
+    return {seed for seed in ("seed", "corpus.seed", "recognition.seed") if covers(listed, seed)}
+
+
+def covers(listed: list[str], key: str) -> bool:
+    return any(key == one or key.startswith(f"{one}.") for one in listed)
+
+
+def test_a_seed_of_the_training_is_read_by_no_stage_of_corpus_or_evaluation():
+    """Nor by the recognizer of FBANK: a sweep of seeds trains anew and leaves them as they are."""
+    training = {name for name in STAGES if "seed" in seeds_of(name)}
+    assert training == {"baselines", "train", "ivector", "figures"}
+    recognition = {name for name in STAGES if "recognition.seed" in seeds_of(name)}
+    assert recognition == {"recognize_baselines", "recognize"}
+
+
 def test_every_key_of_params_is_listed_by_some_stage():
     """One that stands for a section in one stage and key by key in another: none is forgotten."""
     listed = [key for stage in STAGES.values() for key in stage.get("params", [])]
-    forgotten = [
-        key
-        for key in keys(PARAMS)
-        if not any(key == one or key.startswith(f"{one}.") for one in listed)
-    ]
+    forgotten = [key for key in keys(PARAMS) if not covers(listed, key)]
     assert forgotten == []
 
 

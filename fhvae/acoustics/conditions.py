@@ -17,7 +17,7 @@ from fhvae.acoustics.noises import recorded_noises
 from fhvae.acoustics.plan import Copy, NoisePool, group_voices, plan_copy
 from fhvae.acoustics.render import Acoustics, Draws, degrade, measure_acoustics
 from fhvae.acoustics.summary import draws_table
-from fhvae.corpus.manifest import PARALLEL, SPLITS, Recording, Refused, Utterance
+from fhvae.corpus.manifest import PARALLEL, Recording, Refused, Utterance
 from fhvae.corpus.signals import to_int16
 from fhvae.corpus.store import Corpus, write_corpus
 from fhvae.features.extraction import Clip
@@ -63,7 +63,9 @@ def write_conditioned(
 def clean_draws(corpus: Corpus) -> list[Draws]:
     """Say of each utterance of train, dev and test that it is heard as it was recorded."""
     return [
-        Draws(CLEAN, split, item.utterance_id) for split in SPLITS for item in corpus.split(split)
+        Draws(CLEAN, split, item.utterance_id)
+        for split in heard_splits(corpus)
+        for item in corpus.split(split)
     ]
 
 
@@ -89,7 +91,7 @@ def hear_corpus(
     voices = group_voices(clips["train"], corpus.utterances)
     sound = measure_acoustics(clips["train"], domains, conditions, seed)
     noises = recorded_noises(domains)
-    for split in SPLITS:
+    for split in heard_splits(corpus):
         pool = NoisePool(
             domains.test_noises if split == "test" else domains.train_noises,
             voices,
@@ -106,6 +108,11 @@ def hear_corpus(
         yield _recording(corpus, twin, clip.samples()), None
     for clip, utterance in zip(clips.get(PARALLEL, []), corpus.split(PARALLEL), strict=True):
         yield _recording(corpus, utterance, clip.samples()), None
+
+
+def heard_splits(corpus: Corpus) -> list[str]:
+    """Name the splits of which each utterance meets a condition: all but the twins."""
+    return [split for split in corpus.splits if split != PARALLEL]
 
 
 def clips_of(corpus: Corpus, split: str) -> list[Clip]:

@@ -43,9 +43,14 @@ from fhvae.features.fbank import log_mel
 from fhvae.features.normalize import Normalizer, read_normalizer
 from fhvae.files.packed import PackedWriter
 from fhvae.parallel import map_in_order
-from fhvae.params.domains import DomainsParams, learned_domains, scored_domains
+from fhvae.params.domains import (
+    DomainsParams,
+    learned_domains,
+    scored_domains,
+    topline_domains,
+)
 from fhvae.params.fbank import FbankParams
-from fhvae.seeds import generator
+from fhvae.seeds import generator, stream_seed
 
 TRAIN_SPLITS, TEST_SPLITS = ("train", "dev"), ("test",)
 
@@ -262,12 +267,14 @@ class Prepared:
 
     Attributes:
         train: of the splits train and dev, by domain.
+        topline: of the same, in kinds of noise that test has.
         test: of the split test.
         noises: recorded noise, where the kind folder is asked for.
     """
 
     front_end: FrontEnd
     train: tuple[DomainSplit, ...]
+    topline: tuple[DomainSplit, ...]
     test: tuple[DomainSplit, ...]
     noises: NoiseFolder | None
 
@@ -295,13 +302,15 @@ def prepare(
     speakers = corpus.speaker_of
 
     def plan(
-        names: Sequence[str], splits: Sequence[str], kinds: tuple[str, ...]
+        names: Sequence[str], splits: Sequence[str], kinds: tuple[str, ...], own_seed: int = seed
     ) -> tuple[DomainSplit, ...]:
         voices = group_voices(clips["train"], corpus.utterances)
         recordings = noises.kept if noises else ()
         pool = NoisePool(kinds, voices, domains, recordings)
         return tuple(
-            DomainSplit(name, split, tuple(plan_copies(name, clips[split], speakers, pool, seed)))
+            DomainSplit(
+                name, split, tuple(plan_copies(name, clips[split], speakers, pool, own_seed))
+            )
             for name in names
             for split in splits
         )
@@ -309,6 +318,12 @@ def prepare(
     return Prepared(
         front_end=_front_end(clips["train"], frames, domains, fbank, seed),
         train=plan(learned_domains(domains), TRAIN_SPLITS, domains.train_noises),
+        topline=plan(
+            topline_domains(domains),
+            TRAIN_SPLITS,
+            domains.test_noises,
+            stream_seed(seed, "topline"),
+        ),
         test=plan(scored_domains(domains), TEST_SPLITS, domains.test_noises),
         noises=noises,
     )
@@ -323,5 +338,5 @@ def _front_end(
             f"{frames / 'normalizer.json'} must hold fbank.mels={fbank.mels} bands, it holds "
             f"{len(normalizer.mean)}; rerun the stage fbank"
         )
-    made = (*learned_domains(domains), *scored_domains(domains))
+    made = (*learned_domains(domains), *topline_domains(domains), *scored_domains(domains))
     return FrontEnd(measure_acoustics(clips, domains, made, seed), fbank, normalizer)

@@ -24,45 +24,44 @@ QUARANTINE = "quarantine"
 log = logging.getLogger(__name__)
 
 
-def recordings(params: CorpusParams, seed: int) -> Generator[Recording | Refused, None, None]:
+def recordings(params: CorpusParams) -> Generator[Recording | Refused, None, None]:
     """Give the recordings of the corpus that `corpus.name` names, split by split.
 
     Args:
-        params: section `corpus`.
-        seed: of the run; decides the split where the corpus leaves it open, and every
-            voice of a synthetic one.
+        params: section `corpus`; its seed decides the split where the corpus leaves it open,
+            and every voice of a synthetic one.
     """
     if params.name == "espeak":
         from fhvae.corpus.espeak import generate
 
-        yield from generate.recordings(params.espeak, seed)
+        yield from generate.recordings(params.espeak, params.seed)
     else:
-        yield from decode(listing(params, seed), params.bad_audio)
+        yield from decode(listing(params), params.bad_audio)
 
 
-def listing(params: CorpusParams, seed: int) -> Listing:
+def listing(params: CorpusParams) -> Listing:
     """List a recorded corpus; a published one is downloaded where it is not there."""
     match params.name:
         case "manifest":
             from fhvae.corpus.recipes.folder import read_folder
 
-            return read_folder(params, seed)
+            return read_folder(params)
         case "timit":
             from fhvae.corpus.recipes.timit import read_timit
 
-            return read_timit(params, seed)
+            return read_timit(params)
         case "librispeech":
             from fhvae.corpus.recipes.librispeech import read_librispeech
 
-            return read_librispeech(params, seed)
+            return read_librispeech(params)
         case "speechocean762":
             from fhvae.corpus.recipes.speechocean762 import read_speechocean762
 
-            return read_speechocean762(params, seed)
+            return read_speechocean762(params)
         case "vctk":
             from fhvae.corpus.recipes.vctk import read_vctk
 
-            return read_vctk(params, seed)
+            return read_vctk(params)
     raise ValueError(f"{params.name} has no listing")
 
 

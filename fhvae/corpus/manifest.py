@@ -18,9 +18,10 @@ from fhvae.errors import CorpusError, TrialError
 
 SAMPLE_RATE_HZ = 16_000  # every recording is brought to this rate
 SPLITS = ("train", "dev", "test")
-PARALLEL = (
-    "parallel"  # test utterances once more, clean or processed: never trained on, never in a trial
-)
+# Two more, of the same speakers, which are never trained on and never in a trial:
+COMMON = "common"  # sentences that speakers of all three read, for the sentence probe
+PARALLEL = "parallel"  # test utterances once more, clean or processed
+ALL_SPLITS = (*SPLITS, COMMON, PARALLEL)
 COLUMNS = ("utterance_id", "path", "speaker", "gender", "text", "split", "duration_s")
 OPTIONAL_COLUMNS = ("session", "dialect")
 LOCAL_COLUMNS = (*COLUMNS, "twin", *OPTIONAL_COLUMNS)  # of the local copy
@@ -41,7 +42,7 @@ class Utterance:
         speaker: speaker id.
         gender: "M", "F" or "" where unknown.
         text: what was said, or "".
-        split: "train", "dev", "test" or "parallel".
+        split: "train", "dev", "test", "common" or "parallel".
         duration_s: length in seconds.
         twin: for `parallel`, the test utterance that is the same speech under another condition;
             else "".

@@ -20,11 +20,10 @@ import numpy as np
 import pandas as pd
 
 from fhvae.corpus.manifest import (
+    ALL_SPLITS,
     LOCAL_COLUMNS,
-    PARALLEL,
     PHONE_COLUMNS,
     SAMPLE_RATE_HZ,
-    SPLITS,
     WORD_COLUMNS,
     Phone,
     Recording,
@@ -90,7 +89,7 @@ class Corpus:
     def splits(self) -> list[str]:
         """Name the splits that have utterances."""
         found = {utterance.split for utterance in self.utterances}
-        return [name for name in (*SPLITS, PARALLEL) if name in found]
+        return [name for name in ALL_SPLITS if name in found]
 
     @cached_property
     def transcripts(self) -> dict[str, tuple[str, ...]]:

@@ -103,8 +103,14 @@ class VctkParams:
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusParams:
-    """Which recordings, and how speakers are split where the corpus does not say."""
+    """Which recordings, how speakers are split where the corpus does not say, and a seed.
 
+    The seed is of all that is drawn of recordings and speakers, so that of two trainings on one
+    corpus nothing differs but the training: speech, splits, noise, trials, rows of probes, draws
+    of test speakers.
+    """
+
+    seed: int = number(least=0)
     name: Literal["espeak", "manifest", "timit", "librispeech", "speechocean762", "vctk"]
     path: str | None
     bad_audio: Literal["refuse", "quarantine"]

@@ -14,9 +14,14 @@ def _spelled_out(names: tuple[str, ...], members: tuple[str, ...]) -> tuple[str,
 
 @dataclass(frozen=True, kw_only=True)
 class DomainsParams:
-    """Degraded copies: of train and dev to learn from, of test to be tested on."""
+    """Degraded copies: of train and dev to learn from, of test to be tested on.
+
+    Copies in `topline` meet the kinds of noise of test: recognizers that say what could be reached
+    at best learn from them, and nothing else does.
+    """
 
     train: tuple[DomainOrSet, ...]
+    topline: tuple[DomainOrSet, ...]
     test: tuple[DomainOrSet, ...]
     train_noises: tuple[Noise, ...]
     test_noises: tuple[Noise, ...]
@@ -32,7 +37,7 @@ class DomainsParams:
 
     def check(self) -> None:
         """Raise ParamsError where two keys contradict each other."""
-        for key in ("train", "test", "train_noises", "test_noises"):
+        for key in ("train", "topline", "test", "train_noises", "test_noises"):
             values = getattr(self, key)
             if len(set(values)) < len(values):
                 raise ParamsError(f"domains.{key} must name each once, got {', '.join(values)}")
@@ -54,13 +59,13 @@ class DomainsParams:
         if shared:
             raise ParamsError(
                 "domains.train_noises and domains.test_noises must share no kind, so that test "
-                f"noise is new to whatever was trained, both have {', '.join(shared)}"
+                f"noise is new to all but toplines, both have {', '.join(shared)}"
             )
-        for part in ("train", "test"):
+        for part, kinds in (("train", "train"), ("topline", "test"), ("test", "test")):
             noisy = [name for name in getattr(self, part) if name.startswith("noise")]
-            if noisy and not getattr(self, f"{part}_noises"):
+            if noisy and not getattr(self, f"{kinds}_noises"):
                 raise ParamsError(
-                    f"domains.{part}_noises must name a kind of noise for {noisy[0]} in "
+                    f"domains.{kinds}_noises must name a kind of noise for {noisy[0]} in "
                     f"domains.{part}, got an empty list"
                 )
         if ("folder" in (*self.train_noises, *self.test_noises)) != (self.noise_path is not None):
@@ -73,6 +78,11 @@ class DomainsParams:
 def learned_domains(domains: DomainsParams) -> tuple[str, ...]:
     """Spell `domains.train` out: `aurora4` stands for its training mixture."""
     return _spelled_out(domains.train, AURORA_TRAIN)
+
+
+def topline_domains(domains: DomainsParams) -> tuple[str, ...]:
+    """Spell `domains.topline` out, as `learned_domains` does."""
+    return _spelled_out(domains.topline, AURORA_TRAIN)
 
 
 def scored_domains(domains: DomainsParams) -> tuple[str, ...]:

@@ -49,8 +49,9 @@ class RecognizerParams:
 
 @dataclass(frozen=True, kw_only=True)
 class RecognitionParams:
-    """Phone recognition: budgets of the two protocols, and intervals."""
+    """Phone recognition: seed of weights and batches, budgets of the two protocols, intervals."""
 
+    seed: int = number(least=0)
     bootstrap: int = number(least=10)
     headline: RecognizerParams
     full: RecognizerParams

@@ -8,13 +8,13 @@ from fhvae.params.reading import number
 
 @dataclass(frozen=True, kw_only=True)
 class Seeded:
-    """What draws random numbers."""
+    """What learns from a corpus: seed of its weights, batches and starts."""
 
     seed: int = number(least=0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluated(Seeded):
+class Evaluated:
     """What is computed in part under protocol headline and as a whole under full."""
 
     protocol: Literal["headline", "full"]

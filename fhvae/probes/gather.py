@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fhvae.baselines.pca import read_pca
-from fhvae.corpus.manifest import SPLITS, Utterance
+from fhvae.corpus.manifest import COMMON, SPLITS, Utterance
 from fhvae.corpus.store import Corpus, read_corpus
+from fhvae.corpus.text import heard_in_training
 from fhvae.device import choose_device
 from fhvae.features.f0 import mean_log_f0
 from fhvae.files.packed import Packed, read_packed
@@ -104,7 +105,16 @@ def make_material(
         seed=seed,
         log_f0=log_f0,
         noisy=noisy_rows(folders.domains, coders, shift, corpus.split("test")),
+        common=common_rows(folders.fbank, coders, shift, corpus),
+        heard=heard_in_training(corpus.utterances),
     )
+
+
+def common_rows(fbank: Path, coders: Coders, shift: int, corpus: Corpus) -> Rows | None:
+    """Encode the sentences that speakers of all splits read; None where none stand apart."""
+    if COMMON not in corpus.splits:
+        return None
+    return encode_rows(read_packed(fbank / COMMON), coders, shift, corpus.split(COMMON))
 
 
 def noisy_rows(

@@ -6,7 +6,7 @@ seen more than the others.
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,7 +18,16 @@ from fhvae.corpus.text import normalize_text
 from fhvae.errors import TrialError
 from fhvae.intervals import INTERVALS, why_no_interval
 from fhvae.params.probes import ProbesParams
-from fhvae.probes.rows import Rows, by_utterance, join, label, phones_of, take
+from fhvae.probes.rows import (
+    LabeledRows,
+    Rows,
+    by_utterance,
+    join,
+    label,
+    phones_of,
+    sample,
+    take,
+)
 from fhvae.probes.tasks import (
     ControlLabels,
     Task,
@@ -53,6 +62,8 @@ class Material:
         seed: of the run.
         log_f0: by utterance id, None where nothing is voiced; empty where not measured.
         noisy: rows of test by signal-to-noise ratio in dB.
+        common: rows of sentences that speakers of all splits read, where they stand apart.
+        heard: utterances of dev and test whose sentence train has too; no phone is asked of them.
         with_control: whether labels without meaning are wanted too.
     """
 
@@ -64,6 +75,8 @@ class Material:
     seed: int
     log_f0: Mapping[str, float | None] = field(default_factory=dict)
     noisy: Mapping[float, Rows] = field(default_factory=dict)
+    common: Rows | None = None
+    heard: Set[str] = frozenset()
     with_control: bool = True
 
 
@@ -96,18 +109,24 @@ def _question(task: Task, classes: str = "classes", **counts: Any) -> Question:
 def ask_phone(material: Material) -> Question:
     """Ask for the phone at the center: fit on train, choose on dev, score on test.
 
-    TIMIT's 61 symbols are fitted as 48 classes and scored as 39.
+    TIMIT's 61 symbols are fitted as 48 classes and scored as 39. Sentences of dev and test that
+    train has heard are left out.
     """
     if not material.phones:
         raise TrialError(f"{NO_PHONES} (phones.csv is empty)")
     names = {phone.phone for phones in material.phones.values() for phone in phones}
     to_fit = folding_for(names, classes=48)
     random = generator(material.seed, "probes", "phone-segments")
-    parts, unlabelled = {}, {}
+    parts, unlabelled, left_out = {}, {}, {}
     for split, rows in material.rows.items():
+        heard = np.isin(rows.utterance_ids, sorted(material.heard))
+        left_out[split] = len(np.unique(rows.utterance_ids[heard]))
         found = phones_of(rows, material.phones, material.hop_ms)
-        labels = [to_fit(name) if name is not None else None for name in found]
-        unlabelled[split] = labels.count(None)
+        labels = [
+            None if name is None or was_heard else to_fit(name)
+            for name, was_heard in zip(found, heard.tolist(), strict=True)
+        ]
+        unlabelled[split] = labels.count(None) - int(heard.sum())
         most = material.params.max_segments if split == "train" else None
         parts[split] = label(rows, labels, most, random)
     folding = _to_scored(names, {to_fit(name) for name in names})
@@ -118,6 +137,7 @@ def ask_phone(material: Material) -> Question:
         task,
         segments={split: len(part) for split, part in parts.items()},
         unlabelled=unlabelled,
+        heard_utterances=left_out,
         fitted_classes=len(np.unique(task.fit.labels)),
         silence=int(np.isin(fold_labels(task.score.labels, folding), sorted(task.silence)).sum()),
     )
@@ -169,19 +189,34 @@ def ask_sex(material: Material) -> Question:
 
 
 def ask_sentence(material: Material) -> Question:
-    """Ask which of the sentences that speakers of all splits have in common is spoken."""
-    splits: dict[str, set[str]] = defaultdict(set)
+    """Ask which of the sentences that speakers of all splits read is spoken.
+
+    A speaker belongs to the split that all other utterances of theirs are in.
+    """
+    split_of = {one.speaker: one.split for one in material.utterances if one.split in SPLITS}
+    readers: dict[str, set[str]] = defaultdict(set)
     for one in material.utterances:
-        splits[normalize_text(one.text)].add(one.split)
-    common = {text for text, found in splits.items() if text and found >= set(SPLITS)}
-    if len(common) < 2:
+        readers[normalize_text(one.text)].add(split_of[one.speaker])
+    shared = {text for text, found in readers.items() if text and found >= set(SPLITS)}
+    if len(shared) < 2:
         raise TrialError(
             "the sentence probe needs 2 sentences spoken in each of train, dev and test, "
-            f"found {len(common)}"
+            f"found {len(shared)}"
         )
     texts = {one.utterance_id: normalize_text(one.text) for one in material.utterances}
-    spoken = {name: text if text in common else None for name, text in texts.items()}
-    return _ask_utterances(material, "sentence", spoken)
+    spoken = {name: text if text in shared else None for name, text in texts.items()}
+    return _ask_utterances(material, "sentence", spoken, _apart(material, spoken, split_of))
+
+
+def _apart(
+    material: Material, spoken: Mapping[str, str | None], split_of: Mapping[str, str]
+) -> dict[str, LabeledRows]:
+    """Deal the rows of `common` out by the split of their speakers."""
+    if material.common is None:
+        return {}
+    rows = label(narrow(material.common), by_utterance(material.common, spoken))
+    whose = np.array([split_of[speaker] for speaker in rows.speakers.tolist()], dtype=str)
+    return {split: take(rows, whose == split) for split in SPLITS}
 
 
 def ask_f0(material: Material) -> Question:
@@ -194,14 +229,25 @@ def ask_f0(material: Material) -> Question:
 
 
 def _ask_utterances(
-    material: Material, name: str, labels: Mapping[str, str | float | None]
+    material: Material,
+    name: str,
+    labels: Mapping[str, str | float | None],
+    more: Mapping[str, LabeledRows] | None = None,
 ) -> Question:
-    """Ask for something of the utterance: fit on train, choose on dev, score on test."""
+    """Ask for something of the utterance: fit on train, choose on dev, score on test.
+
+    Args:
+        material: rows of the splits.
+        name: of the task.
+        labels: by utterance id; rows of those with None are left out.
+        more: by split, rows that come after those of the split.
+    """
     random = generator(material.seed, "probes", f"{name}-segments")
     parts = {}
     for split, rows in material.rows.items():
-        most = material.params.max_segments if split == "train" else None
-        parts[split] = label(narrow(rows), by_utterance(rows, labels), most, random)
+        own = label(narrow(rows), by_utterance(rows, labels))
+        parts[split] = join([own, more[split]]) if more else own
+    parts["train"] = sample(parts["train"], material.params.max_segments, random)
     return _question(Task(name, parts["train"], parts["dev"], parts["test"]))
 
 
@@ -227,10 +273,8 @@ def ask_snr(material: Material) -> Question:
     everything = join(levels)
     whose = np.array([part[speaker] for speaker in everything.speakers.tolist()])
     fit, choose, score = (take(everything, whose == one) for one in ("fit", "choose", "score"))
-    if len(fit) > material.params.max_segments:
-        random = generator(material.seed, "probes", "snr-segments")
-        fit = take(fit, np.sort(random.permutation(len(fit))[: material.params.max_segments]))
-    task = Task("snr", fit, choose, score)
+    random = generator(material.seed, "probes", "snr-segments")
+    task = Task("snr", sample(fit, material.params.max_segments, random), choose, score)
     return _question(task, levels_db=sorted(int(snr_db) for snr_db in material.noisy))
 
 

@@ -273,6 +273,13 @@ def take(rows: LabeledRows, chosen: np.ndarray) -> LabeledRows:
     )
 
 
+def sample(rows: LabeledRows, most: int, random: np.random.Generator) -> LabeledRows:
+    """Keep all rows, or a sample of `most` without replacement, their order kept."""
+    if len(rows) <= most:
+        return rows
+    return take(rows, np.sort(random.permutation(len(rows))[:most]))
+
+
 def join(parts: Sequence[LabeledRows]) -> LabeledRows:
     """Put rows end to end."""
     return LabeledRows(

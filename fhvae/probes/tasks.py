@@ -14,7 +14,7 @@ import numpy as np
 
 from fhvae.errors import TrialError
 from fhvae.params.probes import ProbesParams
-from fhvae.probes.rows import LabeledRows, Rows, label, take
+from fhvae.probes.rows import LabeledRows, Rows, label, sample
 
 MIN_UTTERANCES = 3  # of a test speaker: one to fit, one to choose, one to score
 MIN_ROWS = 16  # per cluster, on average; a small corpus gets fewer clusters
@@ -161,8 +161,8 @@ def speaker_task(
         label(rows, [name if part == wanted else None for part, name in whose])
         for wanted in ("fit", "choose", "score")
     )
-    if most is not None and random is not None and len(fit) > most:
-        fit = take(fit, np.sort(random.permutation(len(fit))[:most]))
+    if most is not None and random is not None:
+        fit = sample(fit, most, random)
     return check_task(Task("speaker", fit, choose, score))
 
 

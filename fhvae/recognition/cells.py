@@ -1,4 +1,4 @@
-"""Train and test every recognizer of the matrix: edits of utterances, error rates of cells, gaps.
+"""Train and test every recognizer of the matrix: edits of utterances, error rates of cells.
 
 Each recognizer is trained in a process of its own. The edits of every test utterance go to a
 table; a cell sums them over the utterances of a test side.
@@ -13,13 +13,7 @@ import pandas as pd
 
 from fhvae.errors import ArtifactError
 from fhvae.files.atomic import write_csv
-from fhvae.intervals import (
-    Interval,
-    draw_counts,
-    percentile_interval,
-    ratio_interval,
-    resample_ratio,
-)
+from fhvae.intervals import Interval, draw_counts, ratio_interval
 from fhvae.parallel import map_in_order
 from fhvae.params.recognition import RecognizerParams
 from fhvae.recognition.inputs import Input
@@ -262,52 +256,6 @@ def draw_test_speakers(matrix: Matrix, draws: int, seed: int) -> dict[str, np.nd
         random = generator(seed, "recognition", "speakers", target.name)
         counts[target.name] = draw_counts(target.speaker_count, draws, random)
     return counts
-
-
-@dataclass(frozen=True)
-class Gap:
-    """What an input recovers of what a mismatch costs FBANK.
-
-    Attributes:
-        cost: PER of FBANK mismatched minus PER of FBANK trained where it is tested.
-        gain: PER of FBANK mismatched minus PER of the input, equally mismatched.
-        recovered: gain / cost; None where the interval of the cost does not lie above 0, or
-            there is none.
-        discarded: draws without a cost above 0, left out of the interval of `recovered`.
-    """
-
-    cost: Interval
-    gain: Interval
-    recovered: Interval | None
-    discarded: int
-
-
-def recovered_gap(fbank: Cell, own: Cell, topline: Cell, counts: np.ndarray) -> Gap:
-    """Compare three cells of one test side, under the same draws of speakers.
-
-    Args:
-        fbank: FBANK, mismatched.
-        own: the input, equally mismatched.
-        topline: FBANK, trained where it is tested.
-        counts: `[draw, speaker]`.
-
-    Raises:
-        ValueError: the cells do not have the same speakers.
-    """
-    if not fbank.speakers == own.speakers == topline.speakers:
-        raise ValueError("the cells of a gap must have the same test speakers")
-    drawn = {
-        name: resample_ratio(cell.errors, cell.phones, counts)
-        for name, cell in (("fbank", fbank), ("own", own), ("topline", topline))
-    }
-    costs, gains = drawn["fbank"] - drawn["topline"], drawn["fbank"] - drawn["own"]
-    cost = percentile_interval(fbank.rate - topline.rate, costs)
-    gain = percentile_interval(fbank.rate - own.rate, gains)
-    usable = costs > 0
-    recovered = None
-    if cost.is_above_zero:
-        recovered = percentile_interval(gain.value / cost.value, gains[usable] / costs[usable])
-    return Gap(cost, gain, recovered, int((~usable).sum()))
 
 
 def cell_interval(cell: Cell, counts: np.ndarray) -> Interval:

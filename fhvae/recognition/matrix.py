@@ -1,13 +1,14 @@
 """Who teaches the recognizer and on what it is tested: the two sides of the mismatch matrix."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 from fhvae.acoustics.aurora import MULTI, TESTS
 from fhvae.corpus.manifest import SPLITS, Utterance
 from fhvae.corpus.store import Corpus
+from fhvae.corpus.text import heard_in_training
 from fhvae.errors import ArtifactError
 from fhvae.files.packed import read_packed
 from fhvae.params.domain_names import by_noise
@@ -26,7 +27,7 @@ class FramePaths:
 
     Attributes:
         clean: folder of `<split>`.
-        train_domains: folder of `<domain>/train` and `<domain>/dev`.
+        train_domains: folder of `<domain>/train` and `<domain>/dev`, for toplines.
         test_domains: folder of `<domain>/test`.
     """
 
@@ -211,8 +212,8 @@ class Materials:
         labels: of all utterances with a transcript.
         matrix: training and test sides.
         speakers: by utterance id.
-        left_out: by split, utterances with frames but `without_transcript`, or with an
-            `empty_reference` after folding.
+        left_out: by split, utterances with frames but `without_transcript`, with an
+            `empty_reference` after folding, or of a sentence `heard` in training.
         test_phones: scored phones of the clean test utterances.
         unknown_phones: those of them that no train utterance has: errors whatever is said.
         too_fast: train utterances with more phones than CTC can say in their rows.
@@ -233,8 +234,10 @@ def gather_materials(
     """Lay out labels and sides; no side, and the reason, where a split has no labels."""
     present = {split: _with_frames(corpus, frames, split) for split in SPLITS}
     labels = make_labels(corpus.transcripts, [item.utterance_id for item in present["train"]])
+    heard = heard_in_training(corpus.utterances)
+    asked = labels.references.keys() - heard
     usable = {
-        split: [item for item in items if item.utterance_id in labels.references]
+        split: [item for item in items if item.utterance_id in asked]
         for split, items in present.items()
     }
     references = [labels.references[item.utterance_id] for item in usable["test"]]
@@ -244,7 +247,8 @@ def gather_materials(
         matrix=_matrix(usable, frames, params, seed),
         speakers=corpus.speaker_of,
         left_out={
-            split: _left_out(items, corpus.transcripts, labels) for split, items in present.items()
+            split: _left_out(items, corpus.transcripts, labels, heard)
+            for split, items in present.items()
         },
         test_phones=sum(len(phones) for phones in references),
         unknown_phones=sum(name not in known for phones in references for name in phones),
@@ -260,7 +264,10 @@ def _matrix(
 ) -> Matrix:
     empty = [split for split, items in usable.items() if not items]
     if empty:
-        reason = f"no utterance of {', '.join(empty)} has a transcript in phones"
+        reason = (
+            f"no utterance of {', '.join(empty)} has a transcript in phones and a sentence that "
+            "train does not have"
+        )
         return Matrix((), (), {"per": reason, "gap": reason})
     domains = Domains(tuple(frames.domains("train")), tuple(frames.domains("test")))
     return make_matrix(usable, domains, params.speaker_shares, seed)
@@ -273,12 +280,16 @@ def _with_frames(corpus: Corpus, frames: FramePaths, split: str) -> list[Utteran
 
 
 def _left_out(
-    items: list[Utterance], transcripts: Mapping[str, tuple[str, ...]], labels: Labels
+    items: list[Utterance],
+    transcripts: Mapping[str, tuple[str, ...]],
+    labels: Labels,
+    heard: Set[str],
 ) -> dict[str, int]:
     names = [item.utterance_id for item in items]
     return {
         "without_transcript": sum(name not in transcripts for name in names),
         "empty_reference": sum(name in labels.empty for name in names),
+        "heard": sum(name in heard for name in names),
     }
 
 

@@ -14,13 +14,12 @@ from fhvae.recognition.cells import (
     Cell,
     CellKey,
     Experiment,
-    Gap,
     cell_interval,
     draw_test_speakers,
     fill_cells,
-    recovered_gap,
 )
-from fhvae.recognition.matrix import Direction, Materials, Matrix, directions
+from fhvae.recognition.gaps import Gap, recovered_gap
+from fhvae.recognition.matrix import Materials, Matrix, directions
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +61,9 @@ def gap_metrics(
 ) -> dict[str, Any]:
     """Lay out what each input recovers as `gap.<input>.<train side>.<test side>`.
 
+    Beside gain and cost stand the error rates of FBANK that they are measured with: mismatched,
+    and of the topline.
+
     Args:
         cells: of the inputs in question.
         baselines: among them those of FBANK.
@@ -76,39 +78,32 @@ def gap_metrics(
     pairs = {(key.recognizer, key.source): None for key in cells if key.source != REFERENCE_INPUT}
     for recognizer, source in pairs:
         for one in directions(matrix):
-            gap = _gap(cells, baselines, recognizer, source, one, counts[one.target])
+            drawn = counts[one.target]
+            mismatched, topline = (
+                baselines[CellKey(recognizer, REFERENCE_INPUT, side, one.target)]
+                for side in (one.source, one.topline)
+            )
+            own = cells[CellKey(recognizer, source, one.source, one.target)]
+            gap = recovered_gap(mismatched, own, topline, drawn)
             name = f"gap{suffix(recognizer)}"
             of_input = metrics.setdefault(name, {}).setdefault(source, {})
-            of_input.setdefault(one.source, {})[one.target] = _one_gap(gap)
+            of_input.setdefault(one.source, {})[one.target] = {
+                **_one_gap(gap),
+                "fbank": mismatched.rate,
+                **cell_interval(topline, drawn).metrics("topline"),
+            }
             if gap.recovered is None:
-                reason = why_no_interval(counts[one.target].shape[1]) or NO_COST
+                reason = why_no_interval(drawn.shape[1]) or NO_COST
                 absent[f"{name}.{source}.{one.source}.{one.target}.recovered"] = reason
     return {**metrics, "absent": absent}
 
 
-def _gap(
-    cells: Mapping[CellKey, Cell],
-    baselines: Mapping[CellKey, Cell],
-    recognizer: str,
-    source: str,
-    one: Direction,
-    counts: np.ndarray,
-) -> Gap:
-    return recovered_gap(
-        baselines[CellKey(recognizer, REFERENCE_INPUT, one.source, one.target)],
-        cells[CellKey(recognizer, source, one.source, one.target)],
-        baselines[CellKey(recognizer, REFERENCE_INPUT, one.topline, one.target)],
-        counts,
-    )
-
-
 def _one_gap(gap: Gap) -> dict[str, Any]:
     metrics: dict[str, Any] = {"defined": int(gap.recovered is not None)}
-    intervals = {"cost": gap.cost, "gain": gap.gain, "recovered": gap.recovered}
+    intervals = {"gain": gap.gain, "cost": gap.cost, "recovered": gap.recovered}
     for name, interval in intervals.items():
         if interval is not None:
             metrics |= interval.metrics(name)
-    metrics["draws_without_cost"] = gap.discarded
     return metrics
 
 

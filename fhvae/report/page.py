@@ -292,7 +292,8 @@ def results_page(results: Path, plan: Path) -> str:
         if runs:
             ordered = {name: runs[name] for name in setting["runs"] if name in runs}
             title, flags = setting["title"], setting.get("flags", [])
-            own = setting.get("seeds", seeds)
+            ran = {seed for by_seed in ordered.values() for seed in by_seed}
+            own = [seed for seed in setting.get("seeds", seeds) if seed in ran]
             if "beside" in setting:
                 flat = read_runs(results / setting["beside"])
                 parts.append(comparison(title, flags, ordered, flat, own))

@@ -144,6 +144,11 @@ def test_an_unknown_key_is_named_with_a_guess(values, key, message):
             [],
             r"domains\.train_noises must name a kind of noise for noise10",
         ),
+        (
+            "domains.test_noises",
+            [],
+            r"domains\.test_noises must name .* noise10 in domains.topline",
+        ),
         ("domains.test_noises", ["folder"], r"domains\.noise_path must name a folder .*None"),
         ("domains.noise_path", "noises", r"domains\.noise_path must name a folder if .*noises"),
         ("domains.room_rt60_s", [0.7, 0.3], r"domains\.room_rt60_s must list a smallest"),
@@ -287,7 +292,7 @@ def test_a_file_that_is_no_text_is_refused(tmp_path):
     ],
 )
 def test_conditions_that_cannot_be_made_are_refused(values, changes, message):
-    for key, value in {"domains.test": [], **changes}.items():
+    for key, value in {"domains.test": [], "domains.topline": [], **changes}.items():
         put(values, key, value)
     with pytest.raises(ParamsError, match=message):
         read(values)

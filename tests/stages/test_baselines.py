@@ -34,9 +34,10 @@ def inputs(tmp_path_factory):
     return folder
 
 
-def run(monkeypatch, main, out, paths, **model):
+def run(monkeypatch, main, out, paths, seed=0, **model):
     """Run a stage in the folder `out`, with params of the small model; give its metrics."""
     values = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
+    values["seed"] = seed
     values["fbank"]["mels"] = MELS
     values["segments"]["frames"] = SEGMENT_FRAMES
     values["latents"]["shift"] = SHIFT
@@ -116,3 +117,14 @@ def test_controls_do_not_hear_how_loud_a_recording_is(monkeypatch, inputs, tmp_p
             np.testing.assert_allclose(one.z2_mean, two.z2_mean, atol=1e-5)
             heard = infer_latents(model, read_packed(inputs / "fbank" / split), SHIFT)
             assert np.abs(one.z2_mean - heard.z2_mean).max() > 1e-3
+
+
+def test_another_training_seed_leaves_the_pca_and_what_reads_it_alone(
+    monkeypatch, inputs, tmp_path
+):
+    for seed in (0, 1):
+        run_baselines(monkeypatch, inputs, tmp_path / f"seed{seed}", seed=seed)
+    first, second = (written(tmp_path / f"seed{seed}" / "made") for seed in (0, 1))
+    assert first["pca.safetensors"] == second["pca.safetensors"]
+    weights = "untrained/weights.safetensors"
+    assert first[weights] != second[weights]

@@ -19,7 +19,8 @@ from tests.tones import write_tone_corpus
 OPTIONS = {
     "download": "--corpus corpus --metrics download.json",
     "fbank": "--corpus corpus --fbank fbank --metrics fbank.json",
-    "domains": "--corpus corpus --fbank fbank --train for_train --test for_test --metrics m.json",
+    "domains": "--corpus corpus --fbank fbank --train for_train --topline for_topline "
+    "--test for_test --metrics m.json",
 }
 SPEAKERS = {"train": 4, "dev": 2, "test": 3}
 
@@ -79,7 +80,7 @@ def outputs(folder):
     return {
         name: files
         for name, files in written(folder).items()
-        if name.startswith(("for_train", "for_test", "m.json"))
+        if name.startswith(("for_train", "for_topline", "for_test", "m.json"))
     }
 
 
@@ -88,6 +89,8 @@ def test_copies_have_the_utterances_and_lengths_of_the_frames(here):
     expected = {
         "for_train/noise10/train",
         "for_train/noise10/dev",
+        "for_topline/noise10/train",
+        "for_topline/noise10/dev",
         *(
             f"for_test/{name}/test"
             for name in ("noise20", "noise10", "noise5", "noise0", "telephone", "room")
@@ -108,7 +111,7 @@ def test_metrics_and_draws_tell_what_was_made(here):
     assert run(here, "domains") == 0
     metrics = json.loads((here / "m.json").read_text())
     assert set(metrics) == {"noise20", "noise10", "noise5", "noise0", "telephone", "room"}
-    assert set(metrics["noise10"]) == {"train", "dev", "test"}
+    assert set(metrics["noise10"]) == {"train", "dev", "topline_train", "topline_dev", "test"}
     assert metrics["noise10"]["train"]["utterances"] == 8
     assert metrics["noise5"]["test"]["utterances"] == 5
     assert sum(metrics["noise5"]["test"]["noises"].values()) == 5
@@ -117,10 +120,12 @@ def test_metrics_and_draws_tell_what_was_made(here):
     assert 0.3 < metrics["room"]["test"]["rt60_s"] < 0.7
     draws = {
         name: pd.read_csv(here / name / "draws.csv", keep_default_na=False)
-        for name in ("for_train", "for_test")
+        for name in ("for_train", "for_topline", "for_test")
     }
     assert set(draws["for_train"].noise) <= {"white", "speech_shaped"}
     assert set(draws["for_test"].noise) <= {"pink", "babble", ""}
+    assert set(draws["for_topline"].noise) == {"pink", "babble"}
+    assert len(draws["for_topline"]) == 8 + 4
     assert len(draws["for_train"]) == 8 + 4
     assert len(draws["for_test"]) == 6 * 5
 
@@ -148,8 +153,11 @@ def test_noise_from_a_folder(here):
 
 
 def test_no_domain_leaves_empty_tables(here):
-    assert run(here, "domains", train=[], test=[]) == 0
-    assert set(outputs(here)) == {"for_train/draws.csv", "for_test/draws.csv", "m.json"}
+    assert run(here, "domains", train=[], topline=[], test=[]) == 0
+    assert set(outputs(here)) == {
+        *(f"for_{part}/draws.csv" for part in ("train", "topline", "test")),
+        "m.json",
+    }
     assert (here / "for_train/draws.csv").read_text().startswith("domain,split,utterance_id,")
     assert json.loads((here / "m.json").read_text()) == {}
 

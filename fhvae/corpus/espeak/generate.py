@@ -19,8 +19,17 @@ import numpy as np
 from fhvae.corpus.espeak.rooms import multi, resample, studio
 from fhvae.corpus.espeak.speakers import Speaker, draw_speakers
 from fhvae.corpus.espeak.synthesizer import RATE_HZ, PhoneOnset, SpeechRequest, synthesize
-from fhvae.corpus.espeak.text import COMMON, draw_sentence
-from fhvae.corpus.manifest import PARALLEL, SAMPLE_RATE_HZ, SPLITS, Phone, Recording, Utterance
+from fhvae.corpus.espeak.text import COMMON_SENTENCES, draw_sentence
+from fhvae.corpus.manifest import (
+    ALL_SPLITS,
+    COMMON,
+    PARALLEL,
+    SAMPLE_RATE_HZ,
+    SPLITS,
+    Phone,
+    Recording,
+    Utterance,
+)
 from fhvae.corpus.signals import to_int16
 from fhvae.errors import CorpusError
 from fhvae.parallel import map_in_order
@@ -51,7 +60,7 @@ class Plan:
 
 
 def recordings(params: EspeakParams, seed: int) -> Iterator[Recording]:
-    """Synthesize the embedded corpus, by split (train, dev, test, parallel), then utterance id.
+    """Synthesize the embedded corpus, by split (`ALL_SPLITS`), then utterance id.
 
     Equal arguments give equal samples, for any number of workers.
 
@@ -66,7 +75,7 @@ def plan_corpus(params: EspeakParams, seed: int) -> list[Plan]:
     """Draw speakers, texts and manners of speaking for the whole corpus."""
     noise = draw_speakers("noise", NOISE_SPEAKERS, params, seed)
     plans: list[Plan] = []
-    twins: list[Plan] = []
+    more: list[Plan] = []
     for split in SPLITS:
         count = getattr(params, f"{split}_speakers")
         speakers = draw_speakers(split, count, params, seed)
@@ -74,12 +83,12 @@ def plan_corpus(params: EspeakParams, seed: int) -> list[Plan]:
         for place, speaker in enumerate(speakers):
             own = _plan_speaker(speaker, split, getattr(params, f"{split}_utterances"), used, seed)
             plans += own
+            more += _plan_common(speaker, seed)
             if split == "test" and place < params.parallel_speakers:
-                twins += [_plan_twin(plan, noise) for plan in own[: params.parallel_utterances]]
-    order = (*SPLITS, PARALLEL)
+                more += [_plan_twin(plan, noise) for plan in own[: params.parallel_utterances]]
     return sorted(
-        plans + twins,
-        key=lambda plan: (order.index(plan.utterance.split), plan.utterance.utterance_id),
+        plans + more,
+        key=lambda plan: (ALL_SPLITS.index(plan.utterance.split), plan.utterance.utterance_id),
     )
 
 
@@ -113,26 +122,35 @@ def record(plan: Plan) -> Recording:
 def _plan_speaker(
     speaker: Speaker, split: str, count: int, used: set[str], seed: int
 ) -> list[Plan]:
-    """Plan the utterances of one speaker: the common sentences first, then new ones."""
+    """Plan the utterances of one speaker, each of a sentence that nobody else says."""
     plans = []
     for number in range(count):
-        if number < len(COMMON):
-            text = COMMON[number]
-        else:
-            text = draw_sentence(split, used, generator(seed, "text", speaker.index, number))
-            used.add(text)
-        utterance = Utterance(
-            utterance_id=f"{speaker.speaker}_{number:02d}",
-            path="",
-            speaker=speaker.speaker,
-            gender=speaker.gender,
-            text=text,
-            split=split,
-            duration_s=0.0,
-        )
-        request = _request(speaker, text, seed, str(number))
-        plans.append(Plan(utterance=utterance, request=request, babble=(), seed=seed))
+        text = draw_sentence(split, used, generator(seed, "text", speaker.index, number))
+        used.add(text)
+        plans.append(_plan(speaker, split, f"{number:02d}", text, seed))
     return plans
+
+
+def _plan_common(speaker: Speaker, seed: int) -> list[Plan]:
+    """Plan how one speaker reads the common sentences."""
+    return [
+        _plan(speaker, COMMON, f"{COMMON}{number}", text, seed)
+        for number, text in enumerate(COMMON_SENTENCES)
+    ]
+
+
+def _plan(speaker: Speaker, split: str, occasion: str, text: str, seed: int) -> Plan:
+    utterance = Utterance(
+        utterance_id=f"{speaker.speaker}_{occasion}",
+        path="",
+        speaker=speaker.speaker,
+        gender=speaker.gender,
+        text=text,
+        split=split,
+        duration_s=0.0,
+    )
+    request = _request(speaker, text, seed, occasion)
+    return Plan(utterance=utterance, request=request, babble=(), seed=seed)
 
 
 def _plan_twin(plan: Plan, noise: list[Speaker]) -> Plan:

@@ -1,7 +1,7 @@
 """The sentences of the embedded corpus: a small grammar of our own.
 
-Two sentences are common to all speakers, which gives parallel data; the rest occur once. The
-words of a sentence decide its split, so the texts of train, dev and test are disjoint
+Two sentences are common to all speakers and stand in a split of their own; the rest occur once.
+The words of a sentence decide its split, so the texts of train, dev and test are disjoint
 whatever the sizes of the corpus. The words are chosen so that rare English sounds come often.
 """
 
@@ -9,7 +9,7 @@ import hashlib
 
 import numpy as np
 
-COMMON = (
+COMMON_SENTENCES = (
     "Our young thief should watch the beige jar of honey by the azure pool.",
     "Joy found nothing there but a thick rug, two chairs, and a hungry pup.",
 )

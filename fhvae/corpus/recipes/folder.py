@@ -52,7 +52,7 @@ MARKED = re.compile(r"([A-Za-z]+)[0-2]?(?:_[BIES])?")  # AH0_I
 log = logging.getLogger(__name__)
 
 
-def read_folder(params: CorpusParams, seed: int) -> Listing:
+def read_folder(params: CorpusParams) -> Listing:
     """Read the tables of the corpus in `corpus.path`.
 
     Raises:
@@ -63,8 +63,8 @@ def read_folder(params: CorpusParams, seed: int) -> Listing:
         raise ValueError("corpus.path is needed")
     folder = Path(params.path)
     if not (folder / "manifest.csv").exists():
-        return _read_lists(folder, params, seed)
-    utterances = read_manifest(folder, params, seed)
+        return _read_lists(folder, params)
+    utterances = read_manifest(folder, params)
     return Listing(
         where=str(folder / "manifest.csv"),
         utterances=tuple(utterances),
@@ -74,17 +74,17 @@ def read_folder(params: CorpusParams, seed: int) -> Listing:
     )
 
 
-def _read_lists(folder: Path, params: CorpusParams, seed: int) -> Listing:
+def _read_lists(folder: Path, params: CorpusParams) -> Listing:
     """Read the lists of Kaldi where there is no manifest.csv."""
     if not kaldi_folders(folder):
         raise CorpusError(
             f"{folder / 'manifest.csv'} must exist, or Kaldi's wav.scp beside it or in its folders "
             "train, dev and test; see docs/corpora.md"
         )
-    return read_kaldi(folder, params, seed)
+    return read_kaldi(folder, params)
 
 
-def read_manifest(folder: Path, params: CorpusParams, seed: int) -> list[Utterance]:
+def read_manifest(folder: Path, params: CorpusParams) -> list[Utterance]:
     """Read and check manifest.csv; fill the empty splits by speaker."""
     path = folder / "manifest.csv"
     rows = read_table(path, COLUMNS, OPTIONAL_COLUMNS).to_dict("records")
@@ -95,7 +95,7 @@ def read_manifest(folder: Path, params: CorpusParams, seed: int) -> list[Utteran
     root = folder.resolve()
     for utterance, place in zip(utterances, places, strict=True):
         check_inside(root, utterance.path, f"{place}: path of {utterance.utterance_id}")
-    random = generator(seed, "splits")
+    random = generator(params.seed, "splits")
     utterances = assign_splits(utterances, params.dev_fraction, params.test_fraction, random)
     check_splits(utterances, str(path))
     return utterances

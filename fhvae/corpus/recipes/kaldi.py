@@ -70,7 +70,7 @@ def kaldi_folders(folder: Path) -> dict[str, Path]:
     return {split: folder / split for split in SPLITS if (folder / split / "wav.scp").exists()}
 
 
-def read_kaldi(folder: Path, params: CorpusParams, seed: int) -> Listing:
+def read_kaldi(folder: Path, params: CorpusParams) -> Listing:
     """Read and check the lists in a corpus folder, or in its folders train, dev and test.
 
     Raises:
@@ -84,7 +84,7 @@ def read_kaldi(folder: Path, params: CorpusParams, seed: int) -> Listing:
     ]
     utterances = [item.utterance for item in listed]
     check_unique(utterances, [item.place for item in listed])
-    random = generator(seed, "splits")
+    random = generator(params.seed, "splits")
     utterances = assign_splits(utterances, params.dev_fraction, params.test_fraction, random)
     check_splits(utterances, str(folder))
     return Listing(

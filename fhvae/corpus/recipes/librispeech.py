@@ -123,7 +123,7 @@ PARTS = dict(
 )  # fmt: skip
 
 
-def read_librispeech(params: CorpusParams, seed: int) -> Listing:
+def read_librispeech(params: CorpusParams) -> Listing:
     """Obtain the parts that the splits ask for, and list what they hold.
 
     Raises:
@@ -135,20 +135,19 @@ def read_librispeech(params: CorpusParams, seed: int) -> Listing:
     tops = {
         part: obtain(PARTS[part].archive, folder) for parts in splits.values() for part in parts
     }
-    return list_utterances(tops, params, seed)
+    return list_utterances(tops, params)
 
 
 def _splits(params: LibriSpeechParams) -> dict[str, Sequence[str]]:
     return {"train": params.train, "dev": params.dev, "test": params.test}
 
 
-def list_utterances(tops: Mapping[str, Path], params: CorpusParams, seed: int) -> Listing:
+def list_utterances(tops: Mapping[str, Path], params: CorpusParams) -> Listing:
     """List the utterances of all splits.
 
     Args:
         tops: of each part the folder that holds it and SPEAKERS.TXT.
         params: section `corpus`.
-        seed: of the run; draws the test speakers where no part is named for test.
     """
     splits = _splits(params.librispeech)
     folder = home(params)
@@ -161,7 +160,7 @@ def list_utterances(tops: Mapping[str, Path], params: CorpusParams, seed: int) -
     sources = {item.utterance_id: Source(top / item.path) for item, top in found.items()}
     utterances = list(found)
     if not splits["test"]:
-        random = generator(seed, "splits")
+        random = generator(params.seed, "splits")
         utterances = move_speakers(utterances, "dev", "test", TEST_SHARE, random)
     where = str(folder)
     check_splits(utterances, where)

@@ -42,30 +42,29 @@ ARCHIVE = Archive(
 log = logging.getLogger(__name__)
 
 
-def read_speechocean762(params: CorpusParams, seed: int) -> Listing:
+def read_speechocean762(params: CorpusParams) -> Listing:
     """Bring the archive and list what it holds.
 
     Raises:
         DownloadError, CorpusError: it cannot be had, or its layout is not the published one.
         TrialError: a split has fewer than two speakers.
     """
-    return list_utterances(obtain(ARCHIVE, home(params)), params, seed)
+    return list_utterances(obtain(ARCHIVE, home(params)), params)
 
 
-def list_utterances(top: Path, params: CorpusParams, seed: int) -> Listing:
+def list_utterances(top: Path, params: CorpusParams) -> Listing:
     """List the utterances of all splits.
 
     Args:
         top: the folder that holds WAVE, train, test and resource.
         params: section `corpus`; `dev_fraction` is that of the published train speakers.
-        seed: of the run; draws the speakers of dev.
     """
     adults_only, folder = params.speechocean762.adults_only, home(params)
     utterances = [item for half in HALVES for item in _read_half(top, half, adults_only, folder)]
     if params.speechocean762.split == "adults108":
         utterances = _chosen(utterances, listed_speakers(), top)
     else:
-        random = generator(seed, "splits")
+        random = generator(params.seed, "splits")
         utterances = move_speakers(utterances, "train", "dev", params.dev_fraction, random)
     check_splits(utterances, str(top))
     return Listing(

@@ -99,7 +99,7 @@ class Sentence:
         return f"{self.speaker.name}_{self.name}"
 
 
-def read_timit(params: CorpusParams, seed: int) -> Listing:
+def read_timit(params: CorpusParams) -> Listing:
     """Read names, labels and splits of the TIMIT in `corpus.path`; no audio is opened.
 
     Raises:
@@ -115,7 +115,7 @@ def read_timit(params: CorpusParams, seed: int) -> Listing:
         [_utterance(folder, item, texts) for item in sentences],
         params.dev_fraction,
         params.test_fraction,
-        generator(seed, "splits"),
+        generator(params.seed, "splits"),
     )
     check_splits(utterances, str(folder))
     return Listing(

@@ -47,30 +47,29 @@ ARCHIVE = Archive(
 log = logging.getLogger(__name__)
 
 
-def read_vctk(params: CorpusParams, seed: int) -> Listing:
+def read_vctk(params: CorpusParams) -> Listing:
     """Obtain the archive and list what it holds.
 
     Raises:
         DownloadError, CorpusError: it cannot be had, or its layout is not the published one.
         TrialError: a split has fewer than two speakers.
     """
-    return list_utterances(obtain(ARCHIVE, home(params)), params, seed)
+    return list_utterances(obtain(ARCHIVE, home(params)), params)
 
 
-def list_utterances(top: Path, params: CorpusParams, seed: int) -> Listing:
+def list_utterances(top: Path, params: CorpusParams) -> Listing:
     """List one recording of every utterance.
 
     Args:
         top: the folder that holds the audio, txt and speaker-info.txt.
         params: section `corpus`.
-        seed: of the run; draws the splits.
     """
     recorded = _recorded(top, params.vctk.microphone)
     speakers = {path.parent.name for path in recorded.values()}
     if len(speakers) != SPEAKERS:
         raise incomplete(ARCHIVE, home(params), top, "speakers", SPEAKERS, len(speakers))
     utterances = list(_read_utterances(top, recorded))
-    random = generator(seed, "splits")
+    random = generator(params.seed, "splits")
     utterances = assign_splits(utterances, params.dev_fraction, params.test_fraction, random)
     check_splits(utterances, str(top))
     sources = {item.utterance_id: Source(top / item.path) for item in utterances}

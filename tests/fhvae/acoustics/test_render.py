@@ -40,6 +40,7 @@ FBANK = FbankParams(
 )
 DOMAINS = DomainsParams(
     train=(),
+    topline=(),
     test=("noise10",),
     train_noises=(),
     test_noises=("white",),

@@ -17,8 +17,17 @@ from fhvae.corpus.espeak.generate import (
     recordings,
 )
 from fhvae.corpus.espeak.synthesizer import RATE_HZ, PhoneOnset, SpeechRequest, synthesize
-from fhvae.corpus.espeak.text import COMMON, WORDS
-from fhvae.corpus.manifest import SAMPLE_RATE_HZ, Phone, check_alignment, check_splits
+from fhvae.corpus.espeak.text import COMMON_SENTENCES, WORDS
+from fhvae.corpus.manifest import (
+    ALL_SPLITS,
+    COMMON,
+    SAMPLE_RATE_HZ,
+    SPLITS,
+    Phone,
+    check_alignment,
+    check_splits,
+)
+from fhvae.corpus.text import heard_in_training, normalize_text
 from fhvae.errors import CorpusError
 from fhvae.params.corpus import EspeakParams
 
@@ -68,9 +77,9 @@ def test_sizes_ids_and_order(corpus):
     train = [name for split, name in ids if split == "train"]
     assert train[:4] == ["f0000_00", "f0000_01", "f0000_02", "f0000_03"]
     assert [split for split, _ in ids] == (
-        ["train"] * 8 + ["dev"] * 6 + ["test"] * 9 + ["parallel"] * 2
+        ["train"] * 8 + ["dev"] * 6 + ["test"] * 9 + ["common"] * 14 + ["parallel"] * 2
     )
-    for split in ("train", "dev", "test", "parallel"):
+    for split in ALL_SPLITS:
         names = [name for found, name in ids if found == split]
         assert names == sorted(names)
 
@@ -97,13 +106,16 @@ def test_samples_are_int16_and_none_clips(corpus):
         assert 1000 < np.abs(item.samples.astype(int)).max() < 32_767
 
 
-def test_each_speaker_says_the_common_sentences_and_only_those_are_shared(corpus):
-    studio = [item.utterance for item in corpus if item.utterance.split != "parallel"]
-    for speaker in {utterance.speaker for utterance in studio}:
-        own = [utterance.text for utterance in studio if utterance.speaker == speaker]
-        assert own[:2] == list(COMMON)
-    unique = [utterance.text for utterance in studio if utterance.text not in COMMON]
-    assert len(unique) == len(set(unique))
+def test_each_speaker_reads_the_common_sentences_apart_and_all_others_are_said_once(corpus):
+    utterances = [item.utterance for item in corpus]
+    speakers = {item.speaker for item in utterances if item.split in SPLITS}
+    for speaker in speakers:
+        own = [one.text for one in utterances if (one.speaker, one.split) == (speaker, COMMON)]
+        assert own == list(COMMON_SENTENCES)
+    texts = [normalize_text(item.text) for item in utterances if item.split in SPLITS]
+    assert len(texts) == len(set(texts))
+    assert set(texts).isdisjoint(map(normalize_text, COMMON_SENTENCES))
+    assert heard_in_training(utterances) == set()
 
 
 def test_a_twin_is_the_same_speech_in_another_room(corpus):
@@ -138,7 +150,10 @@ def test_more_speakers_leave_the_other_plans_as_they_are():
 
 
 def test_another_seed_gives_another_corpus():
-    first, second = plan_corpus(TINY, seed=5)[0], plan_corpus(TINY, seed=6)[0]
+    first, second = (
+        next(plan for plan in plan_corpus(TINY, seed) if plan.utterance.split == COMMON)
+        for seed in (5, 6)
+    )
     assert first.utterance == second.utterance
     assert not np.array_equal(record(first).samples, record(second).samples)
 

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from fhvae.corpus.espeak.text import COMMON, OWNERS, WORDS, draw_sentence, owner
+from fhvae.corpus.espeak.text import COMMON_SENTENCES, OWNERS, WORDS, draw_sentence, owner
 from fhvae.seeds import generator
 
 
@@ -33,7 +33,7 @@ def test_a_kind_of_word_has_no_entry_twice(kind):
 
 
 def test_sentences_are_well_formed():
-    for sentence in [*_draw("dev", 200, seed=1), *COMMON]:
+    for sentence in [*_draw("dev", 200, seed=1), *COMMON_SENTENCES]:
         assert re.fullmatch(r"[A-Z][A-Za-z ,]+[.?]", sentence)
         assert "  " not in sentence
 

@@ -1,4 +1,4 @@
-"""One meaning of the same sentence, in all four places that decide by it."""
+"""One meaning of the same sentence, in all places that decide by it."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fhvae.corpus.manifest import Recording
-from fhvae.corpus.text import normalize_text
+from fhvae.corpus.text import heard_in_training, normalize_text
 from fhvae.probes.questions import ask_sentence
 from fhvae.probes.transfer import without_common
 from fhvae.verification.closed_set import sentence_halves
@@ -73,6 +73,18 @@ def test_the_sentence_probe_asks_for_one_sentence(text):
     task = ask_sentence(make_material(split_latents(utterances, 0.1), utterances)).task
     for part in (task.fit, task.choose, task.score):
         assert set(part.labels.tolist()) == {"hello there", "hello here"}
+
+
+@twins
+def test_a_sentence_of_a_train_speaker_is_heard_in_dev_and_test_and_an_unknown_one_never(text):
+    own = [
+        one
+        for split in ("train", "dev", "test", "common")
+        for one in saying(make_utterances(split, 1, 4), [text, OTHER, "...", "..."])
+    ]
+    own = [one for one in own if one.split != "train" or one.text != OTHER]
+    own += saying(make_utterances("test", 1, 1, prefix="late"), [ALIKE[0]])
+    assert heard_in_training(own) == {"dev00_00", "test00_00", "late00_00"}
 
 
 @twins

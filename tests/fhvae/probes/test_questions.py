@@ -17,10 +17,12 @@ from fhvae.probes.questions import (
     ask_speaker,
     plan_tasks,
 )
+from fhvae.probes.rows import segment_rows
 from fhvae.probes.run import purities, run_probes, summarize
 from fhvae.report.figures.matrix import matrix_cells
-from tests.latent_factory import make_latents, make_utterances, segment_phones
+from tests.latent_factory import make_frames, make_latents, make_utterances, segment_phones
 from tests.probe_factory import (
+    EACH,
     PROBES,
     SEGMENTS_EACH,
     SPEAKERS,
@@ -164,6 +166,17 @@ def test_segments_outside_the_alignments_are_counted():
     assert counts["segments"]["dev"] == 48 - SEGMENTS_EACH
 
 
+def test_no_phone_is_asked_of_a_sentence_that_train_has():
+    heard = {"dev00_01", "test01_02", "test03_00"}
+    question, everything = (ask_phone(replace(MATERIAL, heard=one)) for one in (heard, set()))
+    assert question.counts["heard_utterances"] == {"train": 0, "dev": 1, "test": 2}
+    assert question.counts["unlabelled"] == {"train": 0, "dev": 0, "test": 0}
+    left = len(everything.task.score) - len(question.task.score)
+    assert left == 2 * SEGMENTS_EACH
+    kept = question.task.score.speakers.tolist()
+    assert [kept.count(f"test{number:02d}") for number in range(4)] == [24, 18, 24, 18]
+
+
 def test_more_fitting_segments_than_allowed_are_sampled():
     few = replace(MATERIAL, params=replace(PROBES, max_segments=30))
     assert [len(ask(few).task.fit) for ask in (ask_phone, ask_speaker, ask_sex)] == [30, 30, 30]
@@ -196,6 +209,32 @@ def test_sentences_are_those_of_all_splits_without_case_and_points():
     assert set(question.task.fit.labels.tolist()) == {"come here", "go now"}
     assert question.counts["segments"]["fit"] == 6 * 3 * SEGMENTS_EACH
     assert question.counts["classes"] == 2
+
+
+def test_sentences_that_stand_apart_are_dealt_out_by_the_split_of_their_speakers():
+    """As in the embedded corpus: no other sentence is shared, and nothing else of them is asked."""
+    utterances = split_utterances()
+    apart = [
+        replace(item, utterance_id=f"{item.utterance_id}-{text}", text=text, split="common")
+        for own in utterances.values()
+        for item in own[::EACH]
+        for text in ("come here", "go now")
+    ]
+    common = make_latents(apart, segments=SEGMENTS_EACH)
+    material = make_material(split_latents(utterances, 0.1), utterances)
+    material = replace(
+        material,
+        utterances=[*material.utterances, *apart],
+        common=segment_rows(common, make_frames(common), apart),
+    )
+    task = ask_sentence(material).task
+    for part, split in ((task.fit, "train"), (task.choose, "dev"), (task.score, "test")):
+        assert len(part) == 2 * SPEAKERS[split] * SEGMENTS_EACH
+        assert {name[: len(split)] for name in part.speakers.tolist()} == {split}
+        assert set(part.labels.tolist()) == {"come here", "go now"}
+    assert len(ask_phone(material).task.score) == len(ask_phone(MATERIAL).task.score)
+    with pytest.raises(TrialError, match="2 sentences spoken in each of train, dev and test"):
+        ask_sentence(replace(material, utterances=material.utterances[:-12]))  # of train alone
 
 
 def test_f0_is_that_of_the_utterance_and_is_read_where_it_is():

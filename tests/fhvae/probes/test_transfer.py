@@ -192,7 +192,7 @@ def test_timit_speakers_are_scored_by_the_others(tmp_path):
         dev_fraction=0.25,
         test_fraction=0.25,
     )
-    spoken = list(read_recordings(corpus, 0))
+    spoken = list(read_recordings(corpus))
     trained = write_network(tmp_path / "model", seed=1)
     setting = replace(SETTING, penalties=(1e-2,))
     found = leave_speakers_out(spoken, Coders(trained), NORMALIZER, setting, 0, shift=8)

@@ -1,4 +1,4 @@
-"""From edits to error rates and gaps, with numbers worked out by hand."""
+"""From edits to error rates, with numbers worked out by hand."""
 
 from dataclasses import replace
 
@@ -7,17 +7,14 @@ import pandas as pd
 import pytest
 
 from fhvae.errors import ArtifactError
-from fhvae.intervals import Interval
 from fhvae.recognition import cells as cells_module
 from fhvae.recognition.cells import (
     COLUMNS,
-    Cell,
     CellKey,
     draw_test_speakers,
     fill_cells,
     plan_jobs,
     read_edits,
-    recovered_gap,
     run_job,
     run_jobs,
     write_edits,
@@ -111,81 +108,6 @@ def test_draws_are_of_the_speakers_of_each_side_and_repeat():
     }
     assert all((drawn.sum(axis=1) == drawn.shape[1]).all() for drawn in counts.values())
     assert np.array_equal(draw_test_speakers(MATRIX, 9, 0)["room"], counts["room"])
-
-
-def cell(*errors, phones=100):
-    speakers = tuple(f"s{place}" for place in range(len(errors)))
-    sizes = np.full(len(errors), phones)
-    return Cell(speakers, np.array(errors), sizes, {}, np.zeros(1))
-
-
-COUNTS = np.random.default_rng(0).multinomial(4, np.full(4, 0.25), size=200)
-NO_COUNTS = np.empty((0, 4), np.int64)
-
-
-def test_the_gap_of_hand_numbers():
-    """FBANK 40 % mismatched and 10 % matched, the input 25 %: half of the loss is recovered."""
-    gap = recovered_gap(cell(40, 40, 40, 40), cell(25, 25, 25, 25), cell(10, 10, 10, 10), COUNTS)
-    assert gap.cost.value == pytest.approx(0.3)
-    assert gap.gain.value == pytest.approx(0.15)
-    assert gap.recovered is not None
-    found = (gap.recovered.value, gap.recovered.low, gap.recovered.high)
-    assert found == pytest.approx((0.5, 0.5, 0.5))
-    assert gap.discarded == 0
-
-
-@pytest.mark.parametrize(("own", "recovered"), [(40, 0.0), (10, 1.0), (55, -0.5)])
-def test_nothing_all_and_less_than_nothing(own, recovered):
-    gap = recovered_gap(cell(*[40] * 4), cell(*[own] * 4), cell(*[10] * 4), COUNTS)
-    assert gap.recovered is not None
-    assert gap.recovered.value == pytest.approx(recovered)
-
-
-def test_draws_are_shared_so_that_hard_speakers_do_not_widen_the_interval():
-    """Speakers differ by far, but each recovers exactly a half."""
-    gap = recovered_gap(cell(30, 90, 50, 70), cell(20, 50, 30, 40), cell(10, 10, 10, 10), COUNTS)
-    assert gap.recovered is not None
-    assert gap.recovered.low == pytest.approx(0.5)
-    assert gap.recovered.high == pytest.approx(0.5)
-
-
-def test_what_is_recovered_is_the_gain_by_the_cost():
-    """Speakers differ by far, each recovers exactly a quarter: not what is left, three quarters."""
-    gap = recovered_gap(cell(30, 90, 50, 70), cell(25, 70, 40, 55), cell(10, 10, 10, 10), COUNTS)
-    assert gap.recovered is not None
-    found = (gap.recovered.value, gap.recovered.low, gap.recovered.high)
-    assert found == pytest.approx((0.25, 0.25, 0.25))
-
-
-def test_cost_and_gain_have_intervals_of_their_own():
-    """Every speaker costs 20 points and gains 5, whatever the speaker's own level."""
-    gap = recovered_gap(cell(30, 90, 50, 70), cell(25, 85, 45, 65), cell(10, 70, 30, 50), COUNTS)
-    assert (gap.cost.low, gap.cost.high) == pytest.approx((0.2, 0.2))
-    assert (gap.gain.low, gap.gain.high) == pytest.approx((0.05, 0.05))
-
-
-def test_without_a_cost_there_is_no_gap_to_recover():
-    gap = recovered_gap(cell(10, 30, 20, 5), cell(9, 9, 9, 9), cell(12, 26, 19, 8), COUNTS)
-    assert gap.cost.low < 0 < gap.cost.high
-    assert gap.recovered is None
-    assert gap.discarded > 0
-
-
-def test_of_too_few_speakers_there_is_a_cost_but_no_verdict():
-    gap = recovered_gap(cell(*[40] * 4), cell(*[25] * 4), cell(*[10] * 4), NO_COUNTS)
-    assert gap.cost == Interval(pytest.approx(0.3))
-    assert gap.recovered is None
-
-
-def test_a_mismatch_that_helps_has_no_gap_either():
-    gap = recovered_gap(cell(*[10] * 4), cell(*[9] * 4), cell(*[20] * 4), COUNTS)
-    assert gap.recovered is None
-    assert gap.discarded == len(COUNTS)
-
-
-def test_cells_of_other_speakers_are_the_callers_slip():
-    with pytest.raises(ValueError, match="same test speakers"):
-        recovered_gap(cell(1, 2), cell(1, 2, 3), cell(1, 2), COUNTS)
 
 
 def materials(lesson, *train, test=()):

@@ -149,9 +149,9 @@ def test_utterances_without_transcript_are_left_out_and_counted(corpus, budget):
     corpus.transcripts["dev00_01"] = ()
     found = gathered(corpus, budget)
     assert found.left_out == {
-        "train": {"without_transcript": 1, "empty_reference": 0},
-        "dev": {"without_transcript": 0, "empty_reference": 1},
-        "test": {"without_transcript": 1, "empty_reference": 0},
+        "train": {"without_transcript": 1, "empty_reference": 0, "heard": 0},
+        "dev": {"without_transcript": 0, "empty_reference": 1, "heard": 0},
+        "test": {"without_transcript": 1, "empty_reference": 0, "heard": 0},
     }
     (clean,) = (one for one in found.matrix.train if one.name == "clean")
     assert clean.train_ids == ("train00_01", "train01_00", "train01_01")
@@ -186,5 +186,30 @@ def test_a_split_without_transcripts_allows_nothing_and_says_why(corpus, budget)
     for one in corpus.split("dev"):
         del corpus.transcripts[one.utterance_id]
     found = gathered(corpus, budget)
-    reason = "no utterance of dev has a transcript in phones"
+    reason = (
+        "no utterance of dev has a transcript in phones and a sentence that train does not have"
+    )
     assert found.matrix == Matrix((), (), {"per": reason, "gap": reason})
+
+
+def test_a_sentence_that_train_has_is_no_question(corpus, budget):
+    """It is left out of dev and test, with a count; train keeps it."""
+    said = {
+        "train00_00": "One two.",
+        "dev00_01": "one, two",
+        "test01_00": "ONE TWO",
+        "test00_01": "3",
+    }
+    utterances = [replace(one, text=said.get(one.utterance_id, "")) for one in corpus.utterances]
+    found = gathered(replace(corpus, utterances=tuple(utterances)), budget)
+    everything = gathered(replace(corpus), budget)
+    kept, before = found.matrix.train[0], everything.matrix.train[0]
+    assert kept.train_ids == before.train_ids
+    assert set(before.dev_ids) - set(kept.dev_ids) == {"dev00_01"}
+    for one, other in zip(found.matrix.test, everything.matrix.test, strict=True):
+        assert set(other.utterance_ids) - set(one.utterance_ids) <= {"test01_00"}
+    assert "test01_00" not in found.matrix.test[0].utterance_ids
+    assert {split: counts["heard"] for split, counts in found.left_out.items()} == {
+        "train": 0, "dev": 1, "test": 1
+    }  # fmt: skip
+    assert found.test_phones < everything.test_phones

@@ -35,8 +35,8 @@ def params_of(path, **changes):
     return dataclasses.replace(load_params().corpus, name="manifest", path=str(path), **changes)
 
 
-def read(path, seed=0, **changes):
-    return list(decode(folder.read_folder(params_of(path, **changes), seed), "refuse"))
+def read(path, **changes):
+    return list(decode(folder.read_folder(params_of(path, **changes)), "refuse"))
 
 
 def edit(corpus, row, name="manifest.csv", **cells):
@@ -98,7 +98,7 @@ def test_empty_splits_are_drawn_by_speaker_and_seed(corpus):
     table.to_csv(corpus / "manifest.csv", index=False)
 
     def drawn(seed):
-        return {item.utterance.speaker: item.utterance.split for item in read(corpus, seed)}
+        return {item.utterance.speaker: item.utterance.split for item in read(corpus, seed=seed)}
 
     splits = drawn(0)
     assert sorted(splits.values()) == ["dev"] * 2 + ["test"] * 2 + ["train"] * 3

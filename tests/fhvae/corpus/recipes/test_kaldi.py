@@ -74,13 +74,13 @@ def split_corpus(tones, tmp_path):
     return where
 
 
-def params_of(path):
+def params_of(path, seed=0):
     params = load_params(ROOT / "params.yaml").corpus
-    return dataclasses.replace(params, name="manifest", path=str(path))
+    return dataclasses.replace(params, name="manifest", path=str(path), seed=seed)
 
 
 def listing(path, seed=0):
-    return read_folder(params_of(path), seed)
+    return read_folder(params_of(path, seed))
 
 
 def test_one_folder_says_what_the_manifest_said(corpus, table):
@@ -104,7 +104,7 @@ def test_the_seed_draws_the_splits(corpus):
 
 
 def test_folders_name_their_split_and_paths_count_from_the_corpus(split_corpus, table):
-    found = list(recordings(params_of(split_corpus), 0))
+    found = list(recordings(params_of(split_corpus)))
     splits = {item.utterance.utterance_id: item.utterance.split for item in found}
     assert splits == dict(zip(table.utterance_id, table.split, strict=True))
     for item in found:
@@ -148,7 +148,7 @@ def test_an_absolute_path_is_the_users_own_list(corpus, table, tmp_path):
     found = listing(corpus)
     assert found.sources["spk00-0"].file == outside
     assert next(iter(found.utterances)).path == str(outside)
-    assert len(list(recordings(params_of(corpus), 0))) == 14
+    assert len(list(recordings(params_of(corpus)))) == 14
 
 
 def test_parts_of_recordings_are_utterances(corpus, table):
@@ -168,7 +168,7 @@ def test_parts_of_recordings_are_utterances(corpus, table):
     promised = {one.utterance_id: one.duration_s for one in listed.utterances}
     assert promised["spk00-a"] == pytest.approx(0.25)
     assert promised["spk00-b"] == 0
-    found = list(recordings(params_of(corpus), 0))
+    found = list(recordings(params_of(corpus)))
     assert len(found) == 14
     for item in found:
         np.testing.assert_array_equal(item.samples, expected[item.utterance.utterance_id])
@@ -186,7 +186,7 @@ def test_recordings_without_a_part_are_counted(corpus, table, caplog):
 def test_durations_are_held_against_the_files(corpus, table):
     write_lists(corpus, utt2dur=["spk00-0 7.5"])
     with pytest.raises(CorpusError, match=r"duration_s of spk00-0 must be within 0\.1 s"):
-        list(recordings(params_of(corpus), 0))
+        list(recordings(params_of(corpus)))
 
 
 def test_a_manifest_comes_first(corpus, table):

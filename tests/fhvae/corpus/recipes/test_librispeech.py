@@ -104,7 +104,7 @@ def test_the_mini_set_is_downloaded_and_read(catalogue, server, monkeypatch, tmp
 
 def test_test_speakers_of_the_mini_set_are_drawn_by_the_seed(catalogue, monkeypatch, tmp_path):
     def test_speakers(seed):
-        run_download(monkeypatch, tmp_path, MINI | {"seed": seed})
+        run_download(monkeypatch, tmp_path, MINI | {"corpus.seed": seed})
         corpus = read_corpus(tmp_path / "data/corpus")
         return {item.speaker for item in corpus.split("test")}
 
@@ -275,8 +275,8 @@ def params_of(path, **changes):
     return dataclasses.replace(params, name="librispeech", path=str(path), librispeech=section)
 
 
-def read(top, seed=0, **changes):
-    return librispeech.read_librispeech(params_of(top, **changes), seed)
+def read(top, **changes):
+    return librispeech.read_librispeech(params_of(top, **changes))
 
 
 def remove_speakers(top):

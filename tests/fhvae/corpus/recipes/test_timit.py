@@ -57,8 +57,8 @@ def params_of(path, **changes):
     return dataclasses.replace(params, name="timit", path=str(path), **changes)
 
 
-def listing(path, seed=0, **changes):
-    return read_timit(params_of(path, **changes), seed)
+def listing(path, **changes):
+    return read_timit(params_of(path, **changes))
 
 
 def ids(listed):
@@ -142,7 +142,7 @@ def test_what_is_missing_is_counted_and_named(full_disc, tmp_path, taken, messag
 @pytest.mark.parametrize(("recording", "riff"), [(".WAV", False), (".wav", True), (".Wav", True)])
 def test_case_and_container_do_not_matter(tmp_path, few, upper, recording, riff):
     root = write_disc(tmp_path / "any", few, upper=upper, recording=recording, riff=riff)
-    found = list(recordings(params_of(root), 0))
+    found = list(recordings(params_of(root)))
     assert Counter(item.utterance.split for item in found) == {"train": 24, "dev": 16, "test": 16}
     first = found[0]
     assert first.utterance.split == "train"
@@ -229,7 +229,7 @@ def test_speakers_of_the_sample_are_drawn(tmp_path, inside):
     write_sample(tmp_path / "nltk" / inside, NAMES)
 
     def drawn(seed):
-        found = listing(tmp_path / "nltk", seed).utterances
+        found = listing(tmp_path / "nltk", seed=seed).utterances
         return {item.speaker: item.split for item in found}
 
     assert Counter(drawn(0).values()) == {"train": 4, "dev": 2, "test": 2}
@@ -239,7 +239,7 @@ def test_speakers_of_the_sample_are_drawn(tmp_path, inside):
     assert len(found) == 64
     one = found["maad0_sx18"]
     assert (one.gender, one.dialect, one.text) == ("M", "dr2", TEXT)
-    assert len(list(recordings(params_of(tmp_path / "nltk"), 0))) == 64
+    assert len(list(recordings(params_of(tmp_path / "nltk")))) == 64
 
 
 def test_a_sample_of_few_speakers_cannot_be_split(tmp_path):
@@ -318,7 +318,7 @@ def test_a_compressed_disc_says_how_to_unpack_it(disc):
     with pytest.raises(
         CorpusError, match=r"fcjf0_si1: .*pcm,embedded-shorten-v2\.00; unpack it with sph2pipe"
     ):
-        list(recordings(params_of(disc), 0))
+        list(recordings(params_of(disc)))
 
 
 # --- labels ---------------------------------------------------------------------------
@@ -383,6 +383,6 @@ def test_a_phone_a_few_samples_after_the_end_is_kept(disc, tmp_path):
     path = disc / "TRAIN/DR1/FCJF0/SI1.PHN"
     length = len(make_samples(2))
     path.write_text(f"0 100 h#\n100 {length + 20} iy\n")
-    write_corpus(tmp_path / "corpus", recordings(params_of(disc), 0))
+    write_corpus(tmp_path / "corpus", recordings(params_of(disc)))
     found = read_corpus(tmp_path / "corpus").phones["fcjf0_si1"]
     assert found[-1].end_s == pytest.approx((length + 20) / 16_000)

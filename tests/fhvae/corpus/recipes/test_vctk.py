@@ -46,7 +46,7 @@ def unpacked(voices, tmp_path):
     return top
 
 
-def read(top, seed=0, microphone="mic1", **changes):
+def read(top, microphone="mic1", **changes):
     params = dataclasses.replace(
         load_params().corpus,
         name="vctk",
@@ -54,7 +54,7 @@ def read(top, seed=0, microphone="mic1", **changes):
         vctk=VctkParams(microphone=microphone),
         **changes,
     )
-    return vctk.read_vctk(params, seed)
+    return vctk.read_vctk(params)
 
 
 @pytest.mark.parametrize("folder", ["", "VCTK-Corpus-0.92/"])
@@ -138,7 +138,7 @@ def test_a_name_may_hold_a_separator_of_unicode_or_bytes_of_another_encoding(unp
 
 def test_whole_speakers_are_drawn_by_the_seed(unpacked):
     def splits(seed):
-        return {item.speaker: item.split for item in read(unpacked, seed).utterances}
+        return {item.speaker: item.split for item in read(unpacked, seed=seed).utterances}
 
     assert splits(0) == splits(0)
     assert any(splits(seed) != splits(0) for seed in range(1, 6))
