@@ -1,16 +1,20 @@
 """Ask how well the vector of an utterance tells who speaks."""
 
+import logging
 from dataclasses import dataclass
 from functools import partial
 
 from fhvae.commandline import parse_paths, run
 from fhvae.corpus.manifest import SPLITS
 from fhvae.corpus.store import read_corpus
+from fhvae.errors import TrialError
 from fhvae.files.atomic import new_folder, write_csv, write_metrics
 from fhvae.parallel import map_in_order
 from fhvae.params.asked import read_params
 from fhvae.params.run import Evaluated
 from fhvae.params.verification import VerificationParams
+from fhvae.seeds import generator
+from fhvae.verification.closed_set import NAMED_BY, closed_set
 from fhvae.verification.evaluate import (
     VectorTask,
     evaluate_vector,
@@ -27,6 +31,7 @@ from fhvae.verification.summary import (
 from fhvae.verification.trial_lists import find_utterances
 from fhvae.verification.vectors import Sources, read_vectors
 
+log = logging.getLogger(__name__)
 INPUTS = ("fbank", "latents", "ivectors", "baselines", "controls")
 
 
@@ -64,7 +69,21 @@ def main() -> None:
     curves = named_curves(results)
     write_csv(plots / "det.csv", det_table(curves))
     write_csv(plots / "det_bands.csv", band_table(curves))
-    write_metrics(metrics_path, summarize(results, evaluation, hashes))
+    metrics = summarize(results, evaluation, hashes)
+    try:
+        metrics["closed_set"] = {
+            name: closed_set(
+                vectors["test"][name],
+                utterances["test"],
+                params.verification.bootstrap,
+                generator(params.seed, "verification", "closed set"),
+            ).metrics()
+            for name in NAMED_BY
+        }
+    except TrialError as error:
+        metrics["absent"]["closed_set"] = str(error)
+        log.warning("closed_set is absent: %s", error)
+    write_metrics(metrics_path, metrics)
 
 
 if __name__ == "__main__":

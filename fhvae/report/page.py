@@ -146,7 +146,9 @@ def section(title: str, flags: list[str], runs: Runs, seeds: list[int]) -> str:
             difference_rows(runs),
         ),
         part(
-            "### Probes and attacks",
+            "### Probes and leaks\n\nThe leak of a code is the EER on test of the attacker that is "
+            "best on dev: cosine, LDA or PLDA, with or without AS-norm, on the mean of the code "
+            "over an utterance; for z1 on mean and standard deviation too.",
             ["setting", "figure", *heads, "mean (sd)"],
             rows_of(runs, seeds, PROBES),
         ),
@@ -218,8 +220,9 @@ PROBES = {
     "log-F0 from mu2 (R2)": "probe.f0.mu2.r2",
     "content purity": "probe.purity.content",
     "speaker purity": "probe.purity.speaker",
-    "attack on z1, EER": "attack.attack.z1.eer",
-    "attack on fbank, EER": "attack.attack.fbank.eer",
+    "leak of z1, EER": "leak.z1.eer",
+    "leak of pca, EER": "leak.pca.eer",
+    "leak of fbank, EER": "leak.fbank.eer",
     "hand labels, phone from z1": "hand_labels.phone.z1.accuracy",
     "hand labels, phone from pca": "hand_labels.phone.pca.accuracy",
     "hand labels, phone from fbank": "hand_labels.phone.fbank.accuracy",
