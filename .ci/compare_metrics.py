@@ -38,7 +38,7 @@ NOT_JUDGED = (
     "train.segments",
     "train.passes",
     "latents.*.active_z?",
-    "probe.*.penalty",
+    "probe.*penalty",
     "probe.*.epochs",
     "verify.*.backend",
     "verify.*.best.*",
