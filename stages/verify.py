@@ -1,26 +1,29 @@
 """Ask how well the vector of an utterance tells who speaks."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from fhvae.commandline import parse_paths, run
 from fhvae.corpus.manifest import SPLITS
 from fhvae.corpus.store import read_corpus
 from fhvae.errors import TrialError
 from fhvae.files.atomic import new_folder, write_csv, write_metrics
+from fhvae.latents import read_latents
 from fhvae.parallel import map_in_order
 from fhvae.params.asked import read_params
 from fhvae.params.run import Evaluated
 from fhvae.params.verification import VerificationParams
-from fhvae.seeds import generator
-from fhvae.verification.closed_set import NAMED_BY, closed_set
+from fhvae.verification.closed_set import closed_sets
 from fhvae.verification.evaluate import (
     VectorTask,
     evaluate_vector,
     make_evaluation,
     write_lists,
 )
+from fhvae.verification.static_dynamic import static_dynamic
 from fhvae.verification.summary import (
     band_table,
     calibration_table,
@@ -28,7 +31,7 @@ from fhvae.verification.summary import (
     named_curves,
     summarize,
 )
-from fhvae.verification.trial_lists import find_utterances
+from fhvae.verification.trial_lists import ALL_PAIRS, find_utterances
 from fhvae.verification.vectors import Sources, read_vectors
 
 log = logging.getLogger(__name__)
@@ -70,19 +73,25 @@ def main() -> None:
     write_csv(plots / "det.csv", det_table(curves))
     write_csv(plots / "det_bands.csv", band_table(curves))
     metrics = summarize(results, evaluation, hashes)
-    try:
-        metrics["closed_set"] = {
-            name: closed_set(
-                vectors["test"][name],
-                utterances["test"],
-                params.verification.bootstrap,
-                generator(params.seed, "verification", "closed set"),
-            ).metrics()
-            for name in NAMED_BY
-        }
-    except TrialError as error:
-        metrics["absent"]["closed_set"] = str(error)
-        log.warning("closed_set is absent: %s", error)
+    latents = read_latents(sources.latents / "test.safetensors")
+    measures: dict[str, Callable[[], dict[str, Any]]] = {
+        "closed_set": partial(
+            closed_sets,
+            vectors["test"],
+            utterances["test"],
+            params.verification.bootstrap,
+            params.seed,
+        ),
+        "static_dynamic": partial(
+            static_dynamic, latents, evaluation.trials, evaluation.draws[ALL_PAIRS], params.seed
+        ),
+    }
+    for name, measure in measures.items():
+        try:
+            metrics[name] = measure()
+        except TrialError as error:
+            metrics["absent"][name] = str(error)
+            log.warning("%s is absent: %s", name, error)
     write_metrics(metrics_path, metrics)
 
 

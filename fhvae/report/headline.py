@@ -14,6 +14,7 @@ from pathlib import Path
 
 from fhvae.cited import look_up
 from fhvae.intervals import INTERVALS
+from fhvae.report.sequential import STATIC_DYNAMIC, static_dynamic_rows
 from fhvae.report.tables import BySeed, Metrics, Runs, cell, with_leaks
 
 FHVAE_TEN, FHVAE_ZERO = "alpha10", "alpha0"
@@ -203,6 +204,7 @@ def main() -> None:
         (VERIFICATION, verification_rows(runs)),
         (CONTENT, content_rows(runs)),
         (CONTROL_COLUMNS, control_rows(runs)),
+        (STATIC_DYNAMIC, static_dynamic_rows(runs)),
     )
     for header, rows in tables:
         shown = [list(header), *(row for row in rows if set(row[1:]) - {"-"})]

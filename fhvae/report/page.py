@@ -17,6 +17,7 @@ from fhvae.report.headline import (
     verification_rows,
     weak_points,
 )
+from fhvae.report.sequential import STATIC_DYNAMIC, static_dynamic_rows
 from fhvae.report.tables import Runs, cell, read_runs, spread, table
 
 INTRODUCTION = """# Results
@@ -144,6 +145,13 @@ def section(title: str, flags: list[str], runs: Runs, seeds: list[int]) -> str:
             'better only where the interval excludes 0. "best" is the supervised back-end of each.',
             ["back-end", "difference", "points", "better, seeds"],
             difference_rows(runs),
+        ),
+        part(
+            "### Static and dynamic codes\n\nThe running table of papers on sequential "
+            "disentanglement, by their rule (`eer_fa`): z2 is the static code, z1 the dynamic one. "
+            "Published rows: other corpora, no interval, training stopped on test.",
+            STATIC_DYNAMIC,
+            static_dynamic_rows(runs),
         ),
         part(
             "### Probes and leaks\n\nThe leak of a code is the EER on test of the attacker that is "

@@ -5,7 +5,7 @@ the others, from one vector per utterance.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from fhvae.corpus.manifest import Utterance
 from fhvae.corpus.text import normalize_text
 from fhvae.errors import TrialError
 from fhvae.intervals import Interval, draw_counts, ratio_interval
+from fhvae.seeds import generator
 from fhvae.trials import Vectors
 
 NAMED_BY = ("z1_stats", "mu2", "fbank")  # vectors of the stage verify
@@ -61,6 +62,17 @@ def sentence_halves(utterances: Sequence[Utterance]) -> np.ndarray:
 
 def _sentence(utterance: Utterance) -> str:
     return normalize_text(utterance.text) or utterance.utterance_id
+
+
+def closed_sets(
+    vectors: Mapping[str, Vectors], utterances: Sequence[Utterance], draws: int, seed: int
+) -> dict[str, dict[str, float | int]]:
+    """Lay out the metrics of the vectors `NAMED_BY`; arguments otherwise as of `closed_set`."""
+    found = {}
+    for name in NAMED_BY:
+        random = generator(seed, "verification", "closed set")
+        found[name] = closed_set(vectors[name], utterances, draws, random).metrics()
+    return found
 
 
 def closed_set(

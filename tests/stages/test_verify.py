@@ -66,6 +66,10 @@ def test_metrics_and_files(once):
     assert set(metrics["closed_set"]) == {"z1_stats", "mu2", "fbank"}
     assert metrics["closed_set"]["mu2"]["accuracy"] == 1.0
     assert metrics["closed_set"]["mu2"]["chance"] == pytest.approx(1 / 3, abs=1e-6)
+    codes = metrics["static_dynamic"]
+    assert codes["static"]["eer"] == metrics["mu2"]["cos"]["eer"]
+    assert codes["gap"]["eer"] == codes["dynamic"]["eer"] > 0.3
+    assert codes["segment_frames"] == 5
     files = set(written(out))
     assert files > {
         "scores/mu2.cos.tsv",
