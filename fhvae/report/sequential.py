@@ -4,16 +4,24 @@ Our rows stand by the field's rule (`eer_fa`, `fhvae/verification/static_dynamic
 EER; below them, marked, what papers print of other systems on their own corpora. Theirs have no
 interval, were chosen on test and are not measured here.
 
-Source: DiffSDA, arXiv:2510.05717, table 4, whose figures are in published_static_dynamic.csv.
+Source: DiffSDA, arXiv:2510.05717, table 4.
 """
 
-import csv
 from collections.abc import Iterator
-from pathlib import Path
 
 from fhvae.report.tables import Runs, cell
 
-PUBLISHED = Path(__file__).with_name("published_static_dynamic.csv")
+# As printed: percent, of the static and of the dynamic code.
+PUBLISHED = (
+    ("TIMIT", "DSVAE", 5.64, 19.20),
+    ("TIMIT", "SPYL", 3.41, 33.22),
+    ("TIMIT", "DBSE", 3.50, 34.62),
+    ("TIMIT", "DiffSDA", 4.43, 46.72),
+    ("LibriSpeech", "DSVAE", 15.06, 28.94),
+    ("LibriSpeech", "SPYL", 24.87, 49.76),
+    ("LibriSpeech", "DBSE", 16.75, 22.61),
+    ("LibriSpeech", "DiffSDA", 11.02, 45.94),
+)
 SETTINGS = {"alpha0": "FHVAE, alpha 0", "alpha10": "FHVAE, alpha 10", "alpha30": "FHVAE, alpha 30"}
 STATIC_DYNAMIC = ["system", "rule", "static", "dynamic", "gap", "phones from the dynamic code"]
 # How our rows are named, whose dynamic code and gap they show, and by which rule.
@@ -41,9 +49,6 @@ def static_dynamic_rows(runs: Runs) -> Iterator[list[str]]:
 
 def published_rows() -> Iterator[list[str]]:
     """Yield what others print, in percent."""
-    with PUBLISHED.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            static, dynamic = float(row["static"]), float(row["dynamic"])
-            rates = [f"{rate:.1f}" for rate in (static, dynamic, dynamic - static)]
-            title = f"published, not ours: {row['system']}, {row['corpus']}"
-            yield [title, "eer_fa", *rates, "-"]
+    for corpus, system, static, dynamic in PUBLISHED:
+        rates = [f"{rate:.1f}" for rate in (static, dynamic, dynamic - static)]
+        yield [f"published, not ours: {system}, {corpus}", "eer_fa", *rates, "-"]
