@@ -38,7 +38,7 @@ NOT_JUDGED = (
     "train.segments",
     "train.passes",
     "latents.*.active_z?",
-    "probe.*.penalty",
+    "probe.*penalty",
     "probe.*.epochs",
     "verify.*.backend",
     "verify.*.best.*",
@@ -48,8 +48,6 @@ NOT_JUDGED = (
     "verify.difference.*.better",
     "recognize*.gap*",
     "recognize*.absent.*",
-    "attack.*.steps",
-    "attack.*.learning_rate",
     "ivector.rank",
     "summary*",  # copies of values that are judged where they come from
 )
@@ -58,7 +56,6 @@ ROUGH = (
     "*.actdcf*",
     "*.cllr*",
     "recognize*",
-    "attack.*",
     "probe.*.mlp.*",
     "probe.snr.*",
 )

@@ -1,23 +1,30 @@
 """Ask how well the vector of an utterance tells who speaks."""
 
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from fhvae.commandline import parse_paths, run
 from fhvae.corpus.manifest import SPLITS
 from fhvae.corpus.store import read_corpus
+from fhvae.errors import TrialError
 from fhvae.files.atomic import new_folder, write_csv, write_metrics
+from fhvae.latents import read_latents
 from fhvae.parallel import map_in_order
 from fhvae.params.asked import read_params
 from fhvae.params.corpus import CorpusParams
 from fhvae.params.run import Evaluated
 from fhvae.params.verification import VerificationParams
+from fhvae.verification.closed_set import closed_sets
 from fhvae.verification.evaluate import (
     VectorTask,
     evaluate_vector,
     make_evaluation,
     write_lists,
 )
+from fhvae.verification.static_dynamic import static_dynamic
 from fhvae.verification.summary import (
     band_table,
     calibration_table,
@@ -25,9 +32,10 @@ from fhvae.verification.summary import (
     named_curves,
     summarize,
 )
-from fhvae.verification.trial_lists import find_utterances
+from fhvae.verification.trial_lists import ALL_PAIRS, find_utterances
 from fhvae.verification.vectors import Sources, read_vectors
 
+log = logging.getLogger(__name__)
 INPUTS = ("fbank", "latents", "ivectors", "baselines", "controls")
 
 
@@ -66,7 +74,27 @@ def main() -> None:
     curves = named_curves(results)
     write_csv(plots / "det.csv", det_table(curves))
     write_csv(plots / "det_bands.csv", band_table(curves))
-    write_metrics(metrics_path, summarize(results, evaluation, hashes))
+    metrics = summarize(results, evaluation, hashes)
+    latents = read_latents(sources.latents / "test.safetensors")
+    measures: dict[str, Callable[[], dict[str, Any]]] = {
+        "closed_set": partial(
+            closed_sets,
+            vectors["test"],
+            utterances["test"],
+            params.verification.bootstrap,
+            params.seed,
+        ),
+        "static_dynamic": partial(
+            static_dynamic, latents, evaluation.trials, evaluation.draws[ALL_PAIRS], params.seed
+        ),
+    }
+    for name, measure in measures.items():
+        try:
+            metrics[name] = measure()
+        except TrialError as error:
+            metrics["absent"][name] = str(error)
+            log.warning("%s is absent: %s", name, error)
+    write_metrics(metrics_path, metrics)
 
 
 if __name__ == "__main__":

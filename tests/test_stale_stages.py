@@ -20,7 +20,7 @@ ALL = frozenset(STAGES)
 MAKE_DATA = {"download", "conditions", "fbank", "domains", "f0"}
 MODEL = {"train", "latents", "baselines", "controls", "ivector"}
 RECOGNITION = {"recognize_baselines", "recognize"}
-EVALUATIONS = {"verify", "attack", "probe", *RECOGNITION}
+EVALUATIONS = {"verify", "probe", *RECOGNITION}
 RUN_A_MODEL = {"latents", "baselines", "controls", "probe", "recognize", "figures"}
 DVC = [sys.executable, "-P", "-m", "dvc"]
 COMMENT = "# nothing but a comment\n"
@@ -113,12 +113,11 @@ EDITS = {
         "fhvae/trials.py",
         "return float(equal_error_rate",
         "return 1 - float(equal_error_rate",
-        *("train", "latents", "ivector", "verify", "attack", "figures"),
+        *("train", "latents", "ivector", "verify", "figures"),
     ),
     "controls": comment("fhvae/baselines/level.py", "controls"),
     "ubm": comment("fhvae/baselines/ivector/ubm.py", "ivector"),
     "plda": comment("fhvae/verification/plda.py", "verify"),
-    "attacker": comment("fhvae/verification/attack.py", "attack"),
     "newton": comment("fhvae/probes/newton.py", "probe"),
     "f0": comment("fhvae/features/f0.py", "f0", "probe"),
     "recognizer": comment("fhvae/recognition/network.py", *RECOGNITION),

@@ -1,7 +1,7 @@
 """Digital silence: frames at the floor of the logarithm in every band.
 
 They hold no sound but the same number everywhere, which a decoder learns by heart
-(docs/decisions/0020-silence.md).
+(docs/decisions/0021-silence.md).
 """
 
 import logging
@@ -40,7 +40,7 @@ def count_silence(
         log.warning(
             "split %s: %d of %d utterances have more than fbank.silent_share=%g of their frames at "
             "fbank.log_floor=%g (digital silence), %s has %.0f %%; a decoder learns them by heart "
-            "(docs/decisions/0020-silence.md)",
+            "(docs/decisions/0021-silence.md)",
             split,
             silent,
             len(packed),

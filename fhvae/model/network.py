@@ -208,7 +208,7 @@ def with_noise(x: DiagonalGaussian, log_variance: float) -> DiagonalGaussian:
     Unlike a clamp it has a gradient everywhere: a variance that was learned too small can grow.
 
     Source:
-        docs/decisions/0020-silence.md
+        docs/decisions/0021-silence.md
     """
     total = log_variance + nn.functional.softplus(x.log_variance - log_variance)
     return DiagonalGaussian(x.mean, total)

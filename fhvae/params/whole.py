@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fhvae.errors import ParamsError
-from fhvae.params.attack import AttackParams
 from fhvae.params.corpus import CorpusParams
 from fhvae.params.domains import DomainsParams
 from fhvae.params.fbank import FbankParams
@@ -37,7 +36,6 @@ class Params(Discriminative, Evaluated):
     latents: LatentsParams
     ivector: IvectorParams
     verification: VerificationParams
-    attack: AttackParams
     probes: ProbesParams
     recognition: RecognitionParams
 

@@ -13,6 +13,7 @@ from fhvae.params.probes import ProbesParams
 from fhvae.probes.classifiers import (
     LINEAR,
     MLP,
+    Classifier,
     Examples,
     fit_classifier,
     fit_regression,
@@ -28,6 +29,7 @@ from fhvae.probes.scores import (
     row_interval,
     score_numbers,
     score_task,
+    with_information_of,
 )
 from fhvae.probes.tasks import Task, fold_labels
 from fhvae.seeds import stream_seed
@@ -112,10 +114,17 @@ def _answer_class(job: ProbeJob) -> ProbeResult:
         Examples(one.inputs[job.input_name], one.labels) for one in (task.fit, task.choose)
     )
     found = fit_classifier(job.kind, fit, choose, job.params, _fitting_seed(job))
-    said = found.answers(task.score.inputs[job.input_name])
-    result = score_task(task, said, counts, found.probe.chosen, job.params.smoothing)
-    if job.kind == LINEAR and task.control is not None:
-        return _with_control(job, result, said, counts)
+
+    def scored(classifier: Classifier) -> tuple[Answers, ProbeResult]:
+        said = classifier.answers(task.score.inputs[job.input_name])
+        chosen = classifier.probe.chosen
+        return said, score_task(task, said, counts, chosen, job.params.smoothing)
+
+    said, result = scored(found.by_accuracy)
+    if job.kind == LINEAR:
+        result = with_information_of(result, scored(found.by_cross_entropy)[1])
+        if task.control is not None:
+            return _with_control(job, result, said, counts)
     return result
 
 

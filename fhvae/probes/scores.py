@@ -8,7 +8,7 @@ R2 is built alike: 1 minus the squared error over that of the best constant on t
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,7 @@ class ProbeResult:
     Attributes:
         scores: of all scored rows; R2 for a regression.
         chosen: the penalty, or the passes of a hidden-layer probe.
+        chosen_for_information: the penalty that information and cross-entropy are of.
         no_silence: of the rows that are no pause, where some are pauses.
         control: accuracy on labels without meaning, under the same setting.
         selectivity: accuracy minus `control`.
@@ -76,6 +77,7 @@ class ProbeResult:
 
     scores: ClassScores | Interval
     chosen: float
+    chosen_for_information: float | None = None
     no_silence: ClassScores | None = None
     control: float | None = None
     selectivity: Interval | None = None
@@ -85,6 +87,8 @@ class ProbeResult:
         if isinstance(self.scores, Interval):
             return {**self.scores.metrics("r2"), chosen: self.chosen}
         found = {**self.scores.metrics(), chosen: self.chosen}
+        if self.chosen_for_information is not None:
+            found[f"information_{chosen}"] = self.chosen_for_information
         if self.no_silence is not None:
             found["no_silence"] = self.no_silence.metrics()
         if self.control is not None and self.selectivity is not None:
@@ -210,6 +214,27 @@ def score_numbers(
     errors = speaker_sums((said - truth) ** 2, speakers)
     spread = speaker_sums((truth - truth.mean()) ** 2, speakers)
     return one_minus(ratio_interval(errors, spread, counts), 1.0)
+
+
+def with_information_of(result: ProbeResult, informed: ProbeResult) -> ProbeResult:
+    """Take information and cross-entropy of another probe of the same rows."""
+    quiet = informed.no_silence
+
+    def mixed(scores: ClassScores, other: ClassScores) -> ClassScores:
+        return replace(
+            scores,
+            cross_entropy_bits=other.cross_entropy_bits,
+            information=other.information,
+        )
+
+    assert isinstance(result.scores, ClassScores)
+    assert isinstance(informed.scores, ClassScores)
+    return replace(
+        result,
+        scores=mixed(result.scores, informed.scores),
+        chosen_for_information=informed.chosen,
+        no_silence=mixed(result.no_silence, quiet) if result.no_silence and quiet else None,
+    )
 
 
 def right_rows(said: Answers, task: Task) -> np.ndarray:

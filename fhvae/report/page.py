@@ -17,6 +17,7 @@ from fhvae.report.headline import (
     verification_rows,
     weak_points,
 )
+from fhvae.report.sequential import STATIC_DYNAMIC, static_dynamic_rows
 from fhvae.report.tables import Runs, cell, read_runs, spread, table
 
 INTRODUCTION = """# Results
@@ -166,7 +167,16 @@ def section(title: str, flags: list[str], runs: Runs, seeds: list[int]) -> str:
             difference_rows(runs),
         ),
         part(
-            "### Probes and attacks",
+            "### Static and dynamic codes\n\nThe running table of papers on sequential "
+            "disentanglement, by their rule (`eer_fa`): z2 is the static code, z1 the dynamic one. "
+            "Published rows: other corpora, no interval, training stopped on test.",
+            STATIC_DYNAMIC,
+            static_dynamic_rows(runs),
+        ),
+        part(
+            "### Probes and leaks\n\nThe leak of a code is the EER on test of the attacker that is "
+            "best on dev: cosine, LDA or PLDA, with or without AS-norm, on the mean of the code "
+            "over an utterance; for z1 on mean and standard deviation too.",
             ["setting", "figure", *heads, "mean (sd)"],
             rows_of(runs, seeds, PROBES),
         ),
@@ -238,8 +248,9 @@ PROBES = {
     "log-F0 from mu2 (R2)": "probe.f0.mu2.r2",
     "content purity": "probe.purity.content",
     "speaker purity": "probe.purity.speaker",
-    "attack on z1, EER": "attack.attack.z1.eer",
-    "attack on fbank, EER": "attack.attack.fbank.eer",
+    "leak of z1, EER": "leak.z1.eer",
+    "leak of pca, EER": "leak.pca.eer",
+    "leak of fbank, EER": "leak.fbank.eer",
     "hand labels, phone from z1": "hand_labels.phone.z1.accuracy",
     "hand labels, phone from pca": "hand_labels.phone.pca.accuracy",
     "hand labels, phone from fbank": "hand_labels.phone.fbank.accuracy",

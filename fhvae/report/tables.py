@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fhvae.cited import look_up
+from fhvae.cited import leaks, look_up
 
 Metrics = Mapping[str, Any]
 BySeed = Mapping[int, Metrics]
@@ -19,9 +19,14 @@ def read_runs(folder: Path) -> Runs:
     for path in sorted(folder.glob("*-seed*.json")):
         setting, seed = path.stem.rsplit("-seed", 1)
         content = json.loads(path.read_text(encoding="utf-8"))
-        metrics = {**content["metrics"], "wall_s": content["wall_s"]}
+        metrics = {**with_leaks(content["metrics"]), "wall_s": content["wall_s"]}
         runs.setdefault(setting, {})[int(seed)] = metrics
     return runs
+
+
+def with_leaks(metrics: Metrics) -> Metrics:
+    """Put beside the stages' metrics, as `leak`, what the strongest attacker reaches on a code."""
+    return {**metrics, "leak": leaks(metrics)}
 
 
 def spread(values: Sequence[float], scale: float = 100, digits: int = 1) -> str:

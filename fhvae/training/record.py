@@ -89,7 +89,7 @@ def collapse_reason(
     """Say why a run looks collapsed, or "": z2 says nothing, or the decoder knows silence by heart.
 
     The bound and the count of active dimensions do not show it; these four do
-    (docs/decisions/0004-mu2-table.md, 0020-silence.md).
+    (docs/decisions/0004-mu2-table.md, 0021-silence.md).
 
     Args:
         train, dev: the epoch's terms.

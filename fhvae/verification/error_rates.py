@@ -32,6 +32,20 @@ def legacy_equal_error_rate(curve: ErrorCurve) -> float:
     return float(curve.fnr[np.argmin(np.abs(curve.fnr - curve.fpr))])  # the first, never infinity
 
 
+def false_alarms_at_crossing(curve: ErrorCurve) -> np.ndarray:
+    """Take FPR at the first threshold where FNR is no longer below it: `eer_fa`.
+
+    Papers on sequential disentanglement call this their EER. They look for the threshold by
+    bisection, which ends on either side of the score at the crossing: their figure may be higher
+    by the share of the non-targets that have this very score.
+
+    Returns:
+        A number for each weighting: shape `[]` or `[draw]`.
+    """
+    after = np.argmax(curve.fnr >= curve.fpr, axis=-1)[..., None]
+    return np.asarray(np.take_along_axis(curve.fpr, after, axis=-1)[..., 0])
+
+
 def minimum_detection_cost(curve: ErrorCurve, prior: float) -> float:
     """Find the least detection cost over all thresholds; it is at most 1.
 

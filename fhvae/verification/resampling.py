@@ -6,7 +6,7 @@ n, and a non-target trial of speakers drawn n and m times weighs n m; copies of 
 make a non-target trial.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,7 +79,12 @@ class BlockCounts:
     pairs: np.ndarray
 
 
-def resample_eer(trials: Trials, ranked: RankedTrials, counts: np.ndarray) -> np.ndarray:
+def resample_eer(
+    trials: Trials,
+    ranked: RankedTrials,
+    counts: np.ndarray,
+    read: Callable[[ErrorCurve], np.ndarray] = equal_error_rate,
+) -> np.ndarray:
     """Compute the EER with each speaker counted as often as each draw took them, `[draw]`.
 
     Without walking all trials in each draw: the trials, ranked by score, are cut into blocks.
@@ -93,6 +98,7 @@ def resample_eer(trials: Trials, ranked: RankedTrials, counts: np.ndarray) -> np
         trials: the pairs.
         ranked: the same pairs, ranked by score.
         counts: `[draw, speaker]` whole numbers that leave weight to both kinds of trial.
+        read: what to take of the curve where FNR meets FPR.
     """
     counts = np.asarray(counts, np.float64)
     if len(counts) == 0:
@@ -100,7 +106,7 @@ def resample_eer(trials: Trials, ranked: RankedTrials, counts: np.ndarray) -> np
     blocks = cut_blocks(trials, ranked)
     chunk = max(1, CELLS // max(blocks.nontargets.shape))
     parts = [counts[start : start + chunk] for start in range(0, len(counts), chunk)]
-    return np.concatenate([_resample_part(trials, ranked, blocks, part) for part in parts])
+    return np.concatenate([_resample_part(trials, ranked, blocks, part, read) for part in parts])
 
 
 def cut_blocks(trials: Trials, ranked: RankedTrials) -> BlockCounts:
@@ -133,7 +139,11 @@ def _counts_below(block: np.ndarray, column: np.ndarray, shape: tuple[int, int])
 
 
 def _resample_part(
-    trials: Trials, ranked: RankedTrials, blocks: BlockCounts, counts: np.ndarray
+    trials: Trials,
+    ranked: RankedTrials,
+    blocks: BlockCounts,
+    counts: np.ndarray,
+    read: Callable[[ErrorCurve], np.ndarray],
 ) -> np.ndarray:
     targets = counts @ blocks.targets.T  # [draw, border]
     nontargets = (counts[:, blocks.pairs[0]] * counts[:, blocks.pairs[1]]) @ blocks.nontargets.T
@@ -152,7 +162,7 @@ def _resample_part(
             np.stack([targets[rows, start], targets[rows, -1]]),
             np.stack([nontargets[rows, start], nontargets[rows, -1]]),
         )
-        values[rows] = equal_error_rate(curve)
+        values[rows] = read(curve)
     return values
 
 

@@ -36,13 +36,13 @@ def test_the_sections_asked_for_are_those_of_the_whole(path):
     ("key", "value"),
     [
         pytest.param("fbank.mels", 0, id="asked-for"),
-        pytest.param("attack.looks", 10**6, id="read-by-a-later-stage"),
+        pytest.param("probes.fit_share", 2, id="read-by-a-later-stage"),
         pytest.param("recognition.full.shift", 0, id="nested"),
         pytest.param("alpha", -1, id="top-level"),
     ],
 )
 def test_a_wrong_value_anywhere_ends_every_stage(path, key, value):
-    """The network of the attack is trained days after the model: its looks are told now."""
+    """Probes are fitted days after the training: what they cannot use is told now."""
     set_params(path, {key: value})
     with pytest.raises(ParamsError, match=rf"^{path}: {key}"):
         read_params(Asked, path)

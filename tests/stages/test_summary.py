@@ -49,6 +49,6 @@ def test_a_corpus_without_phones_has_fewer_values_and_the_reasons(monkeypatch, f
 
 
 def test_a_stage_that_did_not_run_is_named(monkeypatch, found):
-    (found / "attack.json").unlink()
-    with pytest.raises(ArtifactError, match=r"attack\.json must exist; rerun the stage"):
+    (found / "probe.json").unlink()
+    with pytest.raises(ArtifactError, match=r"probe\.json must exist; rerun the stage"):
         run(monkeypatch, found)

@@ -63,6 +63,13 @@ def test_metrics_and_files(once):
         assert not {"eer_low", "eer_high", "eer_jackknife_low"} & set(rows["cos"])
     assert set(metrics["difference"]["best"]["mu2-mu1"]) == {"eer"}
     assert pd.read_csv(out / "plots" / "det_bands.csv").empty
+    assert set(metrics["closed_set"]) == {"z1_stats", "mu2", "fbank"}
+    assert metrics["closed_set"]["mu2"]["accuracy"] == 1.0
+    assert metrics["closed_set"]["mu2"]["chance"] == pytest.approx(1 / 3, abs=1e-6)
+    codes = metrics["static_dynamic"]
+    assert codes["static"]["eer"] == metrics["mu2"]["cos"]["eer"]
+    assert codes["gap"]["eer"] == codes["dynamic"]["eer"] > 0.3
+    assert codes["segment_frames"] == 5
     files = set(written(out))
     assert files > {
         "scores/mu2.cos.tsv",
@@ -113,6 +120,16 @@ def test_utterances_that_fbank_dropped_are_in_no_trial(fake_run, tmp_path):
     metrics = verify(tmp_path / "run", tmp_path / "out")
     assert metrics["trials"]["target"] == 6 + 6 + 3
     assert metrics["trials"]["nontarget"] == 55 - 15
+
+
+def test_speakers_of_one_sentence_are_named_by_no_other(fake_run, tmp_path, caplog):
+    shutil.copytree(fake_run, tmp_path / "run")
+    manifest = tmp_path / "run" / "corpus" / "manifest.csv"
+    pd.read_csv(manifest).assign(text="the same").to_csv(manifest, index=False)
+    metrics = verify(tmp_path / "run", tmp_path / "out")
+    assert "closed_set" not in metrics
+    assert "2 sentences each, found 0 among 3" in metrics["absent"]["closed_set"]
+    assert "closed_set is absent" in caplog.text
 
 
 def assert_refused(run, out, error, message):

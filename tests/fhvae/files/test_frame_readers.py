@@ -22,7 +22,6 @@ from fhvae.probes.rows import Controls, segment_rows
 from fhvae.recognition.inputs import RowReader, all_dimensions, measure_normalizer
 from fhvae.segments import gather
 from fhvae.training.batches import open_sequences
-from fhvae.verification.attack import segment_frame_means
 from fhvae.verification.vectors import row_statistics
 from tests.latent_factory import (
     MELS,
@@ -100,7 +99,6 @@ READERS = {
     "level": lambda packed: change_input(packed, NORMALIZER, "level").rows,
     "pca": lambda packed: fit_pca(packed, SEGMENT_FRAMES, 2, 3, np.random.default_rng(0)).mean,
     "verification": lambda packed: row_statistics(packed).values,
-    "attack": lambda packed: segment_frame_means(LATENTS, packed),
 }
 
 

@@ -1,6 +1,6 @@
 """Probes: the minimum itself, by its gradient, data with a known answer, and a hidden layer."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -9,8 +9,9 @@ import torch
 from fhvae.errors import ParamsError, TrialError
 from fhvae.probes.classifiers import (
     MLP,
+    Classifier,
     Examples,
-    best_classifier,
+    best_classifiers,
     fit_classifier,
     fit_regression,
     linear_classifiers,
@@ -185,7 +186,7 @@ def rings(count, seed):
 
 def test_a_hidden_layer_tells_what_a_line_cannot():
     fit, choose, unseen = (rings(400, seed) for seed in (1, 2, 3))
-    found = fit_classifier(MLP, fit, choose, SETTING, seed=3).answers(unseen.rows)
+    found = fit_classifier(MLP, fit, choose, SETTING, seed=3).by_accuracy.answers(unseen.rows)
     assert (found.labels == unseen.targets).mean() > 0.9
     np.testing.assert_allclose(found.probabilities.sum(axis=1), 1)
     line = logistic(fit.rows, fit.targets, 1e-3).answers(unseen.rows)
@@ -198,7 +199,8 @@ def test_equal_seeds_give_equal_probes_whatever_was_drawn_before():
     outputs = []
     for seed in (3, 3, 4):
         torch.rand(5)  # the global generator has no part in it
-        outputs.append(fit_classifier(MLP, fit, choose, few, seed).probe.outputs(choose.rows))
+        found = fit_classifier(MLP, fit, choose, few, seed).by_accuracy
+        outputs.append(found.probe.outputs(choose.rows))
     np.testing.assert_array_equal(outputs[0], outputs[1])
     assert (outputs[0] != outputs[2]).any()
 
@@ -214,7 +216,7 @@ def test_rate_and_batch_are_those_of_the_params(change):
     data = Examples(*blobs(3, each=20, inputs=4, spread=8.0, seed=3))
     short = replace(SETTING, mlp_epochs=3)
     usual, other = (
-        fit_classifier(MLP, data, data, params, seed=0).probe.outputs(data.rows)
+        fit_classifier(MLP, data, data, params, seed=0).by_accuracy.probe.outputs(data.rows)
         for params in (short, replace(short, **change))
     )
     assert not np.allclose(usual, other, atol=1e-2)
@@ -224,17 +226,17 @@ def test_it_stops_when_the_held_out_rows_get_worse():
     """Labels without meaning are learned by heart, which never helps on other rows."""
     fit, choose = noise(300), noise(300, seed=6)
     patient = replace(SETTING, mlp_hidden=64, mlp_epochs=500, mlp_patience=3)
-    assert fit_classifier(MLP, fit, choose, patient, seed=1).probe.chosen < 50
+    assert fit_classifier(MLP, fit, choose, patient, seed=1).by_accuracy.probe.chosen < 50
 
 
 def test_the_state_kept_is_the_best_on_the_rows_to_choose_on():
     """Many more passes after the best one change nothing."""
     fit, choose = noise(60), noise(60, seed=6)
     patient = replace(SETTING, mlp_epochs=100, mlp_patience=100)
-    found = fit_classifier(MLP, fit, choose, patient, seed=1)
+    found = fit_classifier(MLP, fit, choose, patient, seed=1).by_accuracy
     assert found.probe.chosen < 100
     no_more = replace(patient, mlp_epochs=found.probe.chosen)
-    again = fit_classifier(MLP, fit, choose, no_more, seed=1)
+    again = fit_classifier(MLP, fit, choose, no_more, seed=1).by_accuracy
     np.testing.assert_array_equal(
         again.probe.outputs(choose.rows), found.probe.outputs(choose.rows)
     )
@@ -272,12 +274,38 @@ def test_the_smoothing_of_the_params_chooses_the_penalty(monkeypatch):
     assert seen == {0.125}
 
 
+@dataclass(frozen=True)
+class Says:
+    """A probe that gives the logits it was told; `chosen` is its name."""
+
+    logits: list[list[float]]
+    chosen: float
+
+    def outputs(self, rows):
+        return np.array(self.logits)
+
+
+def test_the_probe_that_is_right_most_often_and_the_one_of_least_cross_entropy_are_two():
+    """One row of four wrong costs 10 and 5 nats; the calm one is wrong in three, for 0.7 each."""
+    names = np.array(["a", "b"])
+    calm = Classifier(Says([[0.0, 0.01]] * 4, 1.0), names)
+    sure, less_sure = (
+        Classifier(Says([[bits, 0], [0, bits], [bits, 0], [0, bits]], bits), names)
+        for bits in (10.0, 5.0)
+    )
+    choose = Examples(np.zeros((4, 1)), np.array(["a", "b", "a", "a"]))
+    found = best_classifiers([calm, sure, less_sure], choose, 1e-6)
+    assert found.by_accuracy.probe.chosen == 5.0
+    assert found.by_cross_entropy.probe.chosen == 1.0
+
+
 def test_of_equal_probes_the_strongest_penalty_wins():
     rows, labels = blobs(3, each=20, inputs=4, spread=8.0, seed=12)
     data = Examples(rows, labels)
     strong, _ = linear_classifiers(data, [1e-1, 1e-3])
     weak = replace(strong, probe=replace(strong.probe, chosen=1e-3))
-    assert best_classifier([strong, weak], data, 1e-3).probe.chosen == 1e-1
+    best = best_classifiers([strong, weak], data, 1e-3)
+    assert best.by_accuracy.probe.chosen == best.by_cross_entropy.probe.chosen == 1e-1
     flat = Examples(rows, np.zeros(len(rows)))  # every penalty gives the same constant
     setting = replace(SETTING, penalties=(1e-3, 1e-1))
     assert fit_regression("linear", flat, flat, setting, seed=0).chosen == 1e-1

@@ -100,6 +100,26 @@ def test_the_penalty_is_chosen_on_the_rows_to_choose():
     assert found.scores.accuracy.value == 0.75
 
 
+def test_accuracy_and_information_are_each_of_the_penalty_that_is_best_for_it():
+    """A sure probe is right in 13 of 20 rows, one that only knows how frequent "a" is in 12."""
+    fit = rows(["a"] * 60 + ["b"] * 40, [[-1.0]] * 60 + [[1.0]] * 40)
+    places = [-1.0] * 8 + [1.0] * 4 + [1.0] * 5 + [-1.0] * 3
+    other = rows(["a"] * 12 + ["b"] * 8, np.array(places)[:, None])
+    quiet = Task("speaker", fit, other, other)
+    both, sure, flat = (
+        run_probes([quiet], replace(SETTING, penalties=penalties), 0)["speaker"]["z1"][LINEAR]
+        for penalties in ((1e-3, 1e4), (1e-3,), (1e4,))
+    )
+    assert both.scores.accuracy == sure.scores.accuracy
+    assert both.scores.accuracy.value == 0.65
+    assert both.scores.macro_f1 == sure.scores.macro_f1
+    assert both.scores.information == flat.scores.information
+    assert both.scores.cross_entropy_bits == flat.scores.cross_entropy_bits
+    assert sure.scores.information.value < -0.5 < both.scores.information.value
+    found = both.metrics("penalty")
+    assert (found["penalty"], found["information_penalty"]) == (1e-3, 1e4)
+
+
 def test_classes_are_fitted_apart_and_scored_folded():
     task = random_task(5, signal=40.0)
     swapped = np.where(task.score.labels == "p0", "p1", task.score.labels)

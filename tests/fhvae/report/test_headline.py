@@ -12,6 +12,7 @@ from fhvae.report.headline import (
     warnings_of,
     weak_points,
 )
+from fhvae.report.tables import with_leaks
 
 
 def run(mu2: float, phone_z1: float, better: str = "mu2", gain_low: float = 0.02) -> dict:
@@ -43,6 +44,15 @@ def test_every_system_has_a_row_also_where_it_has_no_figure():
     assert set(rows) == {system.title for system in SYSTEMS}
     assert rows["FHVAE, alpha 10"][:2] == ["3.0 [2.0, 5.0]", "3.0 [2.0, 5.0] plda"]
     assert set(rows["FHVAE, alpha 0"]) == {"-"}
+
+
+def test_the_content_eer_is_that_of_the_strongest_attacker_on_dev():
+    made = run(0.03, 0.6)
+    of_z1 = {"cos": {"eer": 0.4, "dev_eer": 0.4}, "plda": {"eer": 0.06, "dev_eer": 0.05}}
+    made["verify"]["mu1"] = {**of_z1, "lda": {"eer": 0.01, "dev_eer": 0.3}}
+    rows = {row[0]: row for row in verification_rows({"alpha10": {0: with_leaks(made)}})}
+    assert rows["FHVAE, alpha 10"][-1] == "6.0"
+    assert rows["PCA of equal size"][-1] == "-"
 
 
 def test_content_rows_leave_out_systems_without_codes_or_runs():

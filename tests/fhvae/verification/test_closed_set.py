@@ -7,11 +7,15 @@ import pytest
 
 from fhvae.errors import TrialError
 from fhvae.files.packed import Packed
+from fhvae.intervals import Interval
+from fhvae.trials import Vectors
 from fhvae.verification.closed_set import (
+    ClosedSet,
     closed_set,
     name_speakers,
     sentence_halves,
 )
+from fhvae.verification.vectors import row_statistics
 from tests.latent_factory import make_utterances
 
 pytestmark = pytest.mark.usefixtures("few_speakers_suffice")
@@ -20,7 +24,7 @@ DIMENSION, SEGMENTS, SPEAKERS, EACH = 4, 9, 6, 8
 
 
 def make(voice, seed=0, drawl=0.0):
-    """Draw codes; a speaker has a place (`voice`) and a spread (`drawl`) of his own."""
+    """Draw mean and spread of codes; a speaker has a place (`voice`) and a spread (`drawl`)."""
     random = np.random.default_rng(seed)
     utterances = make_utterances("test", SPEAKERS, EACH)
     places = voice * random.normal(size=(SPEAKERS, DIMENSION))
@@ -34,11 +38,11 @@ def make(voice, seed=0, drawl=0.0):
     ids = tuple(item.utterance_id for item in utterances)
     offsets = np.arange(count) * SEGMENTS
     packed = Packed(np.concatenate(rows), ids, offsets, np.full(count, SEGMENTS))
-    return packed, utterances
+    return row_statistics(packed), utterances
 
 
-def ask(codes, utterances):
-    return closed_set(codes, utterances, 200, np.random.default_rng(0))
+def ask(vectors, utterances):
+    return closed_set(vectors, utterances, 200, np.random.default_rng(0))
 
 
 def test_speakers_that_lie_apart_are_all_named():
@@ -57,9 +61,9 @@ def test_codes_that_know_nobody_name_nobody():
     assert np.mean(values) == pytest.approx(1 / SPEAKERS, abs=0.08)
 
 
-def test_codes_that_say_nothing_at_all_name_nobody():
-    codes, utterances = make(voice=1.0)
-    blank = dataclasses.replace(codes, rows=np.zeros_like(codes.rows))
+def test_vectors_that_say_nothing_at_all_name_nobody():
+    vectors, utterances = make(voice=1.0)
+    blank = Vectors(vectors.utterance_ids, np.zeros_like(vectors.values))
     assert ask(blank, utterances).accuracy.value == 0
 
 
@@ -81,18 +85,30 @@ def test_sentences_are_dealt_out_by_text():
 
 
 def test_a_speaker_of_one_sentence_is_left_out_and_counted():
-    codes, utterances = make(voice=20.0)
+    vectors, utterances = make(voice=20.0)
     same = [
         dataclasses.replace(item, text="the same") if item.speaker == "test02" else item
         for item in utterances
     ]
-    found = ask(codes, same)
+    found = ask(vectors, same)
     assert (found.speakers, found.left_out) == (SPEAKERS - 1, 1)
     assert found.accuracy.value == 1.0
 
 
 def test_too_few_sentences_are_said_to_be():
-    codes, utterances = make(voice=1.0)
+    vectors, utterances = make(voice=1.0)
     same = [dataclasses.replace(item, text="the same") for item in utterances]
     with pytest.raises(TrialError, match="2 sentences each, found 0 among 6"):
-        ask(codes, same)
+        ask(vectors, same)
+
+
+def test_metrics_have_the_accuracy_with_its_interval_and_what_it_rests_on():
+    found = ClosedSet(Interval(0.5, 0.4, 0.7), chance=0.25, speakers=4, left_out=1)
+    assert found.metrics() == {
+        "accuracy": 0.5,
+        "accuracy_low": 0.4,
+        "accuracy_high": 0.7,
+        "chance": 0.25,
+        "speakers": 4,
+        "left_out": 1,
+    }

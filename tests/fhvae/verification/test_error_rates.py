@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from scipy.optimize import bisect
 from scipy.stats import norm
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
@@ -16,6 +17,7 @@ from fhvae.verification.error_rates import (
     Calibration,
     actual_detection_cost,
     cllr,
+    false_alarms_at_crossing,
     fit_calibration,
     legacy_equal_error_rate,
     lower_hull,
@@ -51,6 +53,44 @@ def test_costs_worked_out_on_paper():
     assert min_dcf(scores, labels, prior=0.5) == pytest.approx(0.75, abs=1e-12)
     # P = 0.01: a false alarm costs 99 times a miss; at 0.9 there is none, and 3/4 are missed.
     assert min_dcf(scores, labels, prior=0.01) == pytest.approx(0.75, abs=1e-12)
+
+
+def eer_fa(scores, is_target):
+    return float(false_alarms_at_crossing(det_points(scores, is_target)))
+
+
+def test_false_alarms_at_the_crossing_are_not_the_misses_there():
+    # Targets 1, 3 and non-targets 0, 2, 2.5: at 2 FNR 1/2 is below FPR 2/3, at 2.5 above 1/3.
+    scores, labels = np.array([1, 3, 0, 2, 2.5]), np.array([1, 1, 0, 0, 0], dtype=bool)
+    assert eer_fa(scores, labels) == pytest.approx(1 / 3, abs=1e-12)
+    assert eer(scores, labels) == pytest.approx(1 / 2, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("scores", "expected"), [([0.9, 0.8, 0.2, 0.1], 0.0), ([0.1, 0.2, 0.8, 0.9], 1.0)]
+)
+def test_false_alarms_at_the_crossing_known_by_construction(scores, expected):
+    assert eer_fa(np.array(scores), np.array([1, 1, 0, 0], dtype=bool)) == expected
+
+
+@given(scored_trials())
+def test_false_alarms_at_the_crossing_are_those_of_bisection(trials):
+    """The published rule, literally: it ends on one of the two sides of the crossing score."""
+    scores, labels = trials[0] / 8, trials[1]  # within (-1, 1), as cosines are
+
+    def false_alarms(threshold):
+        return (scores[~labels] > threshold).mean()
+
+    def difference(threshold):
+        return (scores[labels] <= threshold).mean() - false_alarms(threshold)
+
+    theirs = false_alarms(bisect(difference, -1, 1))
+    points = det_points(scores, labels)
+    after = np.flatnonzero(points.fnr >= points.fpr)[0]
+    ours = eer_fa(scores, labels)
+    assert ours == points.fpr[after]
+    assert min(abs(theirs - ours), abs(theirs - points.fpr[after - 1])) < 1e-12
+    assert ours <= eer(scores, labels) + 1e-12
 
 
 def test_legacy_eer_is_the_fnr_at_the_nearest_score():

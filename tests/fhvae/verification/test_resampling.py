@@ -16,6 +16,7 @@ from fhvae.trials import (
     rank_trials,
 )
 from fhvae.verification import resampling
+from fhvae.verification.error_rates import false_alarms_at_crossing
 from fhvae.verification.resampling import (
     GRID,
     SpeakerDraws,
@@ -35,10 +36,10 @@ from tests.score_lists import every_pair, noisy_scores, scored_pairs
 pytestmark = pytest.mark.usefixtures("few_speakers_suffice")
 
 
-def long_way(trials, ranked, counts):
+def long_way(trials, ranked, counts, read=equal_error_rate):
     """EER of each draw, all trials walked in each."""
     curves = list(resampled_curves(trials, ranked, counts))
-    return np.concatenate([equal_error_rate(curve) for curve in curves])
+    return np.concatenate([read(curve) for curve in curves])
 
 
 def repeated(trials: Trials, scores: np.ndarray, counts: np.ndarray) -> float:
@@ -68,6 +69,15 @@ def test_the_size_of_chunks_changes_nothing(monkeypatch):
     whole = long_way(trials, ranked, draws.counts)
     monkeypatch.setattr(resampling, "CHUNK_WEIGHTS", 3 * len(trials))
     np.testing.assert_array_equal(long_way(trials, ranked, draws.counts), whole)
+
+
+def test_another_reading_of_the_curve_is_that_of_the_long_way():
+    trials = every_pair(make_utterances("test", 7, 4))
+    ranked = rank_trials(noisy_scores(trials, seed=6, noise=3.0), trials.is_target)
+    counts = resample_speakers(trials, 30, np.random.default_rng(8)).counts
+    found = resample_eer(trials, ranked, counts, false_alarms_at_crossing)
+    np.testing.assert_array_equal(found, long_way(trials, ranked, counts, false_alarms_at_crossing))
+    assert (found != resample_eer(trials, ranked, counts)).any()
 
 
 def test_drawing_everyone_once_gives_the_plain_metric():
