@@ -82,10 +82,10 @@ def main() -> None:
             vectors["test"],
             utterances["test"],
             params.verification.bootstrap,
-            params.seed,
+            seed,
         ),
         "static_dynamic": partial(
-            static_dynamic, latents, evaluation.trials, evaluation.draws[ALL_PAIRS], params.seed
+            static_dynamic, latents, evaluation.trials, evaluation.draws[ALL_PAIRS], seed
         ),
     }
     for name, measure in measures.items():
