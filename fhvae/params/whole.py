@@ -48,6 +48,12 @@ class Params(Discriminative, Evaluated):
                     f"domains.{key} must list a kind of noise where corpus.conditions names "
                     f"{noisy[0]}, got none"
                 )
+        least, limit = self.model.least_log_variance, self.training.collapse_log_variance_x
+        if least is not None and limit <= least:
+            raise ParamsError(
+                "training.collapse_log_variance_x must be above "
+                f"model.least_log_variance={least:g}, below which no variance is, got {limit:g}"
+            )
         if self.training.mask_mels >= self.fbank.mels:
             raise ParamsError(
                 f"training.mask_mels must leave one of fbank.mels={self.fbank.mels} to be seen, "

@@ -174,6 +174,11 @@ def test_an_unknown_key_is_named_with_a_guess(values, key, message):
         ("training.noise_floor_db", [-10], r"training\.noise_floor_db must be empty or list a"),
         ("training.noise_floor_db", [-10, -30], r"training\.noise_floor_db must .*got \[-10\.0"),
         ("training.mask_mels", 80, r"training\.mask_mels must leave one of fbank\.mels=80 .*80"),
+        (
+            "model.least_log_variance",
+            -5,
+            r"training\.collapse_log_variance_x must be above model\.least_log_variance=-5, .*-5",
+        ),
         ("model.least_log_variance", 1, r"model\.least_log_variance must be a number at most 0"),
         (
             "training.mu2_table",
