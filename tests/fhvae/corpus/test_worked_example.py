@@ -37,7 +37,7 @@ def test_the_example_of_the_docs_reads_its_corpus(example, top, server, monkeypa
     example["ARCHIVE"] = served(server, example["ARCHIVE"], tar_of(top))
     params = load_params().corpus
     params = dataclasses.replace(params, name="manifest", path=str(top.parent / "disk"))
-    found = list(decode(example["read_vowels"](params, 0), "refuse"))
+    found = list(decode(example["read_vowels"](params), "refuse"))
     names = sorted(item.utterance.utterance_id for item in found)
     assert names == [f"{speaker}-{vowel}" for speaker in SPEAKERS for vowel in ("ah", "ee")]
     by_id = {item.utterance.utterance_id: item for item in found}
