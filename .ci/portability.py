@@ -60,8 +60,6 @@ SMALL = {
     "verification.bootstrap": 20,
     "attack.steps": 6,
     "attack.looks": 2,
-    "attack.bootstrap": 20,
-    "probes.bootstrap": 20,
     "probes.mlp_epochs": 5,
     "recognition.bootstrap": 20,
     "recognition.headline.steps": 6,

@@ -11,12 +11,11 @@ from fhvae.corpus.store import read_corpus
 from fhvae.errors import TrialError
 from fhvae.files.atomic import write_metrics
 from fhvae.files.packed import Packed, read_packed
-from fhvae.intervals import INTERVALS, why_no_interval
+from fhvae.intervals import INTERVALS
 from fhvae.latents import read_latents
 from fhvae.params.asked import read_params
 from fhvae.params.attack import AttackParams
 from fhvae.params.run import Evaluated
-from fhvae.seeds import generator
 from fhvae.trials import Trials, pairs_of
 from fhvae.verification.attack import (
     CHANCE,
@@ -28,7 +27,7 @@ from fhvae.verification.attack import (
     open_set_eer,
 )
 from fhvae.verification.closed_set import ClosedSet, closed_set
-from fhvae.verification.resampling import SpeakerDraws, resample_speakers
+from fhvae.verification.resampling import why_no_eer_interval
 
 log = logging.getLogger(__name__)
 NO_DEV = "dev must have two utterances of one speaker and two speakers to choose the attacker"
@@ -50,11 +49,9 @@ def read_codes(latents: Path, baselines: Path, fbank: Path, split: str) -> dict[
     )
 
 
-def open_set_metrics(
-    outcome: Outcome, trials: Trials, draws: SpeakerDraws
-) -> dict[str, float | int]:
+def open_set_metrics(outcome: Outcome, trials: Trials) -> dict[str, float | int]:
     """Lay out the EER of the attacker that counts, and how it was chosen."""
-    eer = open_set_eer(outcome, trials, draws)
+    eer = open_set_eer(outcome, trials)
     return {
         **eer.metrics("eer"),
         "chance": CHANCE,
@@ -88,7 +85,6 @@ def main() -> None:
     }
     speakers = {split: tuple(item.speaker for item in utterances[split]) for split in SPLITS}
     trials = pairs_of(codes["test"]["z1"].utterance_ids, speakers["test"])
-    draws = resample_speakers(trials, asked.bootstrap, generator(seed, "attack", "speakers"))
     metrics: dict[str, Any] = {"attack": {}, "closed_set": {}, "absent": {}}
 
     data = {
@@ -104,16 +100,15 @@ def main() -> None:
         if outcome is None:
             metrics["absent"][f"attack.{name}"] = NO_DEV
         else:
-            metrics["attack"][name] = open_set_metrics(outcome, trials, draws)
+            metrics["attack"][name] = open_set_metrics(outcome, trials)
     for name, test in codes["test"].items():
-        random = generator(seed, "attack", "closed set")
         try:
-            found = closed_set(test, utterances["test"], asked.bootstrap, random)
+            found = closed_set(test, utterances["test"])
             metrics["closed_set"][name] = closed_set_metrics(found)
         except TrialError as error:
             metrics["absent"][f"closed_set.{name}"] = str(error)
 
-    few = why_no_interval(len(trials.speaker_names))
+    few = why_no_eer_interval(trials)
     metrics["absent"] |= {INTERVALS: few} if few else {}
     for name, reason in metrics["absent"].items():
         log.warning("%s is absent: %s", name, reason)

@@ -20,7 +20,6 @@ class AttackParams:
     batch: int = number(least=1)
     steps: int = number(least=1)
     looks: int = number(least=1)
-    bootstrap: int = number(least=10)
 
     def check(self) -> None:
         """Raise ParamsError where a value cannot be used."""

@@ -22,7 +22,6 @@ from fhvae.probes.questions import Plan
 from fhvae.probes.scores import (
     Answers,
     ProbeResult,
-    draws_of,
     fold,
     right_rows,
     row_interval,
@@ -107,22 +106,20 @@ def _fitting_seed(job: ProbeJob) -> int:
 
 
 def _answer_class(job: ProbeJob) -> ProbeResult:
-    task, counts = job.task, draws_of(job.task, job.params.bootstrap, job.seed)
+    task = job.task
     fit, choose = (
         Examples(one.inputs[job.input_name], one.labels) for one in (task.fit, task.choose)
     )
     found = fit_classifier(job.kind, fit, choose, job.params, _fitting_seed(job))
     said = found.answers(task.score.inputs[job.input_name])
-    result = score_task(task, said, counts, found.probe.chosen, job.params.smoothing)
+    result = score_task(task, said, found.probe.chosen, job.params.smoothing)
     if job.kind == LINEAR and task.control is not None:
-        return _with_control(job, result, said, counts)
+        return _with_control(job, result, said)
     return result
 
 
-def _with_control(
-    job: ProbeJob, result: ProbeResult, said: Answers, counts: np.ndarray
-) -> ProbeResult:
-    """Fit the same probe to labels without meaning, and compare on the same drawn speakers."""
+def _with_control(job: ProbeJob, result: ProbeResult, said: Answers) -> ProbeResult:
+    """Fit the same probe to labels without meaning, and compare row by row."""
     task, control = job.task, job.task.control
     assert control is not None
     fit, score = task.fit.inputs[job.input_name], task.score.inputs[job.input_name]
@@ -133,7 +130,7 @@ def _with_control(
     return replace(
         result,
         control=float(other_right.mean()),
-        selectivity=row_interval(difference, task.score.speakers, counts),
+        selectivity=row_interval(difference, task.score.speakers),
     )
 
 
@@ -147,8 +144,7 @@ def _answer_number(job: ProbeJob) -> ProbeResult:
     )
     found = fit_regression(job.kind, fit, choose, job.params, _fitting_seed(job))
     said = found.outputs(score.inputs[job.input_name])[:, 0] * std + mean
-    counts = draws_of(task, job.params.bootstrap, job.seed)
-    return ProbeResult(score_numbers(said, score.labels, score.speakers, counts), found.chosen)
+    return ProbeResult(score_numbers(said, score.labels, score.speakers), found.chosen)
 
 
 def summarize(plan: Plan, results: Results) -> dict[str, Any]:

@@ -310,6 +310,12 @@ def recovered_gap(fbank: Cell, own: Cell, topline: Cell, counts: np.ndarray) -> 
     return Gap(cost, gain, recovered, int((~usable).sum()))
 
 
-def cell_interval(cell: Cell, counts: np.ndarray) -> Interval:
-    """Give the error rate of a cell with its interval over speakers."""
-    return ratio_interval(cell.errors, cell.phones, counts)
+def cell_interval(cell: Cell) -> Interval:
+    """Give the error rate of a cell with its interval over speakers.
+
+    Insertions can bring it above 1, so it is bounded as a share of edits among edits and phones,
+    whose odds it is.
+    """
+    share = ratio_interval(cell.errors, cell.errors + cell.phones)
+    low, high = (None if end is None else end / (1 - end) for end in (share.low, share.high))
+    return Interval(cell.rate, low, high)

@@ -36,17 +36,17 @@ def suffix(recognizer: str) -> str:
     return "" if recognizer == "blstm" else f"_{recognizer}"
 
 
-def rate_metrics(cells: Mapping[CellKey, Cell], counts: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def rate_metrics(cells: Mapping[CellKey, Cell]) -> dict[str, Any]:
     """Lay out error rates as `per.<input>.<train side>.<test side>`."""
     metrics: dict[str, Any] = {}
     for key, cell in cells.items():
         of_input = metrics.setdefault(f"per{suffix(key.recognizer)}", {}).setdefault(key.source, {})
-        of_input.setdefault(key.train, {})[key.test] = _one_rate(cell, counts[key.test])
+        of_input.setdefault(key.train, {})[key.test] = _one_rate(cell)
     return metrics
 
 
-def _one_rate(cell: Cell, counts: np.ndarray) -> dict[str, float]:
-    interval, phones = cell_interval(cell, counts), float(cell.phones.sum())
+def _one_rate(cell: Cell) -> dict[str, float]:
+    interval, phones = cell_interval(cell), float(cell.phones.sum())
     metrics = interval.metrics("per")
     metrics |= {kind: count / phones for kind, count in cell.edits.items()}
     if len(cell.repeat_rates) > 1:
@@ -172,7 +172,7 @@ def summarize(results: Results, materials: Materials) -> dict[str, Any]:
     }
     gaps = gap_metrics(results.cells, results.baselines, materials.matrix, results.counts)
     return {
-        **rate_metrics(results.cells, results.counts),
+        **rate_metrics(results.cells),
         **gaps,
         **training,
         "corpus": corpus_metrics(materials),

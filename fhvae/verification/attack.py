@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from fhvae.errors import ArtifactError
 from fhvae.files.packed import Packed
-from fhvae.intervals import Interval, percentile_interval
+from fhvae.intervals import Interval
 from fhvae.latents import Latents
 from fhvae.parallel import map_in_order
 from fhvae.params.attack import AttackParams
@@ -27,11 +27,9 @@ from fhvae.trials import (
     Vectors,
     cosine_eer,
     cosine_scores,
-    equal_error_rate,
-    error_curve,
     rank_trials,
 )
-from fhvae.verification.resampling import SpeakerDraws, resample_eer
+from fhvae.verification.resampling import eer_interval
 from fhvae.verification.vectors import check_same_utterances
 
 CHANCE = 0.5  # EER of scores that say nothing
@@ -325,15 +323,12 @@ def _attack(params: AttackParams, seed: int, job: tuple[AttackData, Attacker]) -
     return train_attacker(data, attacker, params, seed)
 
 
-def open_set_eer(outcome: Outcome, trials: Trials, draws: SpeakerDraws) -> Interval:
+def open_set_eer(outcome: Outcome, trials: Trials) -> Interval:
     """Compute the EER of the attack on test speakers, with its interval over them.
 
     Args:
         outcome: of the attacker that counts.
         trials: pairs of test utterances.
-        draws: of `resample_speakers` for these trials.
     """
     scores = cosine_scores(Vectors(trials.utterance_ids, outcome.test), trials)
-    ranked = rank_trials(scores, trials.is_target)
-    value = float(equal_error_rate(error_curve(ranked)))
-    return percentile_interval(value, resample_eer(trials, ranked, draws.counts))
+    return eer_interval(trials, rank_trials(scores, trials.is_target))

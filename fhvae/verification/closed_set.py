@@ -14,7 +14,7 @@ from fhvae.corpus.manifest import Utterance
 from fhvae.corpus.text import normalize_text
 from fhvae.errors import TrialError
 from fhvae.files.packed import Packed
-from fhvae.intervals import Interval, draw_counts, ratio_interval
+from fhvae.intervals import Interval, ratio_interval
 from fhvae.verification.vectors import row_statistics
 
 MIN_STD = 1e-6  # over the utterances; below, a statistic says nothing but rounding
@@ -59,16 +59,12 @@ def _sentence(utterance: Utterance) -> str:
     return normalize_text(utterance.text) or utterance.utterance_id
 
 
-def closed_set(
-    codes: Packed, utterances: Sequence[Utterance], draws: int, random: np.random.Generator
-) -> ClosedSet:
+def closed_set(codes: Packed, utterances: Sequence[Utterance]) -> ClosedSet:
     """Name the speaker of every test utterance by a classifier fitted on the other half.
 
     Args:
         codes: of the test split, utterances sorted by id.
         utterances: the same, in the same order.
-        draws: of speakers, for the interval.
-        random: of these draws.
 
     Raises:
         TrialError: fewer than two speakers have two sentences.
@@ -85,9 +81,8 @@ def closed_set(
     named = name_speakers(row_statistics(codes).values[usable], labels, halves[usable])
     spoken = np.bincount(labels).astype(np.float64)
     hits = np.bincount(labels, weights=named == labels, minlength=len(names))
-    counts = draw_counts(len(names), draws, random)
     return ClosedSet(
-        accuracy=ratio_interval(hits, spoken, counts),
+        accuracy=ratio_interval(hits, spoken),
         chance=1 / len(names),
         speakers=len(names),
         left_out=len(set(speakers)) - len(names),

@@ -10,7 +10,6 @@ import torch
 from fhvae.errors import ArtifactError
 from fhvae.files.packed import Packed
 from fhvae.params.attack import AttackParams
-from fhvae.seeds import generator
 from fhvae.trials import pairs_of
 from fhvae.verification.attack import (
     AttackData,
@@ -27,7 +26,6 @@ from fhvae.verification.attack import (
     standardize,
     train_attacker,
 )
-from fhvae.verification.resampling import resample_speakers
 from tests.latent_factory import SEGMENT_FRAMES, SHIFT, make_frames, make_latents, make_utterances
 from tests.stages.stage_runner import each_number_of_workers
 
@@ -43,7 +41,6 @@ PARAMS = AttackParams(
     batch=12,
     steps=60,
     looks=4,
-    bootstrap=200,
 )
 SMALL = dataclasses.replace(PARAMS, channels=7, embedding=6)
 SPEAKERS = {"train": 30, "dev": 6, "test": 8}
@@ -134,15 +131,13 @@ def make_data(voice, seed=0):
 def attack(voice, seed=0):
     data, speakers = make_data(voice, seed)
     outcome = attack_all({"code": data}, PARAMS, 1, seed)["code"]
-    trials = pairs_of(data.test.utterance_ids, speakers)
-    draws = resample_speakers(trials, PARAMS.bootstrap, generator(0, "draws"))
-    return open_set_eer(outcome, trials, draws)
+    return open_set_eer(outcome, pairs_of(data.test.utterance_ids, speakers))
 
 
 def test_codes_that_hold_the_speaker_tell_who_speaks():
     found = [attack(voice=10.0, seed=seed) for seed in range(2)]
     assert np.mean([one.value for one in found]) < 0.03
-    assert max(one.high for one in found) < 0.15
+    assert max(one.high for one in found) < 0.45  # eight speakers without an error: 0.41
 
 
 @pytest.mark.slow
