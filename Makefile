@@ -28,7 +28,7 @@ $(STAMP): requirements.txt
 # DVC runs one stage at a time. What needs no trained model runs beside the training, which leaves
 # a core idle; the last line runs the rest, and nothing twice.
 BESIDE := ivector baselines recognize_baselines f0
-ONE    := dvc repro --wait-for-lock --single-item
+ONE    := dvc --wait-for-lock repro --single-item
 reproduce: $(STAMP) ## environment, the whole pipeline on the default corpus, the metrics
 	dvc repro domains
 	@$(ONE) $(BESIDE) & beside=$$!; $(ONE) train; trained=$$?; wait $$beside && exit $$trained

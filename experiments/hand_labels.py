@@ -1,4 +1,4 @@
-"""Phones that a person has labelled, read from frozen codes of a model trained elsewhere.
+"""Phones that a person has labeled, read from frozen codes of a model trained elsewhere.
 
     python -m experiments.hand_labels /path/to/timit
 

@@ -1,8 +1,8 @@
 """Pull one lever of training at a time and say what it did: the search behind the defaults.
 
-    dvc exp run -S corpus.name=manifest -S corpus.path=/path/to/speechocean762 fbank
-    python -m experiments.levers run --hand-labels /path/to/timit
-    python -m experiments.levers table                               # -> docs/levers.md
+    dvc exp run -S corpus.name=speechocean762 -S corpus.speechocean762.split=adults108 fbank
+    python -m experiments.levers run --hand-labels TIMIT       # made by experiments.timit_sample
+    python -m experiments.levers table                         # -> docs/levers.md
 
 Every lever of levers.yaml trains one model and looks at: dev (what may choose), test speakers
 (what may not: it is written down, and read after the choice), and the phones of a corpus with
@@ -110,7 +110,7 @@ def pull(lever: Lever, hand_labels: Path) -> None:
         for split, frames in packed.items()
     }
     folder = replace(params.corpus, name="manifest", path=str(hand_labels))
-    labelled = read_hand_labels(folder, params, DATA / "fbank" / "normalizer.json")
+    labeled = read_hand_labels(folder, params, DATA / "fbank" / "normalizer.json")
     curve = [
         {
             "epoch": record.epoch,
@@ -130,7 +130,7 @@ def pull(lever: Lever, hand_labels: Path) -> None:
             "cpu_s": round(seconds[-1]),
             "curve": curve,
             **error_rates(latents, speakers),
-            "phone": phone_accuracy(model, packed["train"], labelled, params),
+            "phone": phone_accuracy(model, packed["train"], labeled, params),
         },
     )
 

@@ -1,13 +1,14 @@
 """Run the pipeline over seeds and settings, and write docs/results.md from what came out.
 
     python -m experiments.sweep run                          # default corpus
-    python -m experiments.sweep run --corpus speechocean762 --data DIR --hand-labels DIR
+    python -m experiments.sweep run --corpus speechocean762 --data DIR --hand-labels TIMIT
     python -m experiments.sweep table                        # -> docs/results.md, README.md
 
-Each run is a clone of this repository's HEAD in which `dvc exp run` is typed; the clones
-share one DVC cache, so corpora and features are made once. A run that has a result file
-is skipped: interrupt and restart as you like. Wall times depend on the machine and are
-kept beside the metrics, never among them.
+DIR is an existing folder, into which a public corpus is downloaded where it is not there;
+`experiments.timit_sample` makes TIMIT. Each run is a clone of this repository's HEAD in which
+`dvc exp run` is typed; the clones share one DVC cache, so corpora and features are made once.
+A run that has a result file is skipped: interrupt and restart as you like. Wall times depend
+on the machine and are kept beside the metrics, never among them.
 """
 
 import argparse
@@ -45,7 +46,7 @@ class Run:
     Attributes:
         corpus, setting, seed: its name.
         flags: `key=value` for -S; `DIR` stands for the folder of recordings.
-        hand_labels: whether phones that a person has labelled are read with the trained model.
+        hand_labels: whether phones that a person has labeled are read with the trained model.
         stages: to run up to; all if there is none.
     """
 

@@ -14,7 +14,7 @@ Speakers are still drawn with replacement for what is looked at and not quoted (
 curves) and for ratios of differences.
 
 Of few speakers there is no interval: how they spread is hardly known. Below `FEWEST_SPEAKERS`
-nobody is drawn or left out, and everything built on that then has a value and no bounds.
+there are no draws and nobody is left out, and everything built on that has a value and no bounds.
 """
 
 from collections.abc import Sequence

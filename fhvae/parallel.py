@@ -39,11 +39,11 @@ WINDOWS = 3  # of a batch per worker: one to consume, two to compute
 LOKY_SECONDS = 0.05  # until its thread has taken what was submitted; killed before, it dies badly
 KILLS = {"TerminatedWorkerError", "KilledWorker"}  # of loky, of Dask
 EXIT_CODES = re.compile(r"exit codes of the workers are \{(.*?)\}")
-DASK = "dask that tells of kills"  # joblib's backend, as `_register_dask` mends it
+DASK = "dask that tells of kills"  # joblib's backend, as `_register_dask` repairs it
 DASK_SECONDS = 15  # to wait for a scheduler, and for a worker where there is none
 DASK_POLL_SECONDS = 0.1  # between two looks at what is done
 # Of a local cluster's processes. glibc comes to these two thresholds by itself; Dask's own of
-# 64 KiB has it map the memory of every temporary array anew, three times the CPU time of log_mel.
+# 64 KiB has it map the memory of every temporary array again, three times the CPU time of log_mel.
 DASK_VARIABLES = {
     "MALLOC_MMAP_THRESHOLD_": 32 << 20,
     "MALLOC_TRIM_THRESHOLD_": 64 << 20,
@@ -189,7 +189,7 @@ def _windows(
     """Work in windows of a batch per worker: while one is consumed, the next are computed.
 
     joblib alone dispatches on, whether its results are consumed or not. Workers are counted
-    anew for each window, for a cluster may still be growing.
+    for each window, as a cluster may still be growing.
     """
     with ExitStack() as stack:
         pools = [stack.enter_context(_pool(workers)) for _ in range(WINDOWS)]
@@ -229,7 +229,7 @@ def _told_of_kills(window: Iterator[_Batch[Result]], workers: _Workers) -> Itera
         variable = "FHVAE_DASK" if workers.backend["backend"] == DASK else "FHVAE_WORKERS"
         raise WorkerError(
             f"worker processes must live until the work is done, one was killed"
-            f"{f' ({reason.group(1)})' if reason else ''}, most often for want of memory; run the "
+            f"{f' ({reason.group(1)})' if reason else ''}, most often for lack of memory; run the "
             f"same command again with fewer of them ({variable}) or with more memory"
         ) from error
 

@@ -46,7 +46,7 @@ UNSET = (
 def arithmetic() -> str | None:
     """Say why the figures of this process may be those of its processor alone; None: they are not.
 
-    On another architecture than x86-64 nobody promises equal bits, and nothing is said.
+    On another architecture than x86-64 equal bits are not promised, and nothing is said.
     """
     if os.environ.get(SET) == "1" or not _is_x86_64():
         return None

@@ -1,4 +1,4 @@
-"""Attack z1: how well can somebody who trains for it tell speakers by it?"""
+"""Attack z1: how well does a network trained for it tell speakers by it?"""
 
 import logging
 from dataclasses import dataclass

@@ -32,12 +32,12 @@ DOMAINS = (MULTI, *TESTS)
 
 @dataclass(frozen=True)
 class AuroraDraw:
-    """What an utterance meets.
+    """What is done to an utterance.
 
     Attributes:
         noise: its kind, "" for none.
         snr_db: over active speech; None without noise.
-        second_microphone: whether it is heard through another one.
+        second_microphone: whether it is recorded through that one.
     """
 
     noise: str

@@ -1,6 +1,6 @@
 """A corpus of clean recordings -> the same corpus in other conditions (`corpus.conditions`).
 
-Each utterance of train, dev and test is heard in one of the conditions, drawn by its id; the
+Each utterance of train, dev and test is put into one of the conditions, drawn by its id; the
 clean recordings of test stay beside it as the split `parallel`, so that what was done can be
 undone and measured.
 """
@@ -123,10 +123,10 @@ def plan_conditions(
     conditions: Sequence[str],
     seed: int,
 ) -> list[Copy]:
-    """Draw the condition of each utterance, and what it meets there.
+    """Draw the condition of each utterance, and its noise there.
 
     The streams are not those of the stage `domains`: a copy of a noisy utterance there must not
-    get the very same noise again.
+    get the same noise again.
     """
     own_seed = stream_seed(seed, "conditions")
     drawn = [draw_condition(utterance, conditions, seed) for utterance in utterances]

@@ -133,7 +133,7 @@ def sum_voices(
 def looped(
     source: np.ndarray, active: np.ndarray, range_db: float, random: np.random.Generator
 ) -> np.ndarray:
-    """Play a recording round and round, from a random point on.
+    """Repeat a recording in a loop, from a random point on.
 
     A frame in which it sounds falls on the first active frame of the utterance, so that a
     recording with pauses has a level there.

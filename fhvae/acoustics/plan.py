@@ -3,7 +3,7 @@
 A domain is `noise20`, `noise10`, `noise5` or `noise0` (additive noise at that many dB),
 `telephone`, `room`, or one of `fhvae.acoustics.aurora`. Every draw is keyed by seed, family of
 the domain and utterance id, so it depends on no order and no number of workers. All levels of
-noise are one family: an utterance meets the same noise at 20 dB and at 0 dB, and only its
+noise are one family: an utterance gets the same noise at 20 dB and at 0 dB, and only its
 strength differs.
 """
 
@@ -47,7 +47,7 @@ class Copy:
         voices: of babble; never the speaker of the utterance.
         recording: of noise from a folder.
         drawn_snr_db: where the domain leaves the ratio open.
-        second_microphone: whether the speech is heard through another microphone.
+        second_microphone: whether the speech is recorded through another microphone.
     """
 
     clip: Clip

@@ -1,4 +1,4 @@
-"""What was drawn for the copies: a table for whoever doubts, counts for the metrics."""
+"""What was drawn for the copies: a table of every draw, counts for the metrics."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -111,7 +111,7 @@ def resolve_path(root: Path, text: str, named: str) -> Path:
     """Follow a path, which counts from `root` where it is relative, and its links.
 
     Raises:
-        CorpusError: it leads nowhere, such as round and round.
+        CorpusError: it leads nowhere, or in a circle.
     """
     try:
         return (root / text).resolve()

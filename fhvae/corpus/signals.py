@@ -94,7 +94,7 @@ def hum(length: int, random: np.random.Generator) -> np.ndarray:
 
 
 def equalize(speech: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Hear through another microphone: a smooth zero-phase curve, a slope and a few bumps."""
+    """Record through another microphone: a smooth zero-phase curve, a slope and a few bumps."""
     from scipy.fft import next_fast_len
 
     size = next_fast_len(len(speech) + SAMPLE_RATE_HZ // 10, real=True)

@@ -1,1 +1,1 @@
-"""Public archives: brought over the network whole and verified, unpacked without trust."""
+"""Public archives: downloaded whole and verified, unpacked without trusting their headers."""

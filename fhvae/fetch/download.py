@@ -3,9 +3,9 @@
 `fetch` may be killed at any moment; run again, it goes on where it was. A file is renamed to
 its final name once its size and its checksum are right, never before (decision 0011).
 
-A resume asks for `Range: bytes=<held>-` with `If-Range: <validator>`: the rest of the very
+A resume asks for `Range: bytes=<held>-` with `If-Range: <validator>`: the rest of the
 same file, or all of it if it changed (RFC 9110, sections 13.1.5 and 14). What the server
-claims is held against what it sends, and both against the size that is known beforehand.
+claims is held against what it sends, and both against the size that is known in advance.
 """
 
 import logging
@@ -103,7 +103,7 @@ class Part:
 
 
 def fetch(remote: RemoteFile, folder: Path) -> Path:
-    """Bring a public file into a folder, unless it is there; the caller is `alone_in` the folder.
+    """Download a public file into a folder, unless it is there; the caller is `alone_in` it.
 
     Returns:
         The path of the file, whole and, if `remote` has a checksum, verified; beside it lies
@@ -111,7 +111,7 @@ def fetch(remote: RemoteFile, folder: Path) -> Path:
 
     Raises:
         DownloadError: another file bears its name, no mirror gives it, or there is no room;
-            a part already brought stays, and the next call goes on from there.
+            a part already downloaded stays, and the next call goes on from there.
     """
     path = folder / remote.name
     if is_there(remote, path):
@@ -236,7 +236,7 @@ def _ask_until_whole(url: str, part: Part, bar: "tqdm[Any]") -> None:
 
 
 def _transfer(url: str, part: Part, bar: "tqdm[Any]") -> None:
-    """Bring what a part still lacks, from one mirror, in one request.
+    """Download what a part still lacks, from one mirror, in one request.
 
     The part is longer afterwards, also after an error; or shorter, if its start was wrong.
     """

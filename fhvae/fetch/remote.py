@@ -1,4 +1,4 @@
-"""A file that somebody publishes: what tells it from every other, and whether it is here."""
+"""A published file: what identifies it, and whether it is here."""
 
 import logging
 import os
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file that somebody publishes.
+    """A published file.
 
     Attributes:
         name: what it is called on disk.

@@ -1,4 +1,4 @@
-"""Archives from strangers, unpacked: regular files inside one folder, or one sentence.
+"""Untrusted archives, unpacked: regular files inside one folder, or one sentence.
 
 The members land in a temporary folder, which gets its name when the last of them is written.
 Sizes are those of the bytes that come out, not those that are promised; a tar or zip that is

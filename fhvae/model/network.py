@@ -204,7 +204,7 @@ class FHVAE(nn.Module):
 def new_network(mels: int, segment_frames: int, params: ModelParams, seed: int) -> FHVAE:
     """Draw the networks that a run with this seed starts from.
 
-    It sets PyTorch's global generator, which whoever draws next goes on with.
+    It sets PyTorch's global generator, so that later draws from it depend on this one.
     """
     torch.manual_seed(stream_seed(seed, "weights"))
     return FHVAE(mels, segment_frames, params)

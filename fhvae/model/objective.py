@@ -133,6 +133,23 @@ def log_q_sequence(
     return -torch.nn.functional.cross_entropy(logits, sequence, reduction="none")
 
 
+def loss_of(
+    lower_bound: Float[Tensor, " segment"], log_q: Float[Tensor, " segment"], alpha: float
+) -> Float[Tensor, ""]:
+    """Put the discriminative segment bound together: minus the mean of bound + alpha log q.
+
+    Args:
+        lower_bound: of `segment_terms`, in nats.
+        log_q: of `log_q_sequence`; left out, and free of a gradient, where alpha is 0.
+        alpha: weight of the discriminative term.
+
+    Source:
+        paper-map: discriminative-objective.
+    """
+    loss = -lower_bound.mean()
+    return loss - alpha * log_q.mean() if alpha > 0 else loss
+
+
 def infer_mu2(
     z2_mean: Float[Tensor, "segment z2"],
     sequence: Int[Tensor, " segment"],

@@ -1,8 +1,8 @@
 """Tasks of probes: rows to fit, to choose and to score on, and labels without meaning.
 
 Labels without meaning tell how much of an accuracy is the probe's own memory. Frames are sorted
-into clusters, and every cluster gets a phone drawn at random. A probe can learn such labels only
-by heart (Hewitt and Liang, 2019). Its accuracy on the phones minus that on these labels is its
+into clusters, and every cluster gets a phone drawn at random. A probe can only memorize such
+labels (Hewitt and Liang, 2019). Its accuracy on the phones minus that on these labels is its
 *selectivity*.
 """
 

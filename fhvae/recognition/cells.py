@@ -67,7 +67,7 @@ class TrainingResult:
         table: one row per repeat, domain and test utterance, columns `COLUMNS`.
         learning_rate: the best on dev, chosen with the first recognizer seed.
         dev_per: mean over recognizer seeds of the lowest error rates on dev.
-        steps: after how many steps they were met, on average.
+        steps: after how many steps they were reached, on average.
     """
 
     table: pd.DataFrame

@@ -24,7 +24,7 @@ from fhvae.recognition.inputs import (
 )
 from fhvae.recognition.matrix import CLEAN, FramePaths, Matrix
 
-CHUNK_UTTERANCES = 32  # per call of a worker, which reads the model anew
+CHUNK_UTTERANCES = 32  # per call of a worker, which reads the model again
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The recognizer: linear, bidirectional LSTM, linear to phones and CTC's blank.
 
 Batches are padded to their longest utterance. Padding changes no result: the forward LSTM
-meets it only after an utterance, and the backward one reads each utterance reversed within
+reads it only after an utterance, and the backward one reads each utterance reversed within
 its own length (as packing would do, at twice the speed of a packed LSTM on a CPU).
 """
 

@@ -58,7 +58,7 @@ def group_by_length(
 
 
 def endless_order(groups: int, random: np.random.Generator) -> Iterator[int]:
-    """Give positions of groups for ever: each pass takes every group once, in a new order."""
+    """Give positions of groups without end: each pass takes every group once, in a new order."""
     while True:
         yield from (int(place) for place in random.permutation(groups))
 

@@ -22,7 +22,7 @@ from fhvae.report.tables import Runs, cell, read_runs, spread, table
 INTRODUCTION = """# Results
 
 Written by `make results` from the metrics of whole pipeline runs in
-`experiments/results/sweep/`; do not edit. Percentages, costs and Cllr apart. Means over
+`experiments/results/sweep/`; do not edit. Percentages, except costs and Cllr. Means over
 seeds (standard deviation) [95 % interval over speakers and seeds: where one more training
 would lie; of a single seed, over speakers alone]. The standard error over speakers is taken
 from the width of each run's own interval. (<30): fewer than 30 target trials are missed at
@@ -30,9 +30,29 @@ this EER in some seed. "best supervised": the back-end with the lowest EER on de
 test. What the corpora can and cannot show: `docs/limits.md`; how the training was chosen:
 `docs/levers.md`.
 
-DIR stands for a folder with `manifest.csv` (`docs/corpora.md`). That of speechocean762 held 108 of
-its adult speakers with a split of their own; `-S corpus.name=speechocean762` downloads the corpus
-and keeps the publisher's split, so its figures will be others.
+**To repeat a section**, delete its folder in `experiments/results/sweep/` (a run whose file is
+there is skipped) and type, with the name of the folder:
+
+```sh
+python -m experiments.sweep run --corpus default
+make results                  # this page, and the table of README.md
+```
+
+`--settings alpha10 --seeds 0` makes one run; the commands under the titles do the same by hand.
+Sections on recordings also need two folders, one of speechocean762 (DIR below; 0.52 GB, downloaded
+into it where they are not there) and one of hand labels, made of the sample of TIMIT that NLTK
+distributes:
+
+```sh
+pip install nltk && python -m nltk.downloader -d corpora timit
+python -m experiments.timit_sample corpora/corpora/timit
+mkdir -p corpora/speechocean762
+python -m experiments.sweep run --corpus speechocean762 \\
+  --data corpora/speechocean762 --hand-labels corpora/corpora/timit
+```
+
+The recorded runs read the same 108 speakers, in the same split, from a folder with `manifest.csv`;
+the archive itself has not been read yet (`docs/limits.md`).
 
 Published figures, for orientation only (TIMIT, raw cosine, `eer_legacy`, no interval, as
 remembered in secondary sources and not checked against the paper): i-vector 9.5, FHVAE with

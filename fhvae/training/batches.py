@@ -5,7 +5,7 @@ SequenceData   some or all of them, frames in memory
 Blocks         which of them a pass goes over
 TrainingPass   where the segments of a pass begin, shuffled, cut into batches
 
-Flat training has one block, all sequences, for ever. Hierarchical sampling draws K of them anew
+Flat training has one block, all sequences, in every pass. Hierarchical sampling draws K of them
 for each pass; the next block is read by a thread while the present one is trained on
 (paper-map: hierarchical-sampling). Processes that train together share the sequences of a
 block (docs/decisions/0015-several-processes.md); the table is whole in each.
@@ -285,7 +285,7 @@ class Blocks:
     def _shares(self, counts: np.ndarray) -> list[np.ndarray]:
         """Share rows among the processes so that all have nearly the same number of segments.
 
-        The longest first, each to whoever has least; equal counts, equal shares.
+        The longest first, each to the process that has least; equal counts, equal shares.
         """
         if self._world.size == 1:
             return [np.arange(len(counts))]

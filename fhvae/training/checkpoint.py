@@ -1,7 +1,7 @@
-"""Checkpoints: everything needed to go on as if nothing had happened.
+"""Checkpoints: everything needed to resume with the same result.
 
 They live outside of DVC, in `checkpoints/<fingerprint>/` or below `FHVAE_CKPT_DIR`. The
-fingerprint covers whatever decides the course of training, so a checkpoint of other
+fingerprint covers all that decides the course of training, so a checkpoint of other
 params or other frames is never taken up; how long to train is not part of it.
 
 last.pt     the one checkpoint, replaced as a whole, gone when the run has ended well

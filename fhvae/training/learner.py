@@ -23,7 +23,7 @@ from torch.nn.parallel import DistributedDataParallel
 from fhvae.errors import ParamsError
 from fhvae.model.gaussian import DiagonalGaussian
 from fhvae.model.network import FHVAE, new_network
-from fhvae.model.objective import log_q_sequence, segment_terms
+from fhvae.model.objective import log_q_sequence, loss_of, segment_terms
 from fhvae.params.model import ModelParams
 from fhvae.params.segments import SegmentsParams
 from fhvae.params.training import TrainingParams
@@ -97,7 +97,7 @@ def _float32(gaussian: DiagonalGaussian) -> DiagonalGaussian:
     return DiagonalGaussian(gaussian.mean.float(), gaussian.log_variance.float())
 
 
-class Objective(nn.Module):
+class TrainedParts(nn.Module):
     """Networks and table as one module: what is differentiated, and what DDP wraps."""
 
     def __init__(
@@ -126,9 +126,7 @@ class Objective(nn.Module):
             z2_std = self.network.params.z2_std
             log_q = log_q_sequence(terms.z2.mean, self.table, sequence, z2_std)
         bound = terms.lower_bound
-        loss = -bound.mean()
-        if self.alpha > 0:
-            loss = loss - self.alpha * log_q.mean()
+        loss = loss_of(bound, log_q, self.alpha)
         with torch.no_grad():
             parts = (bound, terms.log_px, terms.kl_z1, terms.kl_z2, terms.log_pmu2, log_q)
             means = torch.stack([part.mean() for part in parts])
@@ -198,7 +196,7 @@ class Learner:
         self.table = new_table(rows, model, device)
         stream = ("noise", world.rank) if world.rank else ("noise",)
         self.noise = torch.Generator(device).manual_seed(stream_seed(seed, *stream))
-        objective = Objective(
+        objective = TrainedParts(
             self.network, self.table, alpha, self.noise, bf16=training.precision == "bf16"
         )
         on_gpu = device.type == "cuda"
@@ -224,7 +222,7 @@ class Learner:
         return GraphedStep(self.eager_step, self.optimizer, self.noise)
 
     def step(self, segments: Tensor, sequence: Tensor, counts: Tensor) -> Tensor:
-        """Take one step of Adam; arguments and result as of `Objective`, without the loss.
+        """Take one step of Adam; arguments and result as of `TrainedParts`, without the loss.
 
         On a GPU the next step overwrites the result.
         """

@@ -334,7 +334,7 @@ class Trainer:
     def _agree(self) -> None:
         """Refuse to train together from different states.
 
-        Nobody passes before all have read the checkpoint.
+        No process goes on before all have read the checkpoint.
         """
         own = self.checkpoint.name, self.progress.step
         everybody = self.world.all_values(own)

@@ -1,8 +1,8 @@
-"""The open-set speaker attack: how well can somebody who trains for it tell speakers by a code?
+"""The open-set speaker attack: how well does a network trained for it tell speakers by a code?
 
 A small network in the manner of the x-vector (Snyder et al. 2018) reads the whole sequence of an
 utterance's codes and learns to name the *train* speakers; cosines of its embeddings then compare
-utterances of *test* speakers, whom it never heard. An EER of 0.5 means that the code hides them.
+utterances of *test* speakers, who are new to it. An EER of 0.5 means that the code hides them.
 The best attacker on dev counts: over learning rates, seeds and moments of the training.
 """
 

@@ -275,7 +275,7 @@ def cut(lda: Lda, dimensions: int) -> Lda:
 def project(lda: Lda, vectors: Vectors) -> Vectors:
     """Keep of every vector what LDA keeps, seen from the mean of the train vectors.
 
-    The solver "eigen" leaves the mean in, which turns every cosine towards 1 where the mean
+    The solver "eigen" leaves the mean in, which turns every cosine toward 1 where the mean
     is large, as in standard deviations of frames; the solver "svd" takes it out, as we do.
     """
     return Vectors(vectors.utterance_ids, (vectors.values - lda.mean) @ lda.directions)

@@ -119,7 +119,7 @@ def classify(known: np.ndarray, labels: np.ndarray, asked: np.ndarray) -> np.nda
         asked: `[utterance, dimension]`.
 
     Returns:
-        `[utterance]` labels; -1 where nothing varies and nobody can be told.
+        `[utterance]` labels; -1 where nothing varies and no speaker can be named.
     """
     from sklearn.covariance import ledoit_wolf
     from threadpoolctl import threadpool_limits

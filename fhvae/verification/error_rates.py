@@ -7,7 +7,7 @@ curve can be had; the lower hull holds the best of them. It is what pooling adja
 is an edge of the hull, and its slope is their likelihood ratio.
 
 A calibrated score l is read as log P(scores | same speaker) / P(scores | two speakers), in
-nats: whoever knows the prior can choose the threshold without seeing a label.
+nats: where the prior is known, the threshold follows without a label.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""PLDA of two covariances: a speaker's place, and the spread of his utterances around it.
+"""PLDA of two covariances: a speaker's mean, and the spread of utterances around it.
 
     vector = place of the speaker + residual,   place ~ N(mean, between), residual ~ N(0, within)
 

@@ -44,7 +44,7 @@ class SpeakerDraws:
 def resample_speakers(trials: Trials, draws: int, random: np.random.Generator) -> SpeakerDraws:
     """Draw speakers with replacement, again where target or non-target trials get no weight.
 
-    The same draws serve every system scored on these trials. Of too few speakers nobody is drawn.
+    The same draws serve every system scored on these trials. Too few speakers have no draws.
     """
     kept = np.empty((0, len(trials.speaker_names)), np.int64)
     redrawn = 0
@@ -210,7 +210,7 @@ def why_no_eer_interval(trials: Trials) -> str | None:
         return None
     lost = trials.speaker_names[int(np.argmin(usable))]
     return (
-        "an interval needs target and non-target trials whoever is left out, without "
+        "an interval needs both kinds of trial when any speaker is left out, without "
         f"speaker {lost} of {len(usable)} one kind is gone"
     )
 

@@ -1,5 +1,7 @@
 """The cost of the logits by hand, and what is measured and drawn of it."""
 
+import pytest
+
 from benchmarks import logits
 from benchmarks.logits import exponent, shares
 
@@ -11,6 +13,7 @@ def test_logits_are_a_share_of_the_step_without_its_own():
     assert exponent({10: 1.0, 100: 1.0, 1000: 100.0}) == 2.0
 
 
+@pytest.mark.slow
 def test_logits_are_measured_for_every_number_of_rows(tiny, monkeypatch, tmp_path):
     for name, value in {"ROWS": (20, 40), "SEQUENCES": 20, "SEQUENCE_FRAMES": 15}.items():
         monkeypatch.setattr(logits, name, value)

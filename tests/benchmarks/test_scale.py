@@ -91,6 +91,7 @@ GRANDCHILD = "import time; block = bytearray(80_000_000); time.sleep(2)"
 CHILD = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {GRANDCHILD!r}])"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="measures by /proc")
 def test_memory_of_descendants_is_counted(tmp_path):
     usage = measure([sys.executable, "-c", CHILD], tmp_path, {})

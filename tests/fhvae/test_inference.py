@@ -55,17 +55,17 @@ def assert_equal_but_for_rounding(found: Latents, expected: Latents, tolerance: 
 
 @pytest.mark.parametrize("shift", [1, 3, 5])
 def test_one_call_equals_one_segment_at_a_time(trained, packed, shift):
-    frames = torch.from_numpy(packed[1])
-    (found,) = infer_groups(trained, packed.items([1]), shift)
-    starts = range(0, 17 - 5 + 1, shift)
-    assert found.utterance_ids == ("a",)
-    assert found.starts.tolist() == list(starts)
-    for row, start in enumerate(starts):
-        alone = posteriors(trained.network, frames[start : start + 5, None])
-        np.testing.assert_allclose(found.z1_mean[row], alone.z1.mean[0], rtol=1e-5, atol=1e-6)
-        np.testing.assert_allclose(
-            found.z2_log_variance[row], alone.z2.log_variance[0], rtol=1e-5, atol=1e-6
-        )
+    (found,) = infer_groups(trained, packed.items([1, 2]), shift, group_segments=1000)
+    assert found.utterance_ids == ("a", "b")
+    places = [(item, start) for item in (1, 2) for start in range(0, LENGTHS[item] - 4, shift)]
+    assert found.starts.tolist() == [start for _, start in places]
+    for row, (item, start) in enumerate(places):
+        frames = torch.from_numpy(packed[item][start : start + 5])
+        alone = posteriors(trained.network, frames[:, None])
+        for name in PER_SEGMENT:
+            latent, _, kind = name.partition("_")
+            expected = getattr(getattr(alone, latent), kind)[0]
+            np.testing.assert_allclose(getattr(found, name)[row], expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("shift", [1, 4, 5])

@@ -240,7 +240,7 @@ def test_a_killed_worker_is_told_in_one_sentence(monkeypatch, kind, variable):
     """The system kills what takes too much memory."""
     use(monkeypatch, kind)
     with pytest.raises(
-        WorkerError, match=rf"one was killed.* for want of memory; .* fewer of them \({variable}\)"
+        WorkerError, match=rf"one was killed.* for lack of memory; .* fewer of them \({variable}\)"
     ):
         list(map_in_order(die_of_seven, range(20), "double"))
     assert list(map_in_order(double, range(9), "double")) == list(range(0, 18, 2))

@@ -42,6 +42,7 @@ def here(monkeypatch):
     return monkeypatch
 
 
+@pytest.mark.slow
 @on_x86_64
 def test_every_kind_of_arithmetic_gives_the_committed_bits():
     """The kinds that differ name the library whose cap has failed (docs/portability.md)."""

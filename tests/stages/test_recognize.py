@@ -130,6 +130,7 @@ def test_gaps_are_those_of_the_cells_in_the_metrics(once):
         assert (name in own["absent"]) == (not gap["defined"])
 
 
+@pytest.mark.slow
 @each_number_of_workers
 def test_a_second_run_writes_the_same_bytes(once, inputs, tmp_path, workers):
     run_both(inputs, tmp_path / "again", workers)

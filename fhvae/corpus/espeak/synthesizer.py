@@ -100,7 +100,7 @@ def synthesize(request: SpeechRequest) -> Speech:
 
     Raises:
         CorpusError: espeakng-loader is not installed, the accent is unknown, the path of the
-            temporary folder is too long, or the library cannot be loaded afresh.
+            temporary folder is too long, or the library cannot be loaded again.
     """
     with _data_folder(request) as folder, _fresh_library() as library:
         return _speak(library, folder, request)

@@ -179,7 +179,7 @@ def read_canonical(path: Path, utterances: Iterable[Utterance]) -> dict[str, tup
     """Read canonical_phones.txt, which then speaks for every utterance; {} without the file.
 
     Two sources of one corpus's transcripts would be two kinds of truth: what a dictionary says
-    and what somebody heard. Utterances without a line are counted in a warning and get ().
+    and what an annotator heard. Utterances without a line are counted in a warning and get ().
 
     utterance_id HH_B AH0_I L_I OW1_E ...
 

@@ -124,7 +124,7 @@ PARTS = dict(
 
 
 def read_librispeech(params: CorpusParams, seed: int) -> Listing:
-    """Bring the parts that the splits ask for, and list what they hold.
+    """Obtain the parts that the splits ask for, and list what they hold.
 
     Raises:
         DownloadError, CorpusError: a part cannot be had, or its layout is not the published one.

@@ -72,7 +72,7 @@ def home(params: CorpusParams) -> Path:
 def obtain(archive: Archive, folder: Path) -> Path:
     """Find an unpacked archive below a folder; else download and unpack it there.
 
-    Of several processes one downloads and unpacks, the others wait and read what it brought.
+    Of several processes one downloads and unpacks, the others wait and read the same files.
 
     Returns:
         The top of the unpacked archive, to which its sign is relative.

@@ -1,15 +1,15 @@
-"""TIMIT: the disc LDC93S1, or the sample of it that NLTK hands out.
+"""TIMIT: the disc LDC93S1, or the sample of it that NLTK distributes.
 
 The disc      TRAIN|TEST/DR1..DR8/FCJF0/SI1027.WAV .PHN .WRD .TXT
 The sample    dr1-fvmh0/si1466.wav .phn .wrd .txt
 
 Names may be upper or lower case, and corpus.path may be a folder above. Recordings are NIST
-sphere or RIFF, whatever they are called: their content decides. Where a copy holds both
+sphere or RIFF, under any name: their content decides. Where a copy holds both
 SI1027.WAV and SI1027.WAV.wav, as one in wide use does, the first is read. Labels are lines
 `begin end label`, in samples at 16 kHz:
 
 .PHN  phones, 61 symbols, without overlap
-.WRD  words; neighbors share samples where they share a phone, so overlaps are no slip
+.WRD  words; neighbors share samples where they share a phone, so overlaps are no error
 .TXT  one line, the sentence
 
 The disc is split as the paper does: all of TRAIN to learn from, and of TEST the 50 development

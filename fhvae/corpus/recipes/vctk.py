@@ -48,7 +48,7 @@ log = logging.getLogger(__name__)
 
 
 def read_vctk(params: CorpusParams, seed: int) -> Listing:
-    """Bring the archive and list what it holds.
+    """Obtain the archive and list what it holds.
 
     Raises:
         DownloadError, CorpusError: it cannot be had, or its layout is not the published one.

@@ -128,6 +128,7 @@ def test_the_draw_is_a_function_of_the_utterance_id(download, tones, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_workers_change_nothing(download, monkeypatch):
     alone, _ = download(CONDITIONS, "alone")
     monkeypatch.setenv("FHVAE_WORKERS", "2")

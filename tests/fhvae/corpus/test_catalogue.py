@@ -144,6 +144,7 @@ def test_one_recording_of_two_speakers_ends_the_run_even_so(listed):
         list(decode(Listing("here", listed.utterances, sources), "quarantine"))
 
 
+@pytest.mark.slow
 def test_the_number_of_workers_does_not_matter(listed, monkeypatch):
     listed.sources["dan-1"].file.write_bytes(b"no audio")
     alone = list(decode(listed, "quarantine"))

@@ -24,7 +24,7 @@ def mean_of(samples):
 
 @pytest.mark.parametrize("f0_hz", [70, 95.5, 120, 180, 240, 333])
 def test_a_steady_voice(f0_hz):
-    assert mean_of(voice(f0_hz)) == pytest.approx(np.log(f0_hz), abs=0.01)
+    assert mean_of(voice(f0_hz)) == pytest.approx(np.log(f0_hz), abs=0.0005)
 
 
 def test_the_fundamental_may_be_missing():

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fhvae.model.gaussian import DiagonalGaussian
-from fhvae.model.objective import infer_mu2, log_q_sequence, posteriors, segment_terms
+from fhvae.model.objective import infer_mu2, log_q_sequence, loss_of, posteriors, segment_terms
 from tests.fhvae.model.numpy_networks import decode, encode
 
 
@@ -21,7 +21,7 @@ def terms_of(model, batch, seed=5):
     )
 
 
-def loss_of(model, batch, table, alpha=10.0):
+def loss(model, batch, table, alpha=10.0):
     terms = segment_terms(
         model,
         batch.segments,
@@ -30,7 +30,13 @@ def loss_of(model, batch, table, alpha=10.0):
         torch.Generator().manual_seed(5),
     )
     log_q = log_q_sequence(terms.z2.mean, table, batch.sequence, model.params.z2_std)
-    return -(terms.lower_bound + alpha * log_q).mean()
+    return loss_of(terms.lower_bound, log_q, alpha)
+
+
+def test_alpha_weighs_log_q_and_without_it_nothing_of_log_q_is_left():
+    bound, log_q = torch.tensor([-5.0, -7.0, -9.0]), torch.tensor([-1.0, -2.0, -6.0])
+    assert loss_of(bound, log_q, 0.5) == 7.0 + 0.5 * 3.0
+    assert loss_of(bound, torch.full((3,), torch.nan), 0.0) == 7.0
 
 
 def gaussian_kl(mean, log_variance, prior_mean, prior_variance):
@@ -94,7 +100,7 @@ def test_bound_and_discriminative_term_equal_a_numpy_recomputation(model, batch)
 def test_every_parameter_learns(model, batch):
     """A port detached the decoder's output, and nothing complained."""
     table = batch.table.clone().requires_grad_()
-    loss_of(model, batch, table).backward()
+    loss(model, batch, table).backward()
     weights = dict(model.named_parameters()) | {"table": table}
     silent = [
         name
@@ -108,7 +114,7 @@ def test_table_changes_after_one_step(model, batch):
     """A port drew a new random table at each call."""
     table = torch.nn.Parameter(batch.table.clone())
     optimizer = torch.optim.Adam([table], lr=0.01)
-    loss_of(model, batch, table).backward()
+    loss(model, batch, table).backward()
     optimizer.step()
     assert (table - batch.table).abs().min() > 0
 
@@ -123,7 +129,7 @@ def test_better_guess_of_the_utterance_lowers_the_loss(model, batch):
     good = log_q_sequence(z2, near, batch.sequence, 0.5).mean()
     bad = log_q_sequence(z2, near, (batch.sequence + 1) % 4, 0.5).mean()
     assert good > bad
-    gain = loss_of(model, batch, near, alpha=0.0) - loss_of(model, batch, near, alpha=1.0)
+    gain = loss(model, batch, near, alpha=0.0) - loss(model, batch, near, alpha=1.0)
     assert gain.item() == pytest.approx(good.item(), abs=1e-4)
 
 
@@ -208,7 +214,7 @@ def test_gradient_agrees_with_a_finite_difference(model, batch):
         table=batch.table.double(),
         counts=batch.counts.double(),
     )
-    loss_of(double, exact, exact.table).backward()
+    loss(double, exact, exact.table).backward()
     step = 1e-6
     first = (
         "dense.0.weight" if model.params.cell == "dense" else f"{model.params.cell}.weight_ih_l0"
@@ -219,8 +225,8 @@ def test_gradient_agrees_with_a_finite_difference(model, batch):
         place = int(gradient.abs().argmax())
         kept = flat[place].item()
         flat[place] = kept + step
-        above = loss_of(double, exact, exact.table).item()
+        above = loss(double, exact, exact.table).item()
         flat[place] = kept - step
-        below = loss_of(double, exact, exact.table).item()
+        below = loss(double, exact, exact.table).item()
         flat[place] = kept
         assert gradient[place].item() == pytest.approx((above - below) / (2 * step), rel=1e-5)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fhvae.baselines.ivector.extraction import SpeechCounts
 from fhvae.baselines.ivector.speech import (
     MIN_SPEECH_FRAMES,
     add_differences,
@@ -124,3 +125,9 @@ def test_without_its_mean_an_utterance_has_no_level(normalization):
     quiet = (noise(0.4, 1000)).astype(np.int16)
     found, louder = (speech_frames(samples, params, FBANK).frames for samples in (quiet, quiet * 4))
     np.testing.assert_allclose(found, louder, atol=1e-3)
+
+
+def test_shares_of_speech_are_of_all_frames_and_whole_utterances_are_named(caplog):
+    found = SpeechCounts("dev", 3, 100, 60, ("b",)).metrics()
+    assert (found["speech_share"], found["without_speech"]) == (0.6, 1)
+    assert "dev: too little speech found in 1 of 3 utterances" in caplog.text

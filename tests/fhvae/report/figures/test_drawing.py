@@ -59,6 +59,7 @@ with new_figure(Path(sys.argv[1]), width=2, height=1) as figure:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [
