@@ -58,9 +58,7 @@ SMALL = {
     "ivector.gaussians": 4,
     "ivector.ranks": [3],
     "verification.bootstrap": 20,
-    "probes.bootstrap": 20,
     "probes.mlp_epochs": 5,
-    "recognition.bootstrap": 20,
     "recognition.headline.steps": 6,
     "recognition.headline.looks": 1,
 }

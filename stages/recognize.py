@@ -43,7 +43,7 @@ def main() -> None:
         inputs = make_latent_inputs(models, paths, Path(scratch), materials.matrix, budget)
         found = run_jobs(plan_jobs(inputs, materials, budget, asked.seed))
         write_edits(folder, found.table)
-    results = collect(found, compared, materials, asked, params.corpus.seed)
+    results = collect(found, compared, materials)
     summary = summarize(results, materials) | {"fhvae_saw": params.training.domains}
     write_metrics(metrics, summary)
 

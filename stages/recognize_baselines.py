@@ -39,7 +39,7 @@ def main() -> None:
     with new_folder(edits) as folder:
         found = run_jobs(plan_jobs(inputs, materials, budget, asked.seed))
         write_edits(folder, found.table)
-    results = collect(found, found.table, materials, asked, params.corpus.seed)
+    results = collect(found, found.table, materials)
     write_metrics(metrics, summarize(results, materials))
 
 

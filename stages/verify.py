@@ -32,7 +32,7 @@ from fhvae.verification.summary import (
     named_curves,
     summarize,
 )
-from fhvae.verification.trial_lists import ALL_PAIRS, find_utterances
+from fhvae.verification.trial_lists import find_utterances
 from fhvae.verification.vectors import Sources, read_vectors
 
 log = logging.getLogger(__name__)
@@ -77,16 +77,8 @@ def main() -> None:
     metrics = summarize(results, evaluation, hashes)
     latents = read_latents(sources.latents / "test.safetensors")
     measures: dict[str, Callable[[], dict[str, Any]]] = {
-        "closed_set": partial(
-            closed_sets,
-            vectors["test"],
-            utterances["test"],
-            params.verification.bootstrap,
-            seed,
-        ),
-        "static_dynamic": partial(
-            static_dynamic, latents, evaluation.trials, evaluation.draws[ALL_PAIRS], seed
-        ),
+        "closed_set": partial(closed_sets, vectors["test"], utterances["test"]),
+        "static_dynamic": partial(static_dynamic, latents, evaluation.trials, seed),
     }
     for name, measure in measures.items():
         try:

@@ -51,7 +51,6 @@ PROBES = ProbesParams(
     mlp_batch=256,
     abx_items=10,
     abx_speakers=5,
-    bootstrap=20,
 )
 SPEAKERS = {"train": 6, "dev": 2, "test": 4}
 EACH = 4

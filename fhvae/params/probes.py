@@ -23,7 +23,6 @@ class ProbesParams:
     mlp_batch: int = number(least=1)
     abx_items: int = number(least=2)
     abx_speakers: int = number(least=1)
-    bootstrap: int = number(least=10)
 
     def check(self) -> None:
         """Raise ParamsError where a value cannot be used."""

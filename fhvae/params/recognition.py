@@ -52,7 +52,6 @@ class RecognitionParams:
     """Phone recognition: seed of weights and batches, budgets of the two protocols, intervals."""
 
     seed: int = number(least=0)
-    bootstrap: int = number(least=10)
     headline: RecognizerParams
     full: RecognizerParams
 

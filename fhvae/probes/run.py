@@ -23,7 +23,6 @@ from fhvae.probes.questions import Plan
 from fhvae.probes.scores import (
     Answers,
     ProbeResult,
-    draws_of,
     fold,
     right_rows,
     row_interval,
@@ -109,7 +108,7 @@ def _fitting_seed(job: ProbeJob) -> int:
 
 
 def _answer_class(job: ProbeJob) -> ProbeResult:
-    task, counts = job.task, draws_of(job.task, job.params.bootstrap, job.seed)
+    task = job.task
     fit, choose = (
         Examples(one.inputs[job.input_name], one.labels) for one in (task.fit, task.choose)
     )
@@ -118,20 +117,18 @@ def _answer_class(job: ProbeJob) -> ProbeResult:
     def scored(classifier: Classifier) -> tuple[Answers, ProbeResult]:
         said = classifier.answers(task.score.inputs[job.input_name])
         chosen = classifier.probe.chosen
-        return said, score_task(task, said, counts, chosen, job.params.smoothing)
+        return said, score_task(task, said, chosen, job.params.smoothing)
 
     said, result = scored(found.by_accuracy)
     if job.kind == LINEAR:
         result = with_information_of(result, scored(found.by_cross_entropy)[1])
         if task.control is not None:
-            return _with_control(job, result, said, counts)
+            return _with_control(job, result, said)
     return result
 
 
-def _with_control(
-    job: ProbeJob, result: ProbeResult, said: Answers, counts: np.ndarray
-) -> ProbeResult:
-    """Fit the same probe to labels without meaning, and compare on the same drawn speakers."""
+def _with_control(job: ProbeJob, result: ProbeResult, said: Answers) -> ProbeResult:
+    """Fit the same probe to labels without meaning, and compare row by row."""
     task, control = job.task, job.task.control
     assert control is not None
     fit, score = task.fit.inputs[job.input_name], task.score.inputs[job.input_name]
@@ -142,7 +139,7 @@ def _with_control(
     return replace(
         result,
         control=float(other_right.mean()),
-        selectivity=row_interval(difference, task.score.speakers, counts),
+        selectivity=row_interval(difference, task.score.speakers),
     )
 
 
@@ -156,8 +153,7 @@ def _answer_number(job: ProbeJob) -> ProbeResult:
     )
     found = fit_regression(job.kind, fit, choose, job.params, _fitting_seed(job))
     said = found.outputs(score.inputs[job.input_name])[:, 0] * std + mean
-    counts = draws_of(task, job.params.bootstrap, job.seed)
-    return ProbeResult(score_numbers(said, score.labels, score.speakers, counts), found.chosen)
+    return ProbeResult(score_numbers(said, score.labels, score.speakers), found.chosen)
 
 
 def summarize(plan: Plan, results: Results) -> dict[str, Any]:

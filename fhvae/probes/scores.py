@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from fhvae.intervals import Interval, draw_counts, ratio_interval
+from fhvae.intervals import Interval, mean_interval, ratio_interval
 from fhvae.probes.tasks import Task, fold_labels
-from fhvae.seeds import generator
 
 
 @dataclass(frozen=True)
@@ -149,16 +148,26 @@ def speaker_sums(values: np.ndarray, speakers: np.ndarray) -> np.ndarray:
     return np.bincount(owner, weights=values, minlength=len(names))
 
 
-def row_interval(values: np.ndarray, speakers: np.ndarray, counts: np.ndarray) -> Interval:
-    """Compute the mean over rows with its interval over speakers.
+def share_interval(right: np.ndarray, speakers: np.ndarray) -> Interval:
+    """Compute the share of right rows with its interval over speakers.
 
     Args:
-        values: `[row]`, such as 1 where a row is right.
+        right: `[row]` bool.
         speakers: `[row]`.
-        counts: `[draw, speaker]`, of `fhvae.intervals.draw_counts`.
+    """
+    rows = speaker_sums(np.ones(len(right)), speakers)
+    return ratio_interval(speaker_sums(right, speakers), rows)
+
+
+def row_interval(values: np.ndarray, speakers: np.ndarray) -> Interval:
+    """Compute the mean over rows of what is no share, with its interval over speakers.
+
+    Args:
+        values: `[row]`, such as bits, or 1, 0 or -1 for a difference of two answers.
+        speakers: `[row]`.
     """
     rows = speaker_sums(np.ones(len(values)), speakers)
-    return ratio_interval(speaker_sums(values, speakers), rows, counts)
+    return mean_interval(speaker_sums(values, speakers), rows)
 
 
 def one_minus(interval: Interval, unit: float) -> Interval:
@@ -169,17 +178,10 @@ def one_minus(interval: Interval, unit: float) -> Interval:
     return Interval(1 - interval.value / unit, low, high)
 
 
-def draws_of(task: Task, draws: int, seed: int) -> np.ndarray:
-    """Draw the speakers of the scored rows, `[draw, speaker]`: the same for all inputs."""
-    random = generator(seed, "probes", "speakers", task.name)
-    return draw_counts(len(np.unique(task.score.speakers)), draws, random)
-
-
 def score_classes(
     answers: Answers,
     labels: np.ndarray,
     speakers: np.ndarray,
-    counts: np.ndarray,
     smoothing: float,
 ) -> ClassScores:
     """Score the answers of a classifier.
@@ -187,33 +189,29 @@ def score_classes(
     Args:
         answers: of each row.
         labels: `[row]`, the truth; at least two differ.
-        speakers: `[row]`.
-        counts: `[draw, speaker]`. H is not drawn again: where speakers are the labels, a draw
-            leaves some out, and its H would be of another question.
+        speakers: `[row]`. H stays the same when one is left out: where speakers are the labels,
+            their H without one would be of another question.
         smoothing: of the cross-entropy, as of `surprise_bits`.
     """
     said, bits = answers.labels, surprise_bits(answers, labels, smoothing)
     return ClassScores(
-        accuracy=row_interval(said == labels, speakers, counts),
+        accuracy=share_interval(said == labels, speakers),
         macro_f1=macro_f1(said, labels),
         cross_entropy_bits=float(bits.mean()),
-        information=one_minus(row_interval(bits, speakers, counts), entropy_bits(labels)),
+        information=one_minus(row_interval(bits, speakers), entropy_bits(labels)),
     )
 
 
-def score_numbers(
-    said: np.ndarray, truth: np.ndarray, speakers: np.ndarray, counts: np.ndarray
-) -> Interval:
+def score_numbers(said: np.ndarray, truth: np.ndarray, speakers: np.ndarray) -> Interval:
     """Compute R2, the share of the variance of the scored rows that a regression explains.
 
     Args:
         said, truth: `[row]`.
         speakers: `[row]`.
-        counts: `[draw, speaker]`.
     """
     errors = speaker_sums((said - truth) ** 2, speakers)
     spread = speaker_sums((truth - truth.mean()) ** 2, speakers)
-    return one_minus(ratio_interval(errors, spread, counts), 1.0)
+    return one_minus(mean_interval(errors, spread), 1.0)
 
 
 def with_information_of(result: ProbeResult, informed: ProbeResult) -> ProbeResult:
@@ -243,17 +241,14 @@ def right_rows(said: Answers, task: Task) -> np.ndarray:
     return np.asarray(right)
 
 
-def score_task(
-    task: Task, said: Answers, counts: np.ndarray, chosen: float, smoothing: float
-) -> ProbeResult:
+def score_task(task: Task, said: Answers, chosen: float, smoothing: float) -> ProbeResult:
     """Score answers after folding, with and without the rows that are pauses."""
     folded, labels = fold(said, task.folding), fold_labels(task.score.labels, task.folding)
-    scores = score_classes(folded, labels, task.score.speakers, counts, smoothing)
+    scores = score_classes(folded, labels, task.score.speakers, smoothing)
     spoken = ~np.isin(labels, sorted(task.silence))
-    everyone = len(np.unique(task.score.speakers[spoken])) == counts.shape[1]
-    if spoken.all() or not everyone or len(np.unique(labels[spoken])) < 2:
+    if spoken.all() or len(np.unique(labels[spoken])) < 2:
         return ProbeResult(scores, chosen)
     kept = Answers(folded.probabilities[spoken], folded.classes)
     speakers = task.score.speakers[spoken]
-    quiet = score_classes(kept, labels[spoken], speakers, counts, smoothing)
+    quiet = score_classes(kept, labels[spoken], speakers, smoothing)
     return ProbeResult(scores, chosen, no_silence=quiet)

@@ -27,7 +27,6 @@ from fhvae.probes.questions import Material, ask_phone
 from fhvae.probes.rows import Coders, LabeledRows, Rows, encode_rows
 from fhvae.probes.scores import (
     Answers,
-    draws_of,
     right_rows,
     row_interval,
     score_task,
@@ -99,14 +98,14 @@ def leave_speakers_out(
         recordings: with phones; their splits do not matter.
         coders: made on another corpus.
         normalizer: of the train frames of that corpus.
-        params: penalties and draws.
+        params: the penalties.
         seed: of the run.
         folds: that the speakers are dealt to, balanced by sex; at least 3.
         shift: frames between two segments.
 
     Returns:
-        Metrics by input, as of the stage probe; what z1 has more than each other input, on the
-        same drawn speakers; and what it rests on.
+        Metrics by input, as of the stage probe; what z1 has more than each other input, row by
+        row; and what it rests on.
 
     Raises:
         TrialError: there are fewer speakers than folds, or no phones.
@@ -120,13 +119,12 @@ def leave_speakers_out(
     names = [f"fold{place}" for place in range(folds)]
     part = deal_speakers(genders, names, generator(seed, "transfer", "folds"))
     task = phone_rows(kept, coders, normalizer, params, shift, seed)
-    counts = draws_of(task, params.bootstrap, seed)
     of_row = np.array([part[speaker] for speaker in task.score.speakers.tolist()])
     said = {name: nested_answers(task.score, name, of_row, params) for name in task.score.inputs}
-    metrics = {name: _metrics(task, one, counts, params.smoothing) for name, one in said.items()}
+    metrics = {name: _metrics(task, one, params.smoothing) for name, one in said.items()}
     right = {name: right_rows(one.answers, task).astype(float) for name, one in said.items()}
     gains = {
-        name: row_interval(right["z1"] - own, task.score.speakers, counts)
+        name: row_interval(right["z1"] - own, task.score.speakers)
         for name, own in right.items()
         if name != "z1"
     }
@@ -218,8 +216,8 @@ def pack_frames(
     )
 
 
-def _metrics(task: Task, nested: Nested, counts: np.ndarray, smoothing: float) -> dict[str, Any]:
-    found = score_task(task, nested.answers, counts, 0.0, smoothing).metrics("penalty")
+def _metrics(task: Task, nested: Nested, smoothing: float) -> dict[str, Any]:
+    found = score_task(task, nested.answers, 0.0, smoothing).metrics("penalty")
     return {**found, "penalty": dict(nested.penalties)}
 
 

@@ -13,14 +13,13 @@ import pandas as pd
 
 from fhvae.errors import ArtifactError
 from fhvae.files.atomic import write_csv
-from fhvae.intervals import Interval, draw_counts, ratio_interval
+from fhvae.intervals import Interval, ratio_interval
 from fhvae.parallel import map_in_order
 from fhvae.params.recognition import RecognizerParams
 from fhvae.recognition.inputs import Input
 from fhvae.recognition.labels import Labels, count_edits
 from fhvae.recognition.matrix import Materials, Matrix, TargetSide, TrainSide
 from fhvae.recognition.train import Attempt, Learned, learn, recognize
-from fhvae.seeds import generator
 
 COLUMNS = (
     "recognizer", "input", "train", "domain", "repeat", "utterance_id", "speaker", "phones",
@@ -245,19 +244,12 @@ def _fill_cell(rows: pd.DataFrame, target: TargetSide, key: CellKey) -> Cell:
     )
 
 
-def draw_test_speakers(matrix: Matrix, draws: int, seed: int) -> dict[str, np.ndarray]:
-    """Draw the speakers of each test side once for all cells: differences are then paired.
+def cell_interval(cell: Cell) -> Interval:
+    """Give the error rate of a cell with its interval over speakers.
 
-    Returns:
-        by test side, `[draw, speaker]`.
+    Insertions can bring it above 1, so it is bounded as a share of edits among edits and phones,
+    whose odds it is.
     """
-    counts = {}
-    for target in matrix.test:
-        random = generator(seed, "recognition", "speakers", target.name)
-        counts[target.name] = draw_counts(target.speaker_count, draws, random)
-    return counts
-
-
-def cell_interval(cell: Cell, counts: np.ndarray) -> Interval:
-    """Give the error rate of a cell with its interval over speakers."""
-    return ratio_interval(cell.errors, cell.phones, counts)
+    share = ratio_interval(cell.errors, cell.errors + cell.phones)
+    low, high = (None if end is None else end / (1 - end) for end in (share.low, share.high))
+    return Interval(cell.rate, low, high)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fhvae.intervals import LEVEL, Interval, percentile_interval, resample_ratio
+from fhvae.intervals import LEVEL, Interval, leave_one_out, t_interval
 from fhvae.recognition.cells import Cell
 
 
@@ -34,40 +34,31 @@ class Gap:
     recovered: Interval | None
 
 
-def recovered_gap(fbank: Cell, own: Cell, topline: Cell, counts: np.ndarray) -> Gap:
-    """Compare three cells of one test side, under the same draws of speakers.
+def recovered_gap(fbank: Cell, own: Cell, topline: Cell) -> Gap:
+    """Compare three cells of one test side, paired: without the same speaker each time.
 
     Args:
         fbank: FBANK, mismatched.
         own: the input, equally mismatched.
         topline: FBANK, trained where it is tested.
-        counts: `[draw, speaker]`.
 
     Raises:
         ValueError: the cells do not have the same speakers.
     """
     if not fbank.speakers == own.speakers == topline.speakers:
         raise ValueError("the cells of a gap must have the same test speakers")
-    gain, cost = (
-        percentile_interval(fbank.rate - other.rate, _beside(fbank, other, counts))
-        for other in (own, topline)
-    )
+    gains, costs = (_left_out(fbank) - _left_out(other) for other in (own, topline))
+    gain = t_interval(fbank.rate - own.rate, gains)
+    cost = t_interval(fbank.rate - topline.rate, costs)
     recovered = None
     if cost.is_above_zero:
-        speakers = len(fbank.speakers)
-        without = np.ones((speakers, speakers), np.int64) - np.eye(speakers, dtype=np.int64)
-        gains, costs = (_beside(fbank, other, without) for other in (own, topline))
         covariance = jackknife_covariance(gains, costs)
-        recovered = fieller(gain.value, cost.value, covariance, speakers - 1)
+        recovered = fieller(gain.value, cost.value, covariance, len(fbank.speakers) - 1)
     return Gap(cost, gain, recovered)
 
 
-def _beside(fbank: Cell, other: Cell, counts: np.ndarray) -> np.ndarray:
-    """Subtract another error rate from that of FBANK, `[draw]`."""
-    of_fbank, of_other = (
-        resample_ratio(cell.errors, cell.phones, counts) for cell in (fbank, other)
-    )
-    return np.asarray(of_fbank - of_other)
+def _left_out(cell: Cell) -> np.ndarray:
+    return leave_one_out(cell.errors, cell.phones)
 
 
 def jackknife_covariance(one: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -5,17 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from fhvae.intervals import INTERVALS, why_no_interval
-from fhvae.params.recognition import RecognitionParams
 from fhvae.recognition.cells import (
     Cell,
     CellKey,
     Experiment,
     cell_interval,
-    draw_test_speakers,
     fill_cells,
 )
 from fhvae.recognition.gaps import Gap, recovered_gap
@@ -35,17 +32,17 @@ def suffix(recognizer: str) -> str:
     return "" if recognizer == "blstm" else f"_{recognizer}"
 
 
-def rate_metrics(cells: Mapping[CellKey, Cell], counts: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def rate_metrics(cells: Mapping[CellKey, Cell]) -> dict[str, Any]:
     """Lay out error rates as `per.<input>.<train side>.<test side>`."""
     metrics: dict[str, Any] = {}
     for key, cell in cells.items():
         of_input = metrics.setdefault(f"per{suffix(key.recognizer)}", {}).setdefault(key.source, {})
-        of_input.setdefault(key.train, {})[key.test] = _one_rate(cell, counts[key.test])
+        of_input.setdefault(key.train, {})[key.test] = _one_rate(cell)
     return metrics
 
 
-def _one_rate(cell: Cell, counts: np.ndarray) -> dict[str, float]:
-    interval, phones = cell_interval(cell, counts), float(cell.phones.sum())
+def _one_rate(cell: Cell) -> dict[str, float]:
+    interval, phones = cell_interval(cell), float(cell.phones.sum())
     metrics = interval.metrics("per")
     metrics |= {kind: count / phones for kind, count in cell.edits.items()}
     if len(cell.repeat_rates) > 1:
@@ -57,7 +54,6 @@ def gap_metrics(
     cells: Mapping[CellKey, Cell],
     baselines: Mapping[CellKey, Cell],
     matrix: Matrix,
-    counts: Mapping[str, np.ndarray],
 ) -> dict[str, Any]:
     """Lay out what each input recovers as `gap.<input>.<train side>.<test side>`.
 
@@ -68,7 +64,6 @@ def gap_metrics(
         cells: of the inputs in question.
         baselines: among them those of FBANK.
         matrix: sides.
-        counts: draws of speakers by test side.
 
     Returns:
         Metrics, with `absent` naming each gap without a value and why.
@@ -78,22 +73,21 @@ def gap_metrics(
     pairs = {(key.recognizer, key.source): None for key in cells if key.source != REFERENCE_INPUT}
     for recognizer, source in pairs:
         for one in directions(matrix):
-            drawn = counts[one.target]
             mismatched, topline = (
                 baselines[CellKey(recognizer, REFERENCE_INPUT, side, one.target)]
                 for side in (one.source, one.topline)
             )
             own = cells[CellKey(recognizer, source, one.source, one.target)]
-            gap = recovered_gap(mismatched, own, topline, drawn)
+            gap = recovered_gap(mismatched, own, topline)
             name = f"gap{suffix(recognizer)}"
             of_input = metrics.setdefault(name, {}).setdefault(source, {})
             of_input.setdefault(one.source, {})[one.target] = {
                 **_one_gap(gap),
                 "fbank": mismatched.rate,
-                **cell_interval(topline, drawn).metrics("topline"),
+                **cell_interval(topline).metrics("topline"),
             }
             if gap.recovered is None:
-                reason = why_no_interval(drawn.shape[1]) or NO_COST
+                reason = why_no_interval(len(topline.speakers)) or NO_COST
                 absent[f"{name}.{source}.{one.source}.{one.target}.recovered"] = reason
     return {**metrics, "absent": absent}
 
@@ -129,31 +123,25 @@ class Results:
     experiment: Experiment
     cells: Mapping[CellKey, Cell]
     baselines: Mapping[CellKey, Cell]
-    counts: Mapping[str, np.ndarray]
 
 
 def collect(
     experiment: Experiment,
     baselines: pd.DataFrame,
     materials: Materials,
-    params: RecognitionParams,
-    seed: int,
 ) -> Results:
-    """Fill the cells of the matrix and draw the test speakers.
+    """Fill the cells of the matrix.
 
     Args:
         experiment: of this stage.
         baselines: edits with those of FBANK, columns `COLUMNS`.
         materials: labels and sides.
-        params: number of draws.
-        seed: of the run.
     """
     matrix = materials.matrix
     return Results(
         experiment=experiment,
         cells=fill_cells(experiment.table, matrix),
         baselines=fill_cells(baselines, matrix),
-        counts=draw_test_speakers(matrix, params.bootstrap, seed),
     )
 
 
@@ -165,19 +153,19 @@ def summarize(results: Results, materials: Materials) -> dict[str, Any]:
     training = {
         f"training{suffix(name)}": found for name, found in results.experiment.training.items()
     }
-    gaps = gap_metrics(results.cells, results.baselines, materials.matrix, results.counts)
+    gaps = gap_metrics(results.cells, results.baselines, materials.matrix)
     return {
-        **rate_metrics(results.cells, results.counts),
+        **rate_metrics(results.cells),
         **gaps,
         **training,
         "corpus": corpus_metrics(materials),
-        "absent": {**materials.matrix.absent, **gaps["absent"], **few_speakers(results.counts)},
+        "absent": {**materials.matrix.absent, **gaps["absent"], **few_speakers(materials.matrix)},
     }
 
 
-def few_speakers(counts: Mapping[str, np.ndarray]) -> dict[str, str]:
+def few_speakers(matrix: Matrix) -> dict[str, str]:
     """Name the test sides whose speakers allow no interval, say why, and warn."""
-    reasons = {name: why_no_interval(drawn.shape[1]) for name, drawn in counts.items()}
+    reasons = {one.name: why_no_interval(one.speaker_count) for one in matrix.test}
     found = {f"{INTERVALS}.{name}": reason for name, reason in reasons.items() if reason}
     for name, reason in found.items():
         log.warning("%s is absent: %s", name, reason)

@@ -3,8 +3,8 @@
     python -m fhvae.report.headline      # of the working tree, after `dvc repro`
 
 Percentages, costs and Cllr apart. Cells are means over seeds (standard deviation over seeds)
-[the lowest and the highest end of the seeds' 95 % intervals]; one seed has no standard
-deviation.
+[95 % interval over speakers and seeds]; one seed has no standard deviation, and an interval over
+speakers alone.
 """
 
 import json
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fhvae.cited import look_up
-from fhvae.intervals import INTERVALS
+from fhvae.intervals import INTERVALS, Interval
 from fhvae.report.sequential import STATIC_DYNAMIC, static_dynamic_rows
-from fhvae.report.tables import BySeed, Metrics, Runs, cell, with_leaks
+from fhvae.report.tables import FEW_ERRORS, BySeed, Metrics, Runs, cell, pooled, with_leaks
 
 FHVAE_TEN, FHVAE_ZERO = "alpha10", "alpha0"
 
@@ -149,7 +149,7 @@ def control_rows(runs: Runs) -> Iterator[list[str]]:
 
 
 def difference_rows(runs: Runs) -> Iterator[list[str]]:
-    """Yield the paired differences from mu2, and in how many seeds one is better."""
+    """Yield the paired differences from mu2, who is better, and in how many single seeds."""
     own = runs.get(FHVAE_TEN, {})
     for backend in ("cos", "best"):
         first: Metrics = next(iter(own.values()), {})
@@ -157,7 +157,23 @@ def difference_rows(runs: Runs) -> Iterator[list[str]]:
             key = f"verify.difference.{backend}.{pair}"
             verdicts = [look_up(run, f"{key}.better") or "no verdict" for run in own.values()]
             counted = ", ".join(f"{verdicts.count(name)} {name}" for name in sorted(set(verdicts)))
-            yield [backend, pair.replace("-", " minus "), cell(own, f"{key}.eer"), counted]
+            yield [
+                backend,
+                pair.replace("-", " minus "),
+                cell(own, f"{key}.eer"),
+                verdict(pair, pooled(own, f"{key}.eer")),
+                counted,
+            ]
+
+
+def verdict(pair: str, difference: Interval | None) -> str:
+    """Name the one of `first-second` whose EER is lower beyond the interval of the difference."""
+    if difference is None or difference.low is None:
+        return "no verdict"
+    first, _, second = pair.partition("-")
+    if not difference.excludes_zero:
+        return "neither"
+    return first if difference.is_below_zero else second
 
 
 def weak_points(runs: Runs) -> list[str]:
@@ -206,9 +222,19 @@ def _behind(runs: BySeed, claim: str, key: str, other: str, *, larger: bool) -> 
 
 
 def warnings_of(metrics: Metrics) -> list[str]:
-    """Say what a reader must know before any figure: that there are no intervals."""
+    """Say what a reader must know before any figure: that there are no intervals, or few errors."""
     reason = (look_up(metrics, "verify.absent") or {}).get(INTERVALS)
-    return [f"WARNING: no intervals and no verdicts: {reason}."] if reason else []
+    found = [f"WARNING: no intervals and no verdicts: {reason}."] if reason else []
+    few = [
+        f"{vector} {look_up(metrics, f'verify.{vector}.cos.n_err_eer')}"
+        for vector in dict.fromkeys(system.vector for system in SYSTEMS)
+        if look_up(metrics, f"verify.{vector}.cos.rule_of_30") == 0
+    ]
+    if few:
+        found.append(
+            f"{FEW_ERRORS}: fewer than 30 target trials missed, {', '.join(few)} (cosine)."
+        )
+    return found
 
 
 def main() -> None:

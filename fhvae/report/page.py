@@ -24,8 +24,10 @@ INTRODUCTION = """# Results
 
 Written by `make results` from the metrics of whole pipeline runs in
 `experiments/results/sweep/`; do not edit. Percentages, except costs and Cllr. Means over
-seeds (standard deviation) [lowest and highest end of the seeds' 95 % intervals over
-resampled speakers]. "best supervised": the back-end with the lowest EER on dev, scored on
+seeds (standard deviation) [95 % interval over speakers and seeds: where one more training
+would lie; of a single seed, over speakers alone]. The standard error over speakers is taken
+from the width of each run's own interval. (<30): fewer than 30 target trials are missed at
+this EER in some seed. "best supervised": the back-end with the lowest EER on dev, scored on
 test. What the corpora can and cannot show: `docs/limits.md`; how the training was chosen:
 `docs/levers.md`.
 
@@ -161,9 +163,10 @@ def section(title: str, flags: list[str], runs: Runs, seeds: list[int]) -> str:
         *(["### Weak points, named\n\nFrom the numbers, alpha 10.", weak] if weak else []),
         part("### Controls", CONTROL_COLUMNS, control_rows(runs)),
         part(
-            "### Paired differences of the EER\n\nSame draws of speakers for both; one is called "
-            'better only where the interval excludes 0. "best" is the supervised back-end of each.',
-            ["back-end", "difference", "points", "better, seeds"],
+            "### Paired differences of the EER\n\nThe same speakers left out of both; one is "
+            'called better only where the interval excludes 0. "best": the supervised back-end of '
+            "each.",
+            ["back-end", "difference", "points", "better", "in single seeds, by speakers"],
             difference_rows(runs),
         ),
         part(

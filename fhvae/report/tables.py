@@ -1,16 +1,20 @@
 """Cells over seeds, and tables in Markdown."""
 
 import json
+import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from fhvae.cited import leaks, look_up
+from fhvae.intervals import Interval, over_speakers_and_seeds
 
 Metrics = Mapping[str, Any]
 BySeed = Mapping[int, Metrics]
 Runs = Mapping[str, BySeed]  # setting -> seed -> metrics
+DIFFERENCES = (".difference.", ".z1_minus.")  # in keys of what is no rate
+FEW_ERRORS = "(<30)"  # behind an EER of fewer errors than that
 
 
 def read_runs(folder: Path) -> Runs:
@@ -38,17 +42,42 @@ def spread(values: Sequence[float], scale: float = 100, digits: int = 1) -> str:
     return f"{text} ({statistics.stdev(scaled):.{digits}f})" if len(scaled) > 1 else text
 
 
+def limits_of(key: str) -> tuple[float, float]:
+    """Say below and above which a quantity cannot lie; insertions may bring a PER above 1."""
+    highest = {"eer": 1.0, "accuracy": 1.0, "per": math.inf}
+    name, is_difference = key.rsplit(".", 1)[-1], any(part in key for part in DIFFERENCES)
+    return (-math.inf, math.inf) if is_difference or name not in highest else (0.0, highest[name])
+
+
+def pooled(runs: BySeed, key: str) -> Interval | None:
+    """Pool one quantity over seeds and speakers; None where no run has it."""
+    found = [
+        Interval(*(look_up(run, key + end) for end in ("", "_low", "_high")))
+        for run in runs.values()
+        if look_up(run, key) is not None
+    ]
+    return over_speakers_and_seeds(found, limits_of(key)) if found else None
+
+
+def has_few_errors(runs: BySeed, key: str) -> bool:
+    """Tell whether in some run fewer than 30 errors stand behind an EER."""
+    beside = f"{key.rsplit('.', 1)[0]}.rule_of_30"
+    return key.endswith(".eer") and 0 in [look_up(run, beside) for run in runs.values()]
+
+
 def cell(runs: BySeed, key: str, scale: float = 100, digits: int = 1) -> str:
-    """Lay out one quantity over seeds, with the hull of its intervals; "-" where no run has it."""
-    found = [run for run in runs.values() if look_up(run, key) is not None]
-    if not found:
+    """Lay out one quantity over seeds with its interval over speakers and seeds.
+
+    "-" where no run has it; `FEW_ERRORS` stands behind an EER of few errors.
+    """
+    whole = pooled(runs, key)
+    if whole is None:
         return "-"
-    text = spread([look_up(run, key) for run in found], scale, digits)
-    ends = [[look_up(run, key + end) for run in found] for end in ("_low", "_high")]
-    if None in ends[0]:
-        return text
-    low, high = scale * min(ends[0]), scale * max(ends[1])
-    return f"{text} [{low:.{digits}f}, {high:.{digits}f}]"
+    known = [look_up(run, key) for run in runs.values() if look_up(run, key) is not None]
+    text = spread(known, scale, digits)
+    if whole.low is not None and whole.high is not None:
+        text += f" [{scale * whole.low:.{digits}f}, {scale * whole.high:.{digits}f}]"
+    return f"{text} {FEW_ERRORS}" if has_few_errors(runs, key) else text
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -13,8 +13,7 @@ import numpy as np
 from fhvae.corpus.manifest import Utterance
 from fhvae.corpus.text import normalize_text
 from fhvae.errors import TrialError
-from fhvae.intervals import Interval, draw_counts, ratio_interval
-from fhvae.seeds import generator
+from fhvae.intervals import Interval, ratio_interval
 from fhvae.trials import Vectors
 
 NAMED_BY = ("z1_stats", "mu2", "fbank")  # vectors of the stage verify
@@ -65,26 +64,18 @@ def _sentence(utterance: Utterance) -> str:
 
 
 def closed_sets(
-    vectors: Mapping[str, Vectors], utterances: Sequence[Utterance], draws: int, seed: int
+    vectors: Mapping[str, Vectors], utterances: Sequence[Utterance]
 ) -> dict[str, dict[str, float | int]]:
     """Lay out the metrics of the vectors `NAMED_BY`; arguments otherwise as of `closed_set`."""
-    found = {}
-    for name in NAMED_BY:
-        random = generator(seed, "verification", "closed set")
-        found[name] = closed_set(vectors[name], utterances, draws, random).metrics()
-    return found
+    return {name: closed_set(vectors[name], utterances).metrics() for name in NAMED_BY}
 
 
-def closed_set(
-    vectors: Vectors, utterances: Sequence[Utterance], draws: int, random: np.random.Generator
-) -> ClosedSet:
+def closed_set(vectors: Vectors, utterances: Sequence[Utterance]) -> ClosedSet:
     """Name the speaker of every test utterance by a classifier fitted on the other half.
 
     Args:
         vectors: of the test split.
         utterances: the same, in the same order.
-        draws: of speakers, for the interval.
-        random: of these draws.
 
     Raises:
         TrialError: fewer than two speakers have two sentences.
@@ -101,9 +92,8 @@ def closed_set(
     named = name_speakers(vectors.values[usable], labels, halves[usable])
     spoken = np.bincount(labels).astype(np.float64)
     hits = np.bincount(labels, weights=named == labels, minlength=len(names))
-    counts = draw_counts(len(names), draws, random)
     return ClosedSet(
-        accuracy=ratio_interval(hits, spoken, counts),
+        accuracy=ratio_interval(hits, spoken),
         chance=1 / len(names),
         speakers=len(names),
         left_out=len(set(speakers)) - len(names),

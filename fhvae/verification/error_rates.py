@@ -17,7 +17,11 @@ import numpy as np
 from fhvae.errors import TrialError
 from fhvae.trials import ErrorCurve, check_both_kinds
 
-RIDGE = 1e-9  # on the squared slope of standardized scores: separated ones stay finite by it
+RIDGE = 1e-9  # on the squared slope of standardized scores: those hardly mixed stay finite by it
+SEPARATED = (
+    "on dev every target scores at least as high as every non-target, so no slope is the best one; "
+    "a calibration would be made up"
+)
 STEPS = 500  # of Newton's method; beyond, the fit is refused
 GRADIENT = 1e-12  # of the loss, in nats per standard deviation, where Newton's method may stop
 ROUNDING = 1e-14  # of the loss: a rise below it is none
@@ -116,12 +120,21 @@ class Calibration:
         return np.asarray(self.slope * scores + self.offset)
 
 
+def are_separated(scores: np.ndarray, is_target: np.ndarray) -> bool:
+    """Tell whether a threshold parts targets and non-targets, so that no calibration is best.
+
+    Scores that are all equal say nothing and have one: slope 0.
+    """
+    lowest, highest = float(scores[is_target].min()), float(scores[~is_target].max())
+    return lowest >= highest and bool(np.ptp(scores) > 0)
+
+
 def fit_calibration(scores: np.ndarray, is_target: np.ndarray) -> Calibration:
     """Fit the logistic regression of the labels on the scores, both labels weighing one half.
 
-    The optimum is that of the unpenalized regression to about 1e-8 of its slope, except where
-    the scores separate the labels, which has none: `RIDGE` then keeps the slope finite. A
-    slope below 0 would turn the scores round, so they then count as saying nothing.
+    The optimum is that of the unpenalized regression to about 1e-8 of its slope. Scores that
+    separate the labels have none and are not asked for (`are_separated`). A slope below 0 would
+    turn the scores round, so they then count as saying nothing.
 
     Args:
         scores: `[trial]` of the dev split.

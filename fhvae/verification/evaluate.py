@@ -1,8 +1,9 @@
 """What the stage verify does: every vector with every back-end on every list of trials.
 
-An `Evaluation` is what all vectors share: lists of trials and draws of speakers. A vector with a
-back-end is a `System`: its scores, error rates and intervals. What is known of one vector with
-all back-ends is a `VectorResult`; `best` stands for the supervised back-end that dev chooses.
+An `Evaluation` is what all vectors share: lists of trials, and draws of speakers for bands. A
+vector with a back-end is a `System`: its scores, error rates and intervals. What is known of one
+vector with all back-ends is a `VectorResult`; `best` stands for the supervised back-end that dev
+chooses.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ import numpy as np
 
 from fhvae.corpus.manifest import Utterance
 from fhvae.errors import TrialError
-from fhvae.intervals import INTERVALS, are_enough, percentile_interval, why_no_interval
+from fhvae.intervals import INTERVALS, rate_interval
 from fhvae.params.verification import VerificationParams
 from fhvae.seeds import generator
 from fhvae.trials import (
@@ -36,8 +37,10 @@ from fhvae.verification.backends import (
     score_trials,
 )
 from fhvae.verification.error_rates import (
+    SEPARATED,
     Calibration,
     actual_detection_cost,
+    are_separated,
     cllr,
     fit_calibration,
     legacy_equal_error_rate,
@@ -46,14 +49,12 @@ from fhvae.verification.error_rates import (
     minimum_detection_cost,
 )
 from fhvae.verification.resampling import (
-    FEW_SPEAKERS,
     Band,
     SpeakerDraws,
     det_band,
-    jackknife_eer,
-    resample_eer,
+    leave_one_out_eer,
     resample_speakers,
-    why_no_jackknife,
+    why_no_eer_interval,
 )
 from fhvae.verification.scores import as_written, write_scores, write_trials
 from fhvae.verification.trial_lists import ALL_PAIRS, TrialList, all_pairs, other_lists
@@ -72,20 +73,18 @@ class Evaluation:
         train_speakers: of each train utterance.
         dev: all pairs of dev; None where dev has no trials.
         lists: lists of test trials by name, `all_pairs` among them.
-        draws: of test speakers, for each list.
+        draws: of test speakers, for the bands of the DET curves of all pairs.
         params: section `verification`.
         protocol: headline: other lists and files of scores for `cos` and the best only.
-        jackknife: whether to bound the EER by the jackknife too.
         absent: lists and intervals that the corpus does not allow, and why.
     """
 
     train_speakers: tuple[str, ...]
     dev: Trials | None
     lists: Mapping[str, TrialList]
-    draws: Mapping[str, SpeakerDraws]
+    draws: SpeakerDraws
     params: VerificationParams
     protocol: Literal["headline", "full"]
-    jackknife: bool
     absent: Mapping[str, str]
 
     @property
@@ -100,7 +99,7 @@ def make_evaluation(
     protocol: Literal["headline", "full"],
     seed: int,
 ) -> Evaluation:
-    """Make the lists of trials and draw the speakers, by streams named after each list.
+    """Make the lists of trials, and draw the speakers for bands, by streams named after each.
 
     Args:
         utterances: of each split, sorted by id.
@@ -119,16 +118,8 @@ def make_evaluation(
     lists = {ALL_PAIRS: every, **others.lists}
     absent = {f"conditions.{name}": reason for name, reason in others.absent.items()}
     absent |= lists_without_intervals(lists)
-    draws = {
-        name: resample_speakers(
-            listed.trials, params.bootstrap, generator(seed, "verification", "speakers", name)
-        )
-        for name, listed in lists.items()
-    }
-    jackknife = are_enough(count := len(every.trials.speaker_names)) and count < FEW_SPEAKERS
-    if jackknife and (reason := why_no_jackknife(every.trials)):
-        jackknife = False
-        absent["eer_jackknife"] = reason
+    random = generator(seed, "verification", "speakers", ALL_PAIRS)
+    draws = resample_speakers(every.trials, params.bootstrap, random)
     dev = None
     try:
         random = generator(seed, "verification", "trials", "dev")
@@ -136,14 +127,14 @@ def make_evaluation(
     except TrialError as error:
         absent["dev"] = str(error)
     train_speakers = tuple(one.speaker for one in utterances["train"])
-    return Evaluation(train_speakers, dev, lists, draws, params, protocol, jackknife, absent)
+    return Evaluation(train_speakers, dev, lists, draws, params, protocol, absent)
 
 
 def lists_without_intervals(lists: Mapping[str, TrialList]) -> dict[str, str]:
-    """Name the lists whose speakers are too few, and say why; `intervals` is of all pairs."""
+    """Name the lists that allow no interval, and say why; `intervals` is of all pairs."""
     found = {}
     for name, listed in lists.items():
-        if reason := why_no_interval(len(listed.trials.speaker_names)):
+        if reason := why_no_eer_interval(listed.trials):
             found[INTERVALS if name == ALL_PAIRS else f"conditions.{name}.{INTERVALS}"] = reason
     return found
 
@@ -182,7 +173,7 @@ class VectorResult:
         name: of the vector.
         metrics: by back-end, and of `best`, the best supervised one on dev.
         by_list: those of the other lists of trials, by list and back-end.
-        draws: EER of all pairs under each draw, of `cos` and `best`.
+        left_out: EER of all pairs without each speaker, of `cos` and `best`.
         calibrations: by back-end.
         curves: of `cos` and `best`, for the vectors of the plot.
         absent: what is not there, and why.
@@ -191,7 +182,7 @@ class VectorResult:
     name: str
     metrics: dict[str, Metrics]
     by_list: dict[str, dict[str, Metrics]]
-    draws: dict[str, np.ndarray]
+    left_out: dict[str, np.ndarray]
     calibrations: dict[str, Calibration]
     curves: dict[str, Curve]
     absent: dict[str, str]
@@ -215,6 +206,9 @@ def evaluate_vector(task: VectorTask, evaluation: Evaluation, scores: Path) -> V
             systems[name] = make_system(backend, task.test, dev, evaluation)
         except TrialError as error:
             absent[f"{task.name}.{name}"] = str(error)
+            continue
+        if dev is not None and systems[name].calibration is None:
+            absent[f"{task.name}.{name}.calibration"] = SEPARATED
     main = main_systems(systems)
     if BEST not in main:
         absent[f"{task.name}.{BEST}"] = "no supervised back-end could be chosen on dev"
@@ -229,7 +223,7 @@ def evaluate_vector(task: VectorTask, evaluation: Evaluation, scores: Path) -> V
         name=task.name,
         metrics=_collect_metrics(systems, main),
         by_list=_score_lists(task, rows, systems, evaluation, absent),
-        draws={key: systems[name].draws for key, name in main.items()},
+        left_out={key: systems[name].left_out for key, name in main.items()},
         calibrations={
             name: system.calibration
             for name, system in systems.items()
@@ -250,8 +244,8 @@ class System:
         ranked: the same pairs by these scores.
         curve: their error rates.
         dev_scores: `[trial]` of the dev split, rounded; None where dev has no trials.
-        calibration: of the scores, on dev; None where dev has no trials.
-        draws: EER of all pairs under each draw of speakers.
+        calibration: of the scores, on dev; None where dev has no trials, or they are separated.
+        left_out: EER of all pairs without each speaker, `[speaker]`; empty without intervals.
         metrics: by name.
     """
 
@@ -261,7 +255,7 @@ class System:
     curve: ErrorCurve
     dev_scores: np.ndarray | None
     calibration: Calibration | None
-    draws: np.ndarray
+    left_out: np.ndarray
     metrics: Metrics
 
 
@@ -277,45 +271,54 @@ def make_system(
     scores = as_written(score_trials(backend, test, trials))
     ranked = rank_trials(scores, trials.is_target)
     curve = error_curve(ranked)
-    draws = resample_eer(trials, ranked, evaluation.draws[ALL_PAIRS].counts)
-    rate, hull = float(equal_error_rate(curve)), lower_hull(curve)
+    left_out, hull = leave_one_out_eer(trials, ranked), lower_hull(curve)
     priors = evaluation.params.priors
-    errors = round(rate * np.count_nonzero(trials.is_target))
     metrics: Metrics = {
-        **error_rates(curve, rate, draws, priors),
+        **error_rates(trials, ranked, left_out, priors),
         "eer_legacy": legacy_equal_error_rate(curve),
         "eer_rocch": float(equal_error_rate(hull)),
         "cllr_min": minimum_cllr(hull),
-        "n_err_eer": errors,
-        "rule_of_30": int(errors >= FEW_ERRORS),
     }
-    if evaluation.jackknife:
-        bounds = jackknife_eer(trials, ranked, rate).metrics("eer_jackknife")
-        metrics |= {name: bound for name, bound in bounds.items() if name != "eer_jackknife"}
     dev_scores, calibration = None, None
     if dev is not None:
         dev_scores = as_written(score_trials(backend, dev.vectors, dev.trials))
-        calibration = fit_calibration(dev_scores, dev.trials.is_target)
-        metrics |= calibrated_costs(calibration.apply(scores), trials.is_target, priors)
+        if not are_separated(dev_scores, dev.trials.is_target):
+            calibration = fit_calibration(dev_scores, dev.trials.is_target)
+            metrics |= calibrated_costs(calibration.apply(scores), trials.is_target, priors)
         metrics["dev_eer"] = eer(dev_scores, dev.trials.is_target)
-    return System(backend, scores, ranked, curve, dev_scores, calibration, draws, metrics)
+    return System(backend, scores, ranked, curve, dev_scores, calibration, left_out, metrics)
 
 
 def error_rates(
-    curve: ErrorCurve, rate: float, draws: np.ndarray, priors: Sequence[float]
-) -> dict[str, float]:
-    """Lay out the EER with its interval, and the least detection costs.
+    trials: Trials, ranked: RankedTrials, left_out: np.ndarray, priors: Sequence[float]
+) -> Metrics:
+    """Lay out the EER with its interval and the errors behind it, and the least detection costs.
 
     Args:
-        curve: of the trials.
-        rate: its EER.
-        draws: EER under each draw of speakers.
+        trials: the pairs.
+        ranked: the same pairs, ranked by score.
+        left_out: their EER without each speaker, of `leave_one_out_eer`.
         priors: of a target trial, one cost for each.
     """
-    metrics = percentile_interval(rate, draws).metrics("eer")
+    curve = error_curve(ranked)
+    rate, targets = float(equal_error_rate(curve)), int(np.count_nonzero(ranked.is_target))
+    errors = round(rate * targets)
+    metrics: Metrics = {
+        **rate_interval(rate, left_out, targets).metrics("eer"),
+        "n_err_eer": errors,
+        "speakers_err_eer": speakers_missed(trials, ranked, curve),
+        "rule_of_30": int(errors >= FEW_ERRORS),
+    }
     for prior in priors:
         metrics[f"mindcf_{prior_name(prior)}"] = minimum_detection_cost(curve, prior)
     return metrics
+
+
+def speakers_missed(trials: Trials, ranked: RankedTrials, curve: ErrorCurve) -> int:
+    """Count the speakers with a target trial below the threshold at which FNR reaches FPR."""
+    refused = slice(int(ranked.below[np.argmax(curve.fnr >= curve.fpr)]))
+    missed = ranked.order[refused][ranked.is_target[refused]]
+    return len(np.unique(trials.enrol_speakers[missed]))
 
 
 def prior_name(prior: float) -> str:
@@ -370,7 +373,7 @@ def _score_lists(
         task: the vectors.
         rows: what a row is called to the back-end that it is of.
         systems: by back-end.
-        evaluation: lists and draws.
+        evaluation: the lists.
         absent: is added to.
     """
     by_list: dict[str, dict[str, Metrics]] = {}
@@ -385,10 +388,9 @@ def _score_lists(
                 absent[f"conditions.{name}.{task.name}.{backend}"] = str(error)
                 continue
             ranked = rank_trials(scores, listed.trials.is_target)
-            curve = error_curve(ranked)
-            draws = resample_eer(listed.trials, ranked, evaluation.draws[name].counts)
-            rate, priors = float(equal_error_rate(curve)), evaluation.params.priors
-            found[backend] = dict(error_rates(curve, rate, draws, priors))
+            left_out = leave_one_out_eer(listed.trials, ranked)
+            priors = evaluation.params.priors
+            found[backend] = error_rates(listed.trials, ranked, left_out, priors)
         by_list[name] = {key: found[value] for key, value in rows.items() if value in found}
     return by_list
 
@@ -405,5 +407,4 @@ def _scores_of_list(system: System, test: Vectors, listed: TrialList) -> np.ndar
 
 
 def _with_band(system: System, evaluation: Evaluation) -> Curve:
-    band = det_band(evaluation.trials, system.ranked, evaluation.draws[ALL_PAIRS])
-    return Curve(system.curve, band)
+    return Curve(system.curve, det_band(evaluation.trials, system.ranked, evaluation.draws))

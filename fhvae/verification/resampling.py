@@ -1,9 +1,11 @@
-"""Intervals of error rates from resampled speakers: bootstrap and jackknife.
+"""Error rates with speakers left out (intervals) and with speakers drawn (bands of DET curves).
 
-Speakers are the independent units, not trials: each draw takes as many speakers as there
-are, with replacement. A speaker drawn n times gives the target trials of that speaker the weight
-n, and a non-target trial of speakers drawn n and m times weighs n m; copies of one speaker never
-make a non-target trial.
+Speakers are the independent units, not trials. Each is left out once, which tells how far an EER
+would move with others (`fhvae.intervals`). A draw takes as many speakers as there are, with
+replacement: a speaker drawn n times gives the target trials of that speaker the weight n, and a
+non-target trial of speakers drawn n and m times weighs n m; copies of one speaker never make a
+non-target trial. Percentiles of draws are too narrow where errors are few (decision 0019), so
+they only make the bands, which are looked at and not quoted.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,14 +13,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fhvae.intervals import LEVEL, Interval, are_enough, draw_counts
+from fhvae.intervals import (
+    LEVEL,
+    Interval,
+    are_enough,
+    draw_counts,
+    rate_interval,
+    why_no_interval,
+)
 from fhvae.trials import ErrorCurve, RankedTrials, Trials, equal_error_rate, error_curve
 
 CHUNK_WEIGHTS = 2_000_000  # weights held at a time: 16 MB per array
 CELLS = 4_000_000  # of a table of counts or weights: 32 MB
-FEW_SPEAKERS = 20  # below, the jackknife stands beside the percentiles
 GRID = np.round(np.geomspace(0.0005, 0.8, 60), 6)  # FPR, from one end of the plot to the other
-MOST_BAND_DRAWS = 500  # a band is looked at, not quoted
 
 
 @dataclass(frozen=True)
@@ -37,8 +44,7 @@ class SpeakerDraws:
 def resample_speakers(trials: Trials, draws: int, random: np.random.Generator) -> SpeakerDraws:
     """Draw speakers with replacement, again where target or non-target trials get no weight.
 
-    The same draws serve every system scored on these trials, so their differences can be
-    compared draw by draw. Of too few speakers there are no draws.
+    The same draws serve every system scored on these trials. Too few speakers have no draws.
     """
     kept = np.empty((0, len(trials.speaker_names)), np.int64)
     redrawn = 0
@@ -202,14 +208,19 @@ def _walk_block(
     )
 
 
-def why_no_jackknife(trials: Trials) -> str | None:
-    """Say which speaker cannot be left out, as one kind of trial would be gone; None: all can."""
+def why_no_eer_interval(trials: Trials) -> str | None:
+    """Say why these trials allow no interval: few speakers, or one whom they cannot do without.
+
+    None where they allow one.
+    """
+    if few := why_no_interval(len(trials.speaker_names)):
+        return few
     usable = has_both_kinds(trials, _one_left_out(trials))
     if usable.all():
         return None
     lost = trials.speaker_names[int(np.argmin(usable))]
     return (
-        "the jackknife needs target and non-target trials when any speaker is left out, without "
+        "an interval needs both kinds of trial when any speaker is left out, without "
         f"speaker {lost} of {len(usable)} one kind is gone"
     )
 
@@ -219,23 +230,28 @@ def _one_left_out(trials: Trials) -> np.ndarray:
     return np.ones((speakers, speakers), np.int64) - np.eye(speakers, dtype=np.int64)
 
 
-def jackknife_eer(trials: Trials, ranked: RankedTrials, value: float) -> Interval:
-    """Bound the EER by leaving out one speaker at a time, with Student's t.
-
-    For lists of few speakers (`FEW_SPEAKERS`), where percentiles of draws are coarse.
+def leave_one_out_eer(
+    trials: Trials,
+    ranked: RankedTrials,
+    read: Callable[[ErrorCurve], np.ndarray] = equal_error_rate,
+) -> np.ndarray:
+    """Compute the EER without each speaker, `[speaker]`; empty where there can be no interval.
 
     Args:
-        trials: the pairs; `why_no_jackknife` has nothing against them.
+        trials: the pairs.
         ranked: the same pairs, ranked by score.
-        value: the EER of all speakers.
+        read: as `resample_eer` takes it.
     """
-    from scipy.stats import t
+    if why_no_eer_interval(trials):
+        return np.empty(0)
+    return resample_eer(trials, ranked, _one_left_out(trials), read)
 
-    left_out = resample_eer(trials, ranked, _one_left_out(trials))
-    speakers = len(left_out)
-    spread = np.sqrt((speakers - 1) / speakers * ((left_out - left_out.mean()) ** 2).sum())
-    reach = float(t.ppf((1 + LEVEL) / 2, speakers - 1) * spread)
-    return Interval(value, max(0.0, value - reach), min(1.0, value + reach))
+
+def eer_interval(trials: Trials, ranked: RankedTrials) -> Interval:
+    """Compute the EER with its interval over speakers."""
+    value = float(equal_error_rate(error_curve(ranked)))
+    targets = int(np.count_nonzero(ranked.is_target))
+    return rate_interval(value, leave_one_out_eer(trials, ranked), targets)
 
 
 def resampled_curves(
@@ -253,7 +269,7 @@ def resampled_curves(
 
 @dataclass(frozen=True)
 class Band:
-    """A pointwise 95 % interval of FNR.
+    """The middle 95 % of FNR under resampled speakers, point by point; narrower than an interval.
 
     Attributes:
         fpr: `[point]`, `GRID`.
@@ -272,7 +288,7 @@ def det_band(trials: Trials, ranked: RankedTrials, draws: SpeakerDraws) -> Band 
     """
     if len(draws.counts) == 0:
         return None
-    curves = resampled_curves(trials, ranked, draws.counts[:MOST_BAND_DRAWS])
+    curves = resampled_curves(trials, ranked, draws.counts)
     resampled = np.concatenate([fnr_at(curve, GRID) for curve in curves])
     low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     return Band(GRID, low, high)

@@ -18,13 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from fhvae.intervals import percentile_interval
+from fhvae.intervals import rate_interval, t_interval
 from fhvae.latents import Latents
 from fhvae.seeds import generator
 from fhvae.trials import Trials, Vectors, cosines, equal_error_rate, error_curve, rank_trials
 from fhvae.verification.backends import Backend, score_trials
 from fhvae.verification.error_rates import false_alarms_at_crossing
-from fhvae.verification.resampling import SpeakerDraws, resample_eer
+from fhvae.verification.resampling import leave_one_out_eer
 from fhvae.verification.scores import as_written
 from fhvae.verification.vectors import segment_means
 
@@ -52,52 +52,46 @@ def utterance_codes(latents: Latents, random: np.random.Generator) -> dict[str, 
     return {name: Vectors(ids, segment_means(latents, code)) for name, code in codes.items()}
 
 
-def static_dynamic(
-    latents: Latents, trials: Trials, draws: SpeakerDraws, seed: int
-) -> dict[str, Any]:
+def static_dynamic(latents: Latents, trials: Trials, seed: int) -> dict[str, Any]:
     """Lay out both error rates of each code and the gaps, and how long a segment is.
 
     Args:
         latents: of the test split.
         trials: all pairs of its utterances.
-        draws: of the speakers of these trials.
         seed: of the run.
 
     Raises:
         TrialError: a code has no direction; the message names the utterance.
     """
     codes = utterance_codes(latents, generator(seed, "verification", "sample of z1"))
-    return {**compare_codes(codes, trials, draws), "segment_frames": latents.segment_frames}
+    return {**compare_codes(codes, trials), "segment_frames": latents.segment_frames}
 
 
-def compare_codes(
-    codes: Mapping[str, Vectors], trials: Trials, draws: SpeakerDraws
-) -> dict[str, dict[str, float]]:
+def compare_codes(codes: Mapping[str, Vectors], trials: Trials) -> dict[str, dict[str, float]]:
     """Compute both error rates of each code and the gaps, with intervals over speakers.
 
-    A gap is paired: both codes meet the same draws.
+    A gap is paired: both codes do without the same speaker.
     """
     values: dict[str, dict[str, float]] = {}
-    resampled: dict[str, dict[str, np.ndarray]] = {}
+    left_out: dict[str, dict[str, np.ndarray]] = {}
+    targets = int(trials.is_target.sum())
+    found: dict[str, dict[str, float]] = {}
     for name, vectors in codes.items():
         cosine = Backend(lambda same: same, cosines, vectors.values.shape[1])
         scores = as_written(score_trials(cosine, vectors, trials))
         ranked = rank_trials(scores, trials.is_target)
         curve = error_curve(ranked)
         values[name] = {rule: float(read(curve)) for rule, read in RULES.items()}
-        resampled[name] = {
-            rule: resample_eer(trials, ranked, draws.counts, read) for rule, read in RULES.items()
+        left_out[name] = {
+            rule: leave_one_out_eer(trials, ranked, read) for rule, read in RULES.items()
         }
+        found[name] = {}
+        for rule, value in values[name].items():
+            found[name] |= rate_interval(value, left_out[name][rule], targets).metrics(rule)
     for gap, code in GAPS.items():
-        values[gap] = {rule: values[code][rule] - values[STATIC][rule] for rule in RULES}
-        resampled[gap] = {rule: resampled[code][rule] - resampled[STATIC][rule] for rule in RULES}
-    return {
-        name: {
-            key: bound
-            for rule, value in by_rule.items()
-            for key, bound in percentile_interval(value, resampled[name][rule])
-            .metrics(rule)
-            .items()
-        }
-        for name, by_rule in values.items()
-    }
+        found[gap] = {}
+        for rule in RULES:
+            value = values[code][rule] - values[STATIC][rule]
+            without = left_out[code][rule] - left_out[STATIC][rule]
+            found[gap] |= t_interval(value, without).metrics(rule)
+    return found

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fhvae.intervals import percentile_interval
+from fhvae.intervals import t_interval
 from fhvae.trials import ErrorCurve, Trials, deviates
 from fhvae.verification.backends import lda_speakers
 from fhvae.verification.evaluate import BEST, Curve, Evaluation, VectorResult
@@ -38,11 +38,10 @@ def summarize(
     for name, listed in evaluation.lists.items():
         if name != ALL_PAIRS:
             by_list[name] = {"trials": count_trials(listed.trials, hashes[name])}
-            by_list[name]["redrawn"] = evaluation.draws[name].redrawn
     metrics: dict[str, Any] = {
         "trials": count_trials(evaluation.trials, hashes[ALL_PAIRS]),
         "speakers": len(evaluation.trials.speaker_names),
-        "redrawn": evaluation.draws[ALL_PAIRS].redrawn,
+        "redrawn": evaluation.draws.redrawn,
         "lda_train": {"speakers": usable, "left_out": len(train_speakers) - usable},
         "conditions": by_list,
     }
@@ -75,18 +74,17 @@ def log_main(result: VectorResult) -> None:
 
 
 def differences(results: Sequence[VectorResult]) -> dict[str, dict[str, dict[str, float | str]]]:
-    """Subtract from the EER of mu2 that of other vectors, draw by draw, by back-end.
+    """Subtract from the EER of mu2 that of other vectors, by back-end.
 
-    The draws of speakers are the same for both, so what they share cancels. A vector is
-    called better only where the interval of the difference excludes 0; without one there is
-    no verdict.
+    Both lose the same speaker at a time, so what they share cancels. A vector is called better
+    only where the interval of the difference excludes 0; without one there is no verdict.
     """
     by_name = {result.name: result for result in results}
     found: dict[str, dict[str, dict[str, float | str]]] = {}
     for backend in ("cos", BEST):
         for other in AGAINST_MU2:
             first, second = by_name["mu2"], by_name[other]
-            if backend in first.draws and backend in second.draws:
+            if backend in first.left_out and backend in second.left_out:
                 pair = found.setdefault(backend, {})
                 pair[f"mu2-{other}"] = difference(first, second, backend)
     return found
@@ -95,7 +93,7 @@ def differences(results: Sequence[VectorResult]) -> dict[str, dict[str, dict[str
 def difference(first: VectorResult, second: VectorResult, backend: str) -> dict[str, float | str]:
     """Compute the EER of the first minus that of the second, with its interval."""
     value = float(first.metrics[backend]["eer"]) - float(second.metrics[backend]["eer"])
-    interval = percentile_interval(value, first.draws[backend] - second.draws[backend])
+    interval = t_interval(value, first.left_out[backend] - second.left_out[backend])
     found: dict[str, float | str] = {**interval.metrics("eer")}
     if interval.low is not None:
         better = first.name if interval.is_below_zero else second.name

@@ -16,7 +16,7 @@ PARAMS = ROOT / "params.yaml"
 each_number_of_workers = pytest.mark.parametrize(
     "workers", ["1", pytest.param("2", marks=pytest.mark.slow)]
 )
-FEW_DRAWS = {"verification.bootstrap": 12, "probes.bootstrap": 12}
+FEW_DRAWS = {"verification.bootstrap": 12}
 
 
 def inside(folder: Path, *names: str) -> dict[str, Path]:

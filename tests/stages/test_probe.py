@@ -76,11 +76,11 @@ def test_a_second_run_writes_the_same_bytes(once, fake_run, tmp_path, caplog, wo
     metrics = run_probe(fake_run, tmp_path / "again", workers=workers)
     assert written(tmp_path / "again") == written(once[1])
     assert metrics["absent"]["phone.intervals"] == (
-        "an interval needs at least 8 test speakers, there are 4: draws of so few repeat each "
-        "other and look far surer than they are"
+        "an interval needs at least 6 test speakers, there are 4: how much speakers differ is "
+        "hardly known from so few"
     )
     assert "there are 1" in metrics["absent"]["snr.intervals"]
-    assert "the phone probe has no intervals: an interval needs at least 8" in caplog.text
+    assert "the phone probe has no intervals: an interval needs at least 6" in caplog.text
     assert not [key for key in every_key(metrics) if key.endswith(("_low", "_high"))]
 
 

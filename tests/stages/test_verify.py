@@ -58,7 +58,7 @@ def test_metrics_and_files(once):
     assert metrics["difference"]["cos"]["mu2-mu1"]["eer"] == -metrics["mu1"]["cos"]["eer"]
     assert metrics["absent"]["conditions.cross_session"] == "the corpus has no sessions"
     assert metrics["absent"].keys() >= {"intervals", "conditions.multi3.intervals"}
-    assert "needs at least 8 test speakers, there are 3" in metrics["absent"]["intervals"]
+    assert "needs at least 6 test speakers, there are 3" in metrics["absent"]["intervals"]
     for rows in (metrics["mu2"], metrics["conditions"]["multi3"]["mu2"]):
         assert not {"eer_low", "eer_high", "eer_jackknife_low"} & set(rows["cos"])
     assert set(metrics["difference"]["best"]["mu2-mu1"]) == {"eer"}

@@ -35,7 +35,7 @@ from tests.probe_factory import (
 
 pytestmark = pytest.mark.usefixtures("few_speakers_suffice")
 
-SETTING = replace(PROBES, penalties=(1e-4, 1e-2, 1.0), bootstrap=60)
+SETTING = replace(PROBES, penalties=(1e-4, 1e-2, 1.0))
 UTTERANCES = split_utterances()
 LATENTS = split_latents(UTTERANCES, noise=0.1)
 MATERIAL = make_material(LATENTS, UTTERANCES)

@@ -14,9 +14,7 @@ from tests.stages.stage_runner import each_number_of_workers
 
 pytestmark = pytest.mark.usefixtures("few_speakers_suffice")
 
-SETTING = replace(
-    PROBES, penalties=(1e-3, 1e-1), bootstrap=50, mlp_hidden=16, mlp_epochs=400, mlp_patience=20
-)
+SETTING = replace(PROBES, penalties=(1e-3, 1e-1), mlp_hidden=16, mlp_epochs=400, mlp_patience=20)
 
 
 def rows(labels, values, speakers=None):
@@ -52,13 +50,14 @@ def regression_task(seed: int, noise: float) -> Task:
 def test_separate_labels_are_told_without_error(kind):
     found = run_probes([random_task(1, signal=40.0)], SETTING, 0, {"phone": ["z1"]})["phone"]["z1"]
     accuracy = found[kind].scores.accuracy
-    assert (accuracy.value, accuracy.low, accuracy.high) == (1.0, 1.0, 1.0)
+    assert (accuracy.value, accuracy.high) == (1.0, 1.0)
+    assert accuracy.low > 0.6  # ten speakers without an error do not make it certain
     assert found[kind].scores.information.value > 0.95
 
 
 @pytest.mark.parametrize("kind", [LINEAR, MLP])
 def test_codes_that_say_nothing_stay_at_chance_and_below_zero_information(kind):
-    setting = replace(SETTING, penalties=(1e-3, 1e-1, 10.0), bootstrap=300)
+    setting = replace(SETTING, penalties=(1e-3, 1e-1, 10.0))
     found = run_probes([random_task(2, signal=0.0)], setting, 0, {"phone": ["z1"]})["phone"]["z1"]
     scores = found[kind].scores
     assert scores.accuracy.low < 1 / 3 < scores.accuracy.high

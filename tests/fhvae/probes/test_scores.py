@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhvae.intervals import Interval, draw_counts
+from fhvae.intervals import Interval, rate_interval, t_interval
 from fhvae.probes.scores import (
     Answers,
     entropy_bits,
@@ -15,6 +15,7 @@ from fhvae.probes.scores import (
     row_interval,
     score_classes,
     score_numbers,
+    share_interval,
     surprise_bits,
 )
 
@@ -24,10 +25,6 @@ SMOOTHING = 1e-3
 LABELS = np.array(["a", "b", "c", "a", "b", "a", "a", "b"])  # entropy known: 4, 3, 1 of 8
 SPEAKERS = np.array(["s", "s", "s", "s", "t", "t", "u", "u"])
 ENTROPY = 4 / 8 * 1 + 3 / 8 * np.log2(8 / 3) + 1 / 8 * 3
-
-
-def draws():
-    return draw_counts(3, 40, np.random.default_rng(1))
 
 
 def one_hot(labels, classes=("a", "b", "c")):
@@ -41,7 +38,7 @@ def test_entropy_is_that_of_the_counts():
 
 
 def test_perfect_answers_give_all_the_information_but_the_uniform_share():
-    scores = score_classes(one_hot(LABELS), LABELS, SPEAKERS, draws(), SMOOTHING)
+    scores = score_classes(one_hot(LABELS), LABELS, SPEAKERS, SMOOTHING)
     assert (scores.accuracy.value, scores.macro_f1) == (1.0, 1.0)
     cost = -np.log2(1 - SMOOTHING + SMOOTHING / 3)
     assert scores.cross_entropy_bits == pytest.approx(cost)
@@ -53,14 +50,14 @@ def test_an_answer_that_never_looks_at_the_code_has_no_information(weights):
     """Gibbs' inequality: no constant answer beats how often the labels occur."""
     constant = np.array(weights) / sum(weights)
     answers = Answers(np.tile(constant, (len(LABELS), 1)), np.array(["a", "b", "c"]))
-    scores = score_classes(answers, LABELS, SPEAKERS, draws(), SMOOTHING)
+    scores = score_classes(answers, LABELS, SPEAKERS, SMOOTHING)
     assert scores.information.value <= 1e-12
 
 
 def test_the_best_constant_answer_has_exactly_none_but_the_uniform_share():
     constant = np.tile(np.array([4, 3, 1]) / 8, (8, 1))
     answers = Answers(constant, np.array(["a", "b", "c"]))
-    scores = score_classes(answers, LABELS, SPEAKERS, draws(), SMOOTHING)
+    scores = score_classes(answers, LABELS, SPEAKERS, SMOOTHING)
     assert -1e-3 < scores.information.value <= 0
 
 
@@ -93,15 +90,15 @@ def test_macro_f1_counts_each_label_the_same():
     assert macro_f1(said, labels) == pytest.approx((6 / 7 + 2 / 3) / 2)
 
 
-def test_rows_of_a_drawn_speaker_come_and_go_together():
-    # Speaker x: 4 of 4 right; speaker y: 0 of 1. Draws: xx 1, yy 0, xy 4/5.
-    right = np.array([1.0, 1, 1, 1, 0])
-    speakers = np.array(["x", "x", "x", "x", "y"])
-    counts = np.array([[2, 0]] * 50 + [[0, 2]] * 50)
-    found = row_interval(right, speakers, counts)
-    assert (found.value, found.low, found.high) == (0.8, 0.0, 1.0)
-    found = row_interval(right, speakers, np.array([[1, 1]] * 20))
-    assert (found.low, found.high) == (0.8, 0.8)
+def test_rows_of_a_speaker_are_left_out_together():
+    # Speaker x: 4 of 4 right, y: 1 of 2, z: 0 of 2; without each 1/4, 4/6, 5/6.
+    right = np.array([1.0, 1, 1, 1, 1, 0, 0, 0])
+    speakers = np.array(["x", "x", "x", "x", "y", "y", "z", "z"])
+    expected = t_interval(5 / 8, np.array([1 / 4, 4 / 6, 5 / 6]))
+    assert row_interval(right, speakers) == expected
+    share = share_interval(right == 1, speakers)
+    assert share == rate_interval(5 / 8, np.array([1 / 4, 4 / 6, 5 / 6]), 8)
+    assert 0 < share.low < share.value < share.high < 1
 
 
 def test_the_ends_of_an_error_change_places():
@@ -111,8 +108,8 @@ def test_the_ends_of_an_error_change_places():
 
 def test_r2_of_the_truth_is_one_and_of_the_mean_zero():
     truth = np.array([1.0, 2, 3, 4, 7, 1, 0, 2])
-    assert score_numbers(truth, truth, SPEAKERS, draws()).value == 1
+    assert score_numbers(truth, truth, SPEAKERS).value == 1
     mean = np.full(8, truth.mean())
-    found = score_numbers(mean, truth, SPEAKERS, draws())
+    found = score_numbers(mean, truth, SPEAKERS)
     assert (found.value, found.low, found.high) == (0, 0, 0)
-    assert score_numbers(mean + 1, truth, SPEAKERS, draws()).value < 0
+    assert score_numbers(mean + 1, truth, SPEAKERS).value < 0

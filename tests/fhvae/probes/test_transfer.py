@@ -27,7 +27,7 @@ from tests.tiny import ROOT
 pytestmark = pytest.mark.usefixtures("few_speakers_suffice")
 
 PENALTIES = (1e-3, 1e-1, 10.0)
-SETTING = replace(PROBES, penalties=PENALTIES, bootstrap=40)
+SETTING = replace(PROBES, penalties=PENALTIES)
 NORMALIZER = Normalizer(np.full(MELS, -5.0), np.full(MELS, 3.0))
 TONES = {"aa": 500.0, "iy": 2500.0, "s": 5500.0}
 

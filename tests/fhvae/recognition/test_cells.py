@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -11,7 +10,6 @@ from fhvae.recognition import cells as cells_module
 from fhvae.recognition.cells import (
     COLUMNS,
     CellKey,
-    draw_test_speakers,
     fill_cells,
     plan_jobs,
     read_edits,
@@ -97,17 +95,6 @@ def test_edits_written_and_read_are_equal(tmp_path):
 def test_missing_edits_name_the_stage_to_run(tmp_path):
     with pytest.raises(ArtifactError, match="rerun the stage recognize_baselines"):
         read_edits(tmp_path)
-
-
-def test_draws_are_of_the_speakers_of_each_side_and_repeat():
-    counts = draw_test_speakers(MATRIX, draws=9, seed=0)
-    assert {name: drawn.shape for name, drawn in counts.items()} == {
-        "clean": (9, 2),
-        "male": (0, 1),  # one speaker alone: no draw
-        "room": (9, 2),
-    }
-    assert all((drawn.sum(axis=1) == drawn.shape[1]).all() for drawn in counts.values())
-    assert np.array_equal(draw_test_speakers(MATRIX, 9, 0)["room"], counts["room"])
 
 
 def materials(lesson, *train, test=()):

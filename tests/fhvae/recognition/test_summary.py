@@ -67,7 +67,7 @@ FBANK = [
 
 @pytest.fixture
 def params(budget):
-    return RecognitionParams(seed=0, bootstrap=30, headline=budget, full=budget)
+    return RecognitionParams(seed=0, headline=budget, full=budget)
 
 
 def metrics_of(params, own, baselines=FBANK, training=None):
@@ -78,15 +78,12 @@ def metrics_of(params, own, baselines=FBANK, training=None):
 
 def test_error_rates_stand_under_input_training_and_test_side(params):
     found = metrics_of(params, rows("blstm", "z1", "clean", {"clean": 20, "room": 45}))
-    assert found["per"] == {
-        "z1": {
-            "clean": {
-                "clean": rate(0.2) | {"per_low": 0.2, "per_high": 0.2},
-                "room": rate(0.45) | {"per_low": 0.45, "per_high": 0.45},
-                "female": rate(0.2),
-            }
-        }
-    }
+    sides = found["per"]["z1"]["clean"]
+    bounds = {name: (one.pop("per_low"), one.pop("per_high")) for name, one in sides.items()
+              if "per_low" in one}  # fmt: skip
+    assert sides == {"clean": rate(0.2), "room": rate(0.45), "female": rate(0.2)}
+    assert set(bounds) == {"clean", "room"}
+    assert bounds["clean"][0] < 0.2 < bounds["clean"][1] < bounds["room"][0] < 0.45
 
 
 def rate(value):
@@ -154,7 +151,7 @@ def test_what_is_absent_is_named_and_sides_of_few_speakers_are_warned_of(params,
     assert found["absent"]["male"] == "nobody"
     assert "there are 3" in found["absent"]["intervals.female"]
     assert set(found["absent"]) == {"male", "intervals.female"}
-    assert "intervals.female is absent: an interval needs at least 8" in caplog.text
+    assert "intervals.female is absent: an interval needs at least 6" in caplog.text
 
 
 def test_the_corpus_is_counted(params):

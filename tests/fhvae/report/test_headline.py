@@ -2,12 +2,14 @@
 
 import pytest
 
+from fhvae.intervals import Interval
 from fhvae.report.headline import (
     SYSTEMS,
     content_rows,
     difference_rows,
     gap_key,
     per_key,
+    verdict,
     verification_rows,
     warnings_of,
     weak_points,
@@ -34,9 +36,29 @@ def test_without_intervals_a_difference_has_no_verdict_and_a_warning_is_given():
     metrics["verify"]["difference"]["cos"]["mu2-ivector"] = {"eer": -0.02}
     metrics["verify"]["absent"] = {"intervals": "there are 4 speakers"}
     rows = list(difference_rows({"alpha10": {0: metrics}}))
-    assert rows == [["cos", "mu2 minus ivector", "-2.0", "1 no verdict"]]
+    assert rows == [["cos", "mu2 minus ivector", "-2.0", "no verdict", "1 no verdict"]]
     assert warnings_of(metrics) == ["WARNING: no intervals and no verdicts: there are 4 speakers."]
     assert warnings_of(run(0.03, 0.6)) == []
+
+
+def test_few_errors_behind_an_eer_are_counted_below_the_table():
+    metrics = run(0.03, 0.6)
+    metrics["verify"]["mu2"]["cos"] |= {"rule_of_30": 0, "n_err_eer": 17}
+    assert warnings_of(metrics) == ["(<30): fewer than 30 target trials missed, mu2 17 (cosine)."]
+
+
+@pytest.mark.parametrize(
+    ("difference", "better"),
+    [
+        (Interval(-2.0, -3.0, -1.0), "mu2"),
+        (Interval(2.0, 1.0, 3.0), "ivector"),
+        (Interval(0.5, -1.0, 2.0), "neither"),
+        (Interval(0.5), "no verdict"),
+        (None, "no verdict"),
+    ],
+)
+def test_better_is_who_errs_less_beyond_the_interval(difference, better):
+    assert verdict("mu2-ivector", difference) == better
 
 
 def test_every_system_has_a_row_also_where_it_has_no_figure():
@@ -76,7 +98,7 @@ def test_baselines_are_looked_up_in_their_own_stage():
 def test_verdicts_are_counted_over_seeds():
     runs = {"alpha10": {0: run(0.03, 0.6), 1: run(0.03, 0.6, better="neither")}}
     assert list(difference_rows(runs)) == [
-        ["cos", "mu2 minus ivector", "-2.0 (0.0) [-3.0, -1.0]", "1 mu2, 1 neither"]
+        ["cos", "mu2 minus ivector", "-2.0 (0.0) [-3.0, -1.0]", "mu2", "1 mu2, 1 neither"]
     ]
 
 

@@ -1,6 +1,10 @@
 """Cells and tables by hand."""
 
-from fhvae.report.tables import cell, put_between, spread, table
+import math
+
+import pytest
+
+from fhvae.report.tables import cell, limits_of, put_between, spread, table
 
 
 def run(eer: float) -> dict:
@@ -8,12 +12,39 @@ def run(eer: float) -> dict:
     return {"verify": {"mu2": {"cos": found}}}
 
 
-def test_a_cell_is_the_mean_the_spread_and_the_hull_of_the_intervals():
+def test_a_cell_is_the_mean_the_spread_and_the_interval_over_speakers_and_seeds():
     runs = {0: run(0.03), 1: run(0.05)}
-    assert cell(runs, "verify.mu2.cos.eer") == "4.0 (1.4) [2.0, 7.0]"
+    # Two seeds: one degree of freedom for their spread, and 0 is the least that an EER can be.
+    assert cell(runs, "verify.mu2.cos.eer") == "4.0 (1.4) [0.0, 13.6]"
     assert cell({0: runs[0]}, "verify.mu2.cos.eer") == "3.0 [2.0, 5.0]"
+    assert cell({0: runs[0], 1: runs[0]}, "verify.mu2.cos.eer") == "3.0 (0.0) [2.0, 5.0]"
     assert cell(runs, "verify.mu2.cos.mindcf_p01", 1, 2) == "0.50 (0.00)"
     assert cell(runs, "verify.mu9.cos.eer") == "-"
+
+
+@pytest.mark.parametrize(
+    ("key", "limits"),
+    [
+        ("verify.mu2.cos.eer", (0, 1)),
+        ("verify.difference.cos.mu2-ivector.eer", (-math.inf, math.inf)),
+        ("probe.phone.z1.accuracy", (0, 1)),
+        ("hand_labels.phone.z1_minus.pca.accuracy", (-math.inf, math.inf)),
+        ("recognize.per.z1.clean.noise10.per", (0, math.inf)),
+        ("probe.snr.z1.r2", (-math.inf, math.inf)),
+    ],
+)
+def test_only_rates_are_cut_to_what_a_rate_can_be(key, limits):
+    assert limits_of(key) == limits
+
+
+def test_an_eer_of_few_errors_is_marked():
+    many, few = run(0.05), run(0.03)
+    many["verify"]["mu2"]["cos"]["rule_of_30"] = 1
+    few["verify"]["mu2"]["cos"]["rule_of_30"] = 0
+    assert cell({0: many}, "verify.mu2.cos.eer") == "5.0 [4.0, 7.0]"
+    assert cell({0: few}, "verify.mu2.cos.eer") == "3.0 [2.0, 5.0] (<30)"
+    assert cell({0: many, 1: few}, "verify.mu2.cos.eer").endswith("] (<30)")
+    assert cell({0: few}, "verify.mu2.cos.mindcf_p01", 1, 2) == "0.50"
 
 
 def test_a_table_without_rows_is_no_table():

@@ -16,6 +16,7 @@ from fhvae.trials import det_points, eer, equal_error_rate
 from fhvae.verification.error_rates import (
     Calibration,
     actual_detection_cost,
+    are_separated,
     cllr,
     false_alarms_at_crossing,
     fit_calibration,
@@ -300,13 +301,19 @@ def test_calibrated_scores_cost_no_less_than_the_best_map(parts):
     assert found <= 1 + 1e-9  # on its own data never worse than saying nothing
 
 
-def test_separated_scores_stay_finite_and_cost_almost_nothing():
-    scores = np.array([3.0, 3.1, 2.9, -1.0, -1.2, 0.1])
-    labels = np.array([1, 1, 1, 0, 0, 0], dtype=bool)
-    found = fit_calibration(scores, labels)
-    assert np.isfinite([found.slope, found.offset]).all()
-    assert found.slope > 1
-    assert cllr(found.apply(scores), labels) < 1e-6
+@pytest.mark.parametrize(
+    ("targets", "nontargets", "separated"),
+    [
+        ([3.0, 2.9], [0.1, -1.0], True),
+        ([3.0, 1.0], [1.0, -1.0], True),  # they touch: still no slope is the best one
+        ([3.0, 0.9], [1.0, -1.0], False),
+        ([0.1, -1.0], [3.0, 2.9], False),  # the wrong way round: the best slope is 0
+        ([0.5, 0.5], [0.5, 0.5], False),
+    ],
+)
+def test_scores_that_a_threshold_parts_are_told(targets, nontargets, separated):
+    scores, labels = np.array([*targets, *nontargets]), np.array([True, True, False, False])
+    assert are_separated(scores, labels) == separated
 
 
 def test_the_scale_of_the_scores_does_not_matter():

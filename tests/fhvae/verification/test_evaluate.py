@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from fhvae.errors import ParamsError, TrialError
+from fhvae.intervals import rate_interval
 from fhvae.params.verification import VerificationParams
-from fhvae.trials import Vectors, det_points, eer, equal_error_rate, rank_trials
+from fhvae.trials import Vectors, det_points, eer, equal_error_rate, pairs_of, rank_trials
 from fhvae.verification.error_rates import (
     actual_detection_cost,
     cllr,
@@ -22,12 +23,13 @@ from fhvae.verification.error_rates import (
 from fhvae.verification.evaluate import (
     Evaluation,
     VectorTask,
+    error_rates,
     evaluate_vector,
     main_systems,
     make_evaluation,
     write_lists,
 )
-from fhvae.verification.resampling import resample_eer
+from fhvae.verification.resampling import eer_interval
 from fhvae.verification.scores import read_scores
 from tests.latent_factory import make_utterances
 
@@ -47,7 +49,7 @@ PARAMS = VerificationParams(
 BACKENDS = {"cos", "cos_c", "cos_asn", "lda2", "lda3", "lda", "plda", "plda_asn"}
 METRICS = {
     *("eer", "eer_low", "eer_high", "eer_legacy", "eer_rocch", "dev_eer"),
-    *("eer_jackknife_low", "eer_jackknife_high", "n_err_eer", "rule_of_30"),
+    *("n_err_eer", "speakers_err_eer", "rule_of_30"),
     *("mindcf_p01", "mindcf_p05", "actdcf_p01", "actdcf_p05", "cllr", "cllr_min"),
 }
 
@@ -81,16 +83,9 @@ def noisy(tmp_path_factory):
     return evaluation, evaluate_vector(codes("noisy"), evaluation, folder), folder
 
 
-def test_each_list_has_draws_of_its_own():
-    made = evaluation_of()
-    assert set(made.lists) == set(made.draws) == {"all_pairs", "same_sex", "multi3"}
-    for name, draws in made.draws.items():
-        assert draws.counts.shape == (40, len(made.lists[name].trials.speaker_names))
-    assert (made.draws["all_pairs"].counts != made.draws["multi3"].counts).any()
-
-
 def test_the_seed_of_the_run_decides_the_draws():
-    first, again, other = (evaluation_of(seed=seed).draws["all_pairs"].counts for seed in (1, 1, 2))
+    first, again, other = (evaluation_of(seed=seed).draws.counts for seed in (1, 1, 2))
+    assert first.shape == (40, 7)
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
 
@@ -132,8 +127,7 @@ def test_every_back_end_has_every_metric(noisy):
 
 def test_metrics_keep_their_order(noisy):
     for row in noisy[1].metrics.values():
-        assert row["eer_low"] <= row["eer_high"]
-        assert row["eer_jackknife_low"] <= row["eer"] <= row["eer_jackknife_high"]
+        assert row["eer_low"] <= row["eer"] <= row["eer_high"]
         assert row["eer_rocch"] <= row["eer"] + 1e-12
         assert row["cllr_min"] <= row["cllr"]
         for prior in ("p01", "p05"):
@@ -146,8 +140,8 @@ def test_best_is_the_supervised_back_end_best_on_dev(noisy):
     rates = {one: metrics[one]["dev_eer"] for one in ("lda", "plda", "cos_asn", "plda_asn")}
     assert rates[name] == min(rates.values())
     assert {**metrics[name], "backend": name} == metrics["best"]
-    low = np.quantile(noisy[1].draws["best"], 0.025)
-    assert low == pytest.approx(metrics[name]["eer_low"], abs=1e-12)
+    low = rate_interval(metrics[name]["eer"], noisy[1].left_out["best"], trials=70).low
+    assert low == metrics[name]["eer_low"]
 
 
 def test_perfect_codes_have_no_error(tmp_path):
@@ -155,10 +149,18 @@ def test_perfect_codes_have_no_error(tmp_path):
     result = evaluate_vector(codes("perfect"), evaluation_of(), tmp_path)
     for name in ("cos", "cos_c", "lda2", "lda3", "lda", "plda", "best"):
         row = result.metrics[name]
-        assert (row["eer"], row["eer_low"], row["eer_high"]) == (0, 0, 0), name
+        assert (row["eer"], row["eer_low"]) == (0, 0), name
+        assert 0 < row["eer_high"] < 0.5  # no error of seven speakers: not certain
         assert (row["mindcf_p01"], row["cllr_min"]) == (0, 0)
-        assert (row["n_err_eer"], row["rule_of_30"]) == (0, 0)
-    assert result.metrics["plda"]["cllr"] < 0.05
+        assert (row["n_err_eer"], row["speakers_err_eer"], row["rule_of_30"]) == (0, 0, 0)
+
+
+def test_a_calibration_on_separated_dev_scores_is_not_given(tmp_path):
+    result = evaluate_vector(codes("perfect"), evaluation_of(), tmp_path)
+    assert result.metrics["plda"]["dev_eer"] == 0
+    assert not {"cllr", "actdcf_p01", "actdcf_p05"} & set(result.metrics["plda"])
+    assert "plda" not in result.calibrations
+    assert "no slope is the best one" in result.absent["mu2.plda.calibration"]
 
 
 def test_random_codes_are_at_chance(tmp_path):
@@ -197,15 +199,15 @@ def test_score_files_give_the_metrics_back(noisy):
         assert len(dev.scores) == len(evaluation.dev)
 
 
-def test_a_list_of_some_pairs_has_their_scores_and_its_own_draws(noisy):
+def test_a_list_of_some_pairs_has_their_scores_and_its_own_interval(noisy):
     evaluation, result, folder = noisy
     listed = evaluation.lists["same_sex"]
     scores = read_scores(folder / "mu2.cos.tsv").scores[listed.places]
     row = result.by_list["same_sex"]["cos"]
     assert row["eer"] == eer(scores, listed.trials.is_target)
     ranked = rank_trials(scores, listed.trials.is_target)
-    draws = resample_eer(listed.trials, ranked, evaluation.draws["same_sex"].counts)
-    assert [row["eer_low"], row["eer_high"]] == np.quantile(draws, [0.025, 0.975]).tolist()
+    expected = eer_interval(listed.trials, ranked)
+    assert [row["eer_low"], row["eer_high"]] == [expected.low, expected.high]
 
 
 @pytest.mark.parametrize(
@@ -253,7 +255,7 @@ def test_dev_without_trials_leaves_what_needs_no_choice(tmp_path):
     assert set(result.absent) == {"mu2.lda", "mu2.plda", "mu2.plda_asn", "mu2.best"}
     for row in result.metrics.values():
         assert not {"cllr", "actdcf_p01", "dev_eer"} & set(row)
-    assert set(result.draws) == {"cos"}
+    assert set(result.left_out) == {"cos"}
 
 
 def test_a_zero_vector_makes_its_rows_absent_and_names_the_utterance(tmp_path):
@@ -273,12 +275,23 @@ def test_curves_are_followed_for_the_vectors_of_the_plot(noisy):
     assert (result.curves["cos"].band.low <= result.curves["cos"].band.high).all()
 
 
-def test_few_speakers_get_a_jackknife_and_many_do_not():
-    assert evaluation_of().jackknife
-    assert not evaluation_of(sizes={**SIZES, "test": (20, 2)}).jackknife
-    lost = evaluation_of(sizes={**SIZES, "test": (2, 3)})
-    assert not lost.jackknife
-    assert "when any speaker is left out" in lost.absent["eer_jackknife"]
+def test_a_list_that_cannot_lose_a_speaker_has_no_interval_and_says_why(tmp_path):
+    sizes = {**SIZES, "test": (2, 3)}
+    evaluation = evaluation_of(sizes=sizes)
+    assert "when any speaker is left out" in evaluation.absent["intervals"]
+    assert (
+        "eer_low" not in evaluate_vector(codes("noisy", sizes), evaluation, tmp_path).metrics["cos"]
+    )
+
+
+def test_speakers_behind_the_errors_by_hand():
+    # Targets of a, b, c: 5, 1, 2; non-targets 3. FNR reaches FPR at the threshold 5 (2/3, 0).
+    trials = pairs_of([f"u{place}" for place in range(1, 7)], list("aabbcc"))
+    scores = np.where(trials.is_target, np.array([5.0, 1.0, 2.0])[trials.enrol_speakers], 3.0)
+    ranked = rank_trials(scores, trials.is_target)
+    found = error_rates(trials, ranked, np.empty(0), (0.05,))
+    assert (found["n_err_eer"], found["speakers_err_eer"], found["rule_of_30"]) == (2, 2, 0)
+    assert "eer_low" not in found
 
 
 @pytest.mark.parametrize("key", ["lda_dimensions", "priors"])
