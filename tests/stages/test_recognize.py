@@ -27,7 +27,7 @@ SMALL = {
 
 CHANGES = {
     **{f"recognition.headline.{name}": value for name, value in SMALL.items()},
-    **{"recognition.bootstrap": 20, "segments.frames": 6, "fbank.mels": MELS},
+    **{"segments.frames": 6, "fbank.mels": MELS},
     **{"model.cells": 5, "model.z1": 3, "model.z2": 4},
 }
 

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fhvae.params.recognition import RecognitionParams
 from fhvae.recognition.cells import COLUMNS, Experiment
 from fhvae.recognition.labels import make_labels
 from fhvae.recognition.matrix import Materials, Matrix, TargetSide, TrainSide
@@ -65,19 +64,14 @@ FBANK = [
 ]
 
 
-@pytest.fixture
-def params(budget):
-    return RecognitionParams(seed=0, headline=budget, full=budget)
-
-
-def metrics_of(params, own, baselines=FBANK, training=None):
+def metrics_of(own, baselines=FBANK, training=None):
     found, compared = (pd.DataFrame(one, columns=list(COLUMNS)) for one in (own, baselines))
-    results = collect(Experiment(found, training or {}), compared, MATERIALS, params, seed=0)
+    results = collect(Experiment(found, training or {}), compared, MATERIALS)
     return summarize(results, MATERIALS)
 
 
-def test_error_rates_stand_under_input_training_and_test_side(params):
-    found = metrics_of(params, rows("blstm", "z1", "clean", {"clean": 20, "room": 45}))
+def test_error_rates_stand_under_input_training_and_test_side():
+    found = metrics_of(rows("blstm", "z1", "clean", {"clean": 20, "room": 45}))
     sides = found["per"]["z1"]["clean"]
     bounds = {name: (one.pop("per_low"), one.pop("per_high")) for name, one in sides.items()
               if "per_low" in one}  # fmt: skip
@@ -91,9 +85,9 @@ def rate(value):
     return {"per": pytest.approx(value), **parts}
 
 
-def test_the_gap_is_measured_against_fbank_in_both_sides(params):
+def test_the_gap_is_measured_against_fbank_in_both_sides():
     """FBANK 50 % in the room, 30 % trained there; z1 45 %: a quarter of 20 points."""
-    found = metrics_of(params, rows("blstm", "z1", "clean", {"clean": 20, "room": 45}))
+    found = metrics_of(rows("blstm", "z1", "clean", {"clean": 20, "room": 45}))
     gap = found["gap"]["z1"]["clean"]
     assert set(gap) == {"room"}
     assert gap["room"]["defined"] == 1
@@ -105,57 +99,57 @@ def test_the_gap_is_measured_against_fbank_in_both_sides(params):
     assert gap["room"]["topline_low"] <= gap["room"]["topline"] <= gap["room"]["topline_high"]
 
 
-def test_fbank_has_no_gap_to_itself(params):
-    found = metrics_of(params, FBANK)
+def test_fbank_has_no_gap_to_itself():
+    found = metrics_of(FBANK)
     assert "gap" not in found
     assert set(found["per"]["fbank"]) == {"clean", "room"}
 
 
-def test_a_mismatch_without_cost_has_its_reason(params):
+def test_a_mismatch_without_cost_has_its_reason():
     easy = [
         *rows("blstm", "fbank", "clean", {"clean": 10, "room": 30}),
         *rows("blstm", "fbank", "room", {"clean": 20, "room": 30}),
     ]
     own = rows("blstm", "z1", "clean", {"clean": 20, "room": 25})
-    found = metrics_of(params, own, baselines=easy)
+    found = metrics_of(own, baselines=easy)
     room = found["gap"]["z1"]["clean"]["room"]
     assert room["defined"] == 0
     assert "recovered" not in room
     assert found["absent"]["gap.z1.clean.room.recovered"] == NO_COST
 
 
-def test_a_linear_recognizer_has_metrics_of_its_own(params):
+def test_a_linear_recognizer_has_metrics_of_its_own():
     own = rows("linear", "z1", "clean", {"clean": 30, "room": 60})
     fbank = [("linear", *row[1:]) for row in FBANK]
     training = {"linear": {"z1": {"clean": {"steps": 7.0}}}}
-    found = metrics_of(params, own, baselines=fbank, training=training)
+    found = metrics_of(own, baselines=fbank, training=training)
     assert found["per_linear"]["z1"]["clean"]["clean"]["per"] == pytest.approx(0.3)
     assert found["gap_linear"]["z1"]["clean"]["room"]["recovered"] == pytest.approx(-0.5)
     assert found["training_linear"] == training["linear"]
     assert not {"per", "gap", "training"} & set(found)
 
 
-def test_several_seeds_have_a_spread(params):
+def test_several_seeds_have_a_spread():
     own = [
         row
         for repeat, errors in enumerate((10, 20, 60))
         for row in rows("blstm", "z1", "clean", {"clean": errors, "room": errors}, repeat)
     ]
-    clean = metrics_of(params, own)["per"]["z1"]["clean"]["clean"]
+    clean = metrics_of(own)["per"]["z1"]["clean"]["clean"]
     assert clean["per"] == pytest.approx(0.3)
     assert clean["per_std"] == pytest.approx(np.std([0.1, 0.2, 0.6], ddof=1))
 
 
-def test_what_is_absent_is_named_and_sides_of_few_speakers_are_warned_of(params, caplog):
-    found = metrics_of(params, rows("blstm", "z1", "clean", {"clean": 20, "room": 45}))
+def test_what_is_absent_is_named_and_sides_of_few_speakers_are_warned_of(caplog):
+    found = metrics_of(rows("blstm", "z1", "clean", {"clean": 20, "room": 45}))
     assert found["absent"]["male"] == "nobody"
     assert "there are 3" in found["absent"]["intervals.female"]
     assert set(found["absent"]) == {"male", "intervals.female"}
     assert "intervals.female is absent: an interval needs at least 6" in caplog.text
 
 
-def test_the_corpus_is_counted(params):
-    found = metrics_of(params, rows("blstm", "z1", "clean", {"clean": 20, "room": 45}))
+def test_the_corpus_is_counted():
+    found = metrics_of(rows("blstm", "z1", "clean", {"clean": 20, "room": 45}))
     assert found["corpus"] == {
         "classes": 2,
         "left_out": {"train": {"without_transcript": 2}},
