@@ -8,7 +8,14 @@ import pytest
 import torch
 
 from fhvae.training.dev import DevTerms, LatentUsage
-from fhvae.training.record import EpochRecord, Progress, TrainingLog, TrainTerms, collapse_reason
+from fhvae.training.record import (
+    EpochRecord,
+    Progress,
+    TrainedRun,
+    TrainingLog,
+    TrainTerms,
+    collapse_reason,
+)
 
 TRAIN = TrainTerms(-300.0, -250.0, 30.0, 50.0, -40.0, -2.0)
 DEV = DevTerms(-300.0, -250.0, 30.0, 50.0, -40.0, 9.0, 10.0, 0.2, None, None)
@@ -102,3 +109,11 @@ def test_a_log_keeps_what_the_checkpoint_knows_of_and_no_half_line(tmp_path):
     lines = [json.loads(line) for line in log.path.read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [1, 2]
     assert (lines[1]["dev_lower_bound"], lines[1]["segments_per_second"]) == (-4.0, 12.3)
+
+
+def test_metrics_are_of_the_best_epoch_and_of_all_steps():
+    epochs = curve(-9.0, -5.0, -7.0)
+    found = TrainedRun({}, epochs[1], tuple(epochs)).metrics(batch=8, sequences=6)
+    assert (found["best_epoch"], found["dev_lower_bound"]) == (2, -5.0)
+    assert (found["steps"], found["segments"], found["sequences"]) == (15, 120, 6)
+    assert found["dev_eer"] == {}
