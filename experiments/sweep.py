@@ -134,10 +134,13 @@ def _call(command: list[str], folder: Path, log: Path) -> None:
 
 
 def write_pages(root: Path) -> None:
-    """Write docs/results.md, and the table in README.md, below `root`."""
+    """Write docs/results.md, the tables beside it, and the table in README.md, below `root`."""
     readme = root / "README.md"
+    page, tables = results_page(RESULTS, PLAN)
+    folder = root / "docs" / "results"
     pages = {
-        root / "docs" / "results.md": results_page(RESULTS, PLAN),
+        root / "docs" / "results.md": page,
+        **{folder / name: text for name, text in tables.items()},
         readme: put_between(
             readme.read_text(encoding="utf-8"),
             "<!-- results: begin -->",
@@ -145,8 +148,10 @@ def write_pages(root: Path) -> None:
             summary(RESULTS),
         ),
     }
-    for page, text in pages.items():
-        with new_file(page) as partial:
+    for old in set(folder.glob("*.csv")) - set(pages):
+        old.unlink()
+    for path, text in pages.items():
+        with new_file(path) as partial:
             partial.write_text(text, encoding="utf-8")
 
 

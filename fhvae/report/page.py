@@ -1,6 +1,13 @@
-"""Lay the metrics of many runs out as docs/results.md; no number is typed by hand."""
+"""Lay the metrics of many runs out as docs/results.md; no number is typed by hand.
 
+The page holds what one cites first, then the headline of each corpus. Everything else is a table of
+its own beside it, docs/results/<section>-<table>.csv.
+"""
+
+import csv
+import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +46,9 @@ python -m experiments.sweep run --corpus default
 make results                  # this page, and the table of README.md
 ```
 
-`--settings alpha10 --seeds 0` makes one run; the commands under the titles do the same by hand.
-Sections on recordings also need two folders, one of speechocean762 (DIR below; 0.52 GB, downloaded
-into it where they are not there) and one of hand labels, made of the sample of TIMIT that NLTK
-distributes:
+`--settings alpha10 --seeds 0` makes one run. Sections on recordings also need two folders, one of
+speechocean762 (DIR below; 0.52 GB, downloaded into it where they are not there) and one of hand
+labels, made of the sample of TIMIT that NLTK distributes:
 
 ```sh
 pip install nltk && python -m nltk.downloader -d corpora timit
@@ -52,12 +58,11 @@ python -m experiments.sweep run --corpus speechocean762 \\
   --data corpora/speechocean762 --hand-labels corpora/corpora/timit
 ```
 
-The recorded runs read the same 108 speakers, in the same split, from a folder with `manifest.csv`;
-the archive itself has not been read yet (`docs/limits.md`).
-
-Published figures, for orientation only (TIMIT, raw cosine, `eer_legacy`, no interval, as
-remembered in secondary sources and not checked against the paper): i-vector 9.5, FHVAE with
-alpha 10 2.4. No figure below is from TIMIT's full corpus.
+The recorded runs read the same 108 speakers, in the same split, from a folder with
+`manifest.csv`; the archive itself has not been read yet (`docs/limits.md`). Published figures,
+for orientation only (TIMIT, raw cosine, `eer_legacy`, no interval, as remembered in secondary
+sources and not checked against the paper): i-vector 9.5, FHVAE with alpha 10 2.4. No figure below
+is from TIMIT's full corpus.
 """
 
 
@@ -134,7 +139,20 @@ def claim_rows(runs: Runs, seeds: list[int]) -> Iterator[list[str]]:
                 yield [kind, name, f"{sum(a < b for a, b in known)} of {len(known)} seeds"]
 
 
-def section(title: str, flags: list[str], runs: Runs, seeds: list[int]) -> str:
+@dataclass(frozen=True)
+class Section:
+    """What the page says of one section of the plan, and the tables beside it.
+
+    Attributes:
+        text: Markdown, without the links.
+        tables: file name -> CSV.
+    """
+
+    text: str
+    tables: Mapping[str, str]
+
+
+def section(name: str, title: str, flags: list[str], runs: Runs, seeds: list[int]) -> Section:
     """Write the results of one corpus."""
     heads = [f"seed {seed}" for seed in seeds]
     first = next(iter(next(iter(runs.values())).values()))
@@ -159,45 +177,36 @@ def section(title: str, flags: list[str], runs: Runs, seeds: list[int]) -> str:
             CONTENT,
             content_rows(runs),
         ),
-        *(f"No {name} probe: {reason}" for name, reason in absent.items()),
-        *(["### Weak points, named\n\nFrom the numbers, alpha 10.", weak] if weak else []),
-        part("### Controls", CONTROL_COLUMNS, control_rows(runs)),
-        part(
-            "### Paired differences of the EER\n\nThe same speakers left out of both; one is "
-            'called better only where the interval excludes 0. "best": the supervised back-end of '
-            "each.",
-            ["back-end", "difference", "points", "better", "in single seeds, by speakers"],
-            difference_rows(runs),
-        ),
-        part(
-            "### Static and dynamic codes\n\nThe running table of papers on sequential "
-            "disentanglement, by their rule (`eer_fa`): z2 is the static code, z1 the dynamic one. "
-            "Published rows: other corpora, no interval, training stopped on test.",
-            STATIC_DYNAMIC,
-            static_dynamic_rows(runs),
-        ),
-        part(
-            "### Probes and leaks\n\nThe leak of a code is the EER on test of the attacker that is "
-            "best on dev: cosine, LDA or PLDA, with or without AS-norm, on the mean of the code "
-            "over an utterance; for z1 on mean and standard deviation too.",
-            ["setting", "figure", *heads, "mean (sd)"],
-            rows_of(runs, seeds, PROBES),
-        ),
-        part(
-            "### Claims of the paper\n\nPoint estimates, counted; the intervals above say how much "
-            "a single run can differ.",
-            ["table of mu2", "claim", "holds in"],
-            claim_rows(runs, seeds),
-        ),
-        part(
-            "### Training\n\nOne value per seed. Wall time of `dvc exp run` with one to three "
-            "other jobs on 2 shared cores; what another run had made (corpus, frames) came from "
-            "DVC's cache.",
-            TRAINING_COLUMNS,
-            training_rows(runs, seeds),
-        ),
+        " ".join(f"No {name} probe: {reason}." for name, reason in absent.items()),
+        f"### Weak points, from the numbers of alpha 10\n\n{weak}" if weak else "",
     ]  # fmt: skip
-    return "\n\n".join(one.strip() for one in parts if one) + "\n"
+    tables = {
+        "controls": (CONTROL_COLUMNS, control_rows(runs)),
+        "differences": (DIFFERENCES, difference_rows(runs)),
+        "static-dynamic": (STATIC_DYNAMIC, static_dynamic_rows(runs)),
+        "probes": (["setting", "figure", *heads, "mean (sd)"], rows_of(runs, seeds, PROBES)),
+        "claims": (["table of mu2", "claim", "holds in"], claim_rows(runs, seeds)),
+        "training": (TRAINING_COLUMNS, training_rows(runs, seeds)),
+    }
+    text = "\n\n".join(one.strip() for one in parts if one)
+    return Section(text, as_csv(name, tables))
+
+
+Tables = Mapping[str, tuple[Sequence[str], Iterable[Sequence[str]]]]
+
+
+def as_csv(section_name: str, tables: Tables) -> dict[str, str]:
+    """Write tables as CSV, by file name; none for one without a figure."""
+    written = {}
+    for name, (columns, rows) in tables.items():
+        if found := with_figures(rows):
+            file = io.StringIO()
+            csv.writer(file, lineterminator="\n").writerows([columns, *found])
+            written[f"{section_name}-{name}.csv"] = file.getvalue()
+    return written
+
+
+DIFFERENCES = ["back-end", "difference", "points", "better", "in single seeds, by speakers"]
 
 
 COMPARED = {
@@ -211,7 +220,9 @@ COMPARED = {
 }
 
 
-def comparison(title: str, flags: list[str], runs: Runs, beside: Runs, seeds: list[int]) -> str:
+def comparison(
+    name: str, title: str, flags: list[str], runs: Runs, beside: Runs, seeds: list[int]
+) -> Section:
     """Write a section in which settings stand beside the flat training of another section."""
     heads = [f"seed {seed}" for seed in seeds]
     everything = {"flat": beside["alpha10"], **runs}
@@ -222,20 +233,24 @@ def comparison(title: str, flags: list[str], runs: Runs, beside: Runs, seeds: li
         f"## {title}",
         f"At equal steps; each run beside `dvc exp run {typed}`, settings in "
         "`experiments/sweep.yaml`.",
-        part(
-            "",
-            ["figure", "setting", *heads, "mean (sd)"],
-            [[name, setting, *cells] for setting, name, *cells in by_figure],
-        ),
-        part("### Training", TRAINING_COLUMNS, training_rows(everything, seeds)),
     ]
-    return "\n\n".join(one.strip() for one in parts if one) + "\n"
+    columns = ["figure", "setting", *heads, "mean (sd)"]
+    tables = {
+        "figures": (columns, [[figure, own, *cells] for own, figure, *cells in by_figure]),
+        "training": (TRAINING_COLUMNS, training_rows(everything, seeds)),
+    }
+    return Section("\n\n".join(parts), as_csv(name, tables))
 
 
 def part(heading: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Put a heading over a table; nothing where no row has a figure."""
-    found = [row for row in rows if set(row[1:]) - {"-", ""}]
+    found = with_figures(rows)
     return f"{heading}\n\n{table(columns, found)}" if found else ""
+
+
+def with_figures(rows: Iterable[Sequence[str]]) -> list[Sequence[str]]:
+    """Keep the rows that have a figure behind their title."""
+    return [row for row in rows if set(row[1:]) - {"-", ""}]
 
 
 PROBES = {
@@ -304,21 +319,80 @@ def summary(results: Path) -> str:
     return table(["%, mean (sd) over seeds", *SUMMARY_COLUMNS], rows)
 
 
-def results_page(results: Path, plan: Path) -> str:
-    """Write docs/results.md from all result files that are there."""
+CITED_FIRST = {
+    "EER of mu2, cosine": "verify.mu2.cos.eer",
+    "EER of mu2, best supervised": "verify.mu2.best.eer",
+    "EER of z1, strongest attacker": "leak.z1.eer",
+    "phone accuracy from z1": "probe.phone.z1.accuracy",
+    "PER of z1, male to female": "recognize.per.z1.male.female.per",
+}
+
+
+def cited_first(results: Path) -> str:
+    """Lay out the five figures that one cites first, with intervals over speakers and seeds."""
+    rows = []
+    for name, key in CITED_FIRST.items():
+        cells = [
+            cell(read_runs(results / corpus).get(setting, {}), key)
+            for corpus, setting in SUMMARY_COLUMNS.values()
+        ]
+        rows.append([name, *cells])
+    return "## Five figures to cite first\n\n" + table(["%", *SUMMARY_COLUMNS], rows)
+
+
+BESIDE = """## Beside this page
+
+- `controls`: mu2 with parts of the input removed, of untrained networks, PCA. `differences`:
+  paired, the same speakers left out of both; better only where the interval excludes 0.
+- `probes`: what a linear probe reads from each code, and the leak of a code: the EER on test of the
+  attacker that is best on dev. `claims`: the paper's, counted over seeds, point estimates.
+- `static-dynamic`: the running table of papers on sequential disentanglement, by their rule
+  (`eer_fa`); published rows are of other corpora, without interval, of trainings stopped on test.
+- `training`: its course; wall time with one to three other jobs on 2 shared cores.
+"""
+
+
+def results_page(results: Path, plan: Path, folder: str = "results") -> tuple[str, dict[str, str]]:
+    """Write docs/results.md from all result files that are there.
+
+    Args:
+        results: folder of the runs, one below it per section.
+        plan: experiments/sweep.yaml.
+        folder: of the tables, as the page links them.
+
+    Returns:
+        The page, and the CSV tables by file name.
+    """
     content = yaml.safe_load(plan.read_text(encoding="utf-8"))
     seeds = content.pop("seeds")
-    parts = [INTRODUCTION]
+    parts, links = [INTRODUCTION, cited_first(results)], []
+    tables: dict[str, str] = {}
     for corpus, setting in content.items():
         runs = read_runs(results / corpus)
-        if runs:
-            ordered = {name: runs[name] for name in setting["runs"] if name in runs}
-            title, flags = setting["title"], setting.get("flags", [])
-            ran = {seed for by_seed in ordered.values() for seed in by_seed}
-            own = [seed for seed in setting.get("seeds", seeds) if seed in ran]
-            if "beside" in setting:
-                flat = read_runs(results / setting["beside"])
-                parts.append(comparison(title, flags, ordered, flat, own))
-            else:
-                parts.append(section(title, flags, ordered, own))
-    return "\n".join(parts)
+        if not runs:
+            continue
+        ordered = {name: runs[name] for name in setting["runs"] if name in runs}
+        title, flags = setting["title"], setting.get("flags", [])
+        ran = {seed for by_seed in ordered.values() for seed in by_seed}
+        own = [seed for seed in setting.get("seeds", seeds) if seed in ran]
+        if "beside" in setting:
+            flat = read_runs(results / setting["beside"])
+            found = comparison(corpus, title, flags, ordered, flat, own)
+        else:
+            found = section(corpus, title, flags, ordered, own)
+        if setting.get("on_page", True):
+            parts.append(found.text)
+        else:
+            headline = {
+                "speakers": (VERIFICATION, verification_rows(ordered)),
+                "content": (CONTENT, content_rows(ordered)),
+            }
+            found = Section("", {**as_csv(corpus, headline), **found.tables})
+        tables |= found.tables
+        names = ", ".join(
+            f"[{name.removeprefix(f'{corpus}-').removesuffix('.csv')}]({folder}/{name})"
+            for name in found.tables
+        )
+        links.append(f"- {title}: {names}")
+    parts.append(BESIDE + "\n" + "\n".join(links) + "\n")
+    return "\n\n".join(part.strip() for part in parts) + "\n", tables

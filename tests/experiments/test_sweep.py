@@ -17,7 +17,9 @@ def test_pages_are_those_of_the_committed_runs(tmp_path):
     for name in ("README.md", "docs/results.md"):
         (tmp_path / name).write_text((ROOT / name).read_text())
     write_pages(tmp_path)
-    for name in ("README.md", "docs/results.md"):
+    tables = {f"docs/results/{path.name}" for path in (tmp_path / "docs/results").iterdir()}
+    assert tables == {f"docs/results/{path.name}" for path in (ROOT / "docs/results").iterdir()}
+    for name in ("README.md", "docs/results.md", *tables):
         assert (tmp_path / name).read_text() == (ROOT / name).read_text(), "run `make results`"
 
 

@@ -17,10 +17,24 @@ def test_a_section_without_runs_says_nothing_and_one_with_a_seed_asks_for_no_oth
     cell = {"accuracy": 0.5}
     content = {"flags": [], "metrics": {"probe": {"phone": {"z1": cell}}}, "wall_s": 7}
     (tmp_path / "own" / "alpha10-seed7.json").write_text(json.dumps(content))
-    page = results_page(tmp_path, tmp_path / "plan.yaml")
+    page, tables = results_page(tmp_path, tmp_path / "plan.yaml")
     assert "Empty" not in page
     assert "## Own" in page
-    assert "| setting | figure | seed 7 | mean (sd) |" in page
+    assert "- Own: [probes](results/own-probes.csv), [training](results/own-training.csv)" in page
+    assert tables["own-probes.csv"] == (
+        "setting,figure,seed 7,mean (sd)\nalpha10,phone from z1,50.0,50.0\n"
+    )
+
+
+def test_a_section_off_the_page_has_its_headline_beside_it(tmp_path):
+    plan = {"seeds": [0, 1], "own": {"title": "Own", "on_page": False}}
+    plan["own"]["runs"] = {"alpha10": [], "alpha0": []}
+    (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan))
+    (tmp_path / "own").mkdir()
+    made_up_runs(tmp_path / "own")
+    page, tables = results_page(tmp_path, tmp_path / "plan.yaml")
+    assert "## Own" not in page
+    assert tables["own-speakers.csv"].splitlines()[1].startswith('"FHVAE, alpha 0","5.0 (1.4)')
 
 
 def made_up_runs(folder: Path) -> None:
