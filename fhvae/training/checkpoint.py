@@ -66,7 +66,7 @@ def course_of_run(
         "alpha": float(alpha),
         "seed": seed,
         **{
-            f"{section}.{key}": value
+            f"{section}.{key}": list(value) if isinstance(value, tuple) else value  # as JSON has it
             for section, values in sections.items()
             for key, value in values.items()
         },
