@@ -1,5 +1,7 @@
 """What names a run: all that decides its course, and not how long it trains."""
 
+import json
+
 import torch
 
 from fhvae.training.checkpoint import course_of_run, fingerprint, labels_digest
@@ -29,3 +31,10 @@ def test_fingerprint_covers_the_course_and_not_the_length(setting):
     ]
     assert len({name(base), *others}) == 7
     assert name(base, alpha=10) == name(base)  # `-S alpha=10` writes an int
+
+
+def test_a_course_is_the_same_after_it_was_written(setting):
+    """Or a run that was changed elsewhere would be said to differ in its lists, too."""
+    facts = {**vars(setting()), "alpha": 10.0}
+    course = course_of_run(**facts, data_digests=["d"], device=CPU)
+    assert json.loads(json.dumps(course)) == course
