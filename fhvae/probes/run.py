@@ -35,6 +35,8 @@ from fhvae.seeds import stream_seed
 
 log = logging.getLogger(__name__)
 
+PAIRED, CONTENT = "phone", "z1"  # the task whose answers are compared row by row, and whose
+
 T = TypeVar("T")
 Results = Mapping[str, Mapping[str, Mapping[str, ProbeResult]]]
 
@@ -168,7 +170,34 @@ def summarize(plan: Plan, results: Results) -> dict[str, Any]:
             metrics[task.name][name] = found
             kind = "r2" if task.is_regression else "accuracy"
             log.info("%s from %s: %s %.4f", task.name, name, kind, found[kind])
+        if task.name == PAIRED:
+            metrics[task.name][f"{CONTENT}_minus"] = {
+                kind: gains
+                for kind in (LINEAR, MLP)
+                if (gains := paired_gains(results[task.name], kind, task.score.speakers))
+            }
     return metrics | {"purity": purities(metrics)}
+
+
+def paired_gains(
+    results: Mapping[str, Mapping[str, ProbeResult]], kind: str, speakers: np.ndarray
+) -> dict[str, dict[str, float]]:
+    """Compare z1 with every other input row by row: how much more accurate, by input.
+
+    Args:
+        results: of one task, by input and kind of probe.
+        kind: of the probe; an input that has none of it is left out, and so are all without z1's.
+        speakers: `[row]`, of the scored rows.
+    """
+    right = {name: kinds[kind].right for name, kinds in results.items() if kind in kinds}
+    known = {name: np.array(rows, float) for name, rows in right.items() if rows is not None}
+    own = known.pop(CONTENT, None)
+    if own is None:
+        return {}
+    return {
+        name: row_interval(own - other, speakers).metrics("accuracy")
+        for name, other in sorted(known.items())
+    }
 
 
 def purities(metrics: Mapping[str, Any]) -> dict[str, Any]:

@@ -72,6 +72,7 @@ class ProbeResult:
         no_silence: of the rows that are no pause, where some are pauses.
         control: accuracy on labels without meaning, under the same setting.
         selectivity: accuracy minus `control`.
+        right: of each scored row, whether it is answered right; None for a regression.
     """
 
     scores: ClassScores | Interval
@@ -80,6 +81,7 @@ class ProbeResult:
     no_silence: ClassScores | None = None
     control: float | None = None
     selectivity: Interval | None = None
+    right: tuple[bool, ...] | None = None
 
     def metrics(self, chosen: str) -> dict[str, Any]:
         """Lay the result out; `chosen` names what was chosen."""
@@ -246,9 +248,10 @@ def score_task(task: Task, said: Answers, chosen: float, smoothing: float) -> Pr
     folded, labels = fold(said, task.folding), fold_labels(task.score.labels, task.folding)
     scores = score_classes(folded, labels, task.score.speakers, smoothing)
     spoken = ~np.isin(labels, sorted(task.silence))
+    right = tuple((folded.labels == labels).tolist())
     if spoken.all() or len(np.unique(labels[spoken])) < 2:
-        return ProbeResult(scores, chosen)
+        return ProbeResult(scores, chosen, right=right)
     kept = Answers(folded.probabilities[spoken], folded.classes)
     speakers = task.score.speakers[spoken]
     quiet = score_classes(kept, labels[spoken], speakers, smoothing)
-    return ProbeResult(scores, chosen, no_silence=quiet)
+    return ProbeResult(scores, chosen, no_silence=quiet, right=right)

@@ -48,13 +48,14 @@ class Backend:
 
     Attributes:
         embed: what becomes of a vector first.
-        compare: two sets of such to scores `[left, right]`.
+        compare: two sets of such to scores `[left, right]`, with how many utterances each of the
+            left is the mean of, `[left]`.
         dimensions: of what `embed` gives.
         cohort: to normalize scores by; None for none.
     """
 
     embed: Callable[[Vectors], Vectors]
-    compare: Callable[[Vectors, Vectors], np.ndarray]
+    compare: Callable[[Vectors, Vectors, np.ndarray], np.ndarray]
     dimensions: int
     cohort: Cohort | None = None
 
@@ -88,13 +89,16 @@ class Backends:
     absent: Mapping[str, str]
 
 
-def score_trials(backend: Backend, vectors: Vectors, trials: Trials) -> np.ndarray:
+def score_trials(
+    backend: Backend, vectors: Vectors, trials: Trials, counts: np.ndarray | None = None
+) -> np.ndarray:
     """Score trials, `[trial]`.
 
     Args:
         backend: fitted.
         vectors: of the utterances (and models) of the trials.
         trials: the pairs.
+        counts: `[vector]`, how many utterances each is the mean of; None: one.
 
     Raises:
         TrialError: a vector has no direction; the message names the utterance.
@@ -102,15 +106,16 @@ def score_trials(backend: Backend, vectors: Vectors, trials: Trials) -> np.ndarr
     if vectors.utterance_ids != trials.utterance_ids:
         raise ValueError("vectors and trials must be of the same utterances, sorted")
     embedded = backend.embed(vectors)
+    means_of = np.ones(len(vectors.values), np.int64) if counts is None else counts
     scores = np.empty(len(trials))
     for start in range(0, len(vectors.utterance_ids), ROWS_AT_A_TIME):
         chosen = (trials.enrol >= start) & (trials.enrol < start + ROWS_AT_A_TIME)
-        rows = embedded.take(slice(start, start + ROWS_AT_A_TIME))
-        found = backend.compare(rows, embedded)
+        part = slice(start, start + ROWS_AT_A_TIME)
+        found = backend.compare(embedded.take(part), embedded, means_of[part])
         scores[chosen] = found[trials.enrol[chosen] - start, trials.test[chosen]]
     if backend.cohort is None:
         return scores
-    against = backend.compare(embedded, backend.cohort.vectors)
+    against = backend.compare(embedded, backend.cohort.vectors, means_of)
     return normalize_scores(scores, against, trials, backend.cohort.most)
 
 
@@ -167,7 +172,7 @@ def _makers(
     """Name what fits each back-end; one may raise TrialError without harm to the others."""
     size = train.vectors.values.shape[1]
     mean = train.vectors.values.mean(axis=0)
-    cosine = Backend(lambda vectors: vectors, cosines, size)
+    cosine = Backend(lambda vectors: vectors, by_cosine, size)
 
     @cache
     def whole() -> Lda:
@@ -194,6 +199,12 @@ def _makers(
     for count in params.lda_dimensions:
         makers[f"lda{count}"] = partial(lambda kept: lda_backend(cut(whole(), kept)), count)
     return makers
+
+
+def by_cosine(left: Vectors, right: Vectors, counts: np.ndarray) -> np.ndarray:
+    """Compare directions, `[left, right]`; of how many utterances one is the mean is no matter."""
+    del counts
+    return cosines(left, right)
 
 
 def _less(vectors: Vectors, mean: np.ndarray) -> Vectors:
@@ -283,7 +294,7 @@ def project(lda: Lda, vectors: Vectors) -> Vectors:
 
 def lda_backend(lda: Lda) -> Backend:
     """Compare by cosine what LDA keeps."""
-    return Backend(partial(project, lda), cosines, lda.directions.shape[1])
+    return Backend(partial(project, lda), by_cosine, lda.directions.shape[1])
 
 
 def plda_backend(lda: Lda, train: TrainVectors, params: VerificationParams) -> Backend:

@@ -403,7 +403,8 @@ def _scores_of_list(system: System, test: Vectors, listed: TrialList) -> np.ndar
     """
     if listed.places is not None:
         return np.asarray(system.scores[listed.places])
-    return as_written(score_trials(system.backend, listed.vectors(test), listed.trials))
+    vectors = listed.vectors(test)
+    return as_written(score_trials(system.backend, vectors, listed.trials, listed.counts))
 
 
 def _with_band(system: System, evaluation: Evaluation) -> Curve:

@@ -119,14 +119,19 @@ def log_likelihood(plda: Plda, statistics: SpeakerStatistics) -> float:
     return float(-0.5 * total)
 
 
-def likelihood_ratios(plda: Plda, left: Vectors, right: Vectors) -> np.ndarray:
+def likelihood_ratios(plda: Plda, left: Vectors, right: Vectors, counts: np.ndarray) -> np.ndarray:
     """Compare every vector of the left with every one of the right, `[left, right]`.
 
-    The log of how much likelier the two are with one place than with two, in nats. In the
-    directions where `within` is the identity and `between` diagonal with variances v, a pair
-    (a, b) adds
+    The log of how much likelier the right is with the place of the left than with one of its own,
+    in nats. A left vector may be the mean of n utterances, all that they say of their place. In
+    the directions where `within` is the identity and `between` diagonal with variances v, given a
+    the right is normal about n v a / (1 + n v) with variance 1 + v / (1 + n v), alone with 1 + v.
 
-        log(1 + v) - log(1 + 2 v) / 2 + v a b / (1 + 2 v) - v^2 (a^2 + b^2) / (2 (1 + v)(1 + 2 v))
+    Args:
+        plda: fitted.
+        left: enrolments; means where they are of several utterances.
+        right: of one utterance each.
+        counts: `[left]`, how many utterances each left vector is the mean of.
     """
     narrow = np.linalg.cholesky(plda.within)
     halfway = np.linalg.solve(narrow, plda.between)
@@ -135,8 +140,14 @@ def likelihood_ratios(plda: Plda, left: Vectors, right: Vectors) -> np.ndarray:
     directions = np.linalg.solve(narrow.T, turn)
     a = (left.values - plda.mean) @ directions
     b = (right.values - plda.mean) @ directions
-    both = variances / (1 + 2 * variances)
-    alone = variances * both / (2 * (1 + variances))
-    constant = (np.log1p(variances) - np.log1p(2 * variances) / 2).sum()
-    squares = (a**2 @ alone)[:, None] + (b**2 @ alone)[None, :]
-    return np.asarray(constant + (a * both) @ b.T - squares)
+    ratios = np.empty((len(a), len(b)))
+    for count in np.unique(counts):
+        rows = counts == count
+        share = count * variances / (1 + count * variances)
+        spread = 1 + variances / (1 + count * variances)
+        constant = (np.log1p(variances) - np.log(spread)).sum() / 2
+        cross = (a[rows] * (share / spread)) @ b.T
+        of_left = a[rows] ** 2 @ (share**2 / spread) / 2
+        of_right = b**2 @ (1 / spread - 1 / (1 + variances)) / 2
+        ratios[rows] = constant + cross - of_left[:, None] - of_right[None, :]
+    return ratios

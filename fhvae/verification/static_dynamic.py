@@ -21,8 +21,8 @@ import numpy as np
 from fhvae.intervals import rate_interval, t_interval
 from fhvae.latents import Latents
 from fhvae.seeds import generator
-from fhvae.trials import Trials, Vectors, cosines, equal_error_rate, error_curve, rank_trials
-from fhvae.verification.backends import Backend, score_trials
+from fhvae.trials import Trials, Vectors, equal_error_rate, error_curve, rank_trials
+from fhvae.verification.backends import Backend, by_cosine, score_trials
 from fhvae.verification.error_rates import false_alarms_at_crossing
 from fhvae.verification.resampling import leave_one_out_eer
 from fhvae.verification.scores import as_written
@@ -77,7 +77,7 @@ def compare_codes(codes: Mapping[str, Vectors], trials: Trials) -> dict[str, dic
     targets = int(trials.is_target.sum())
     found: dict[str, dict[str, float]] = {}
     for name, vectors in codes.items():
-        cosine = Backend(lambda same: same, cosines, vectors.values.shape[1])
+        cosine = Backend(lambda same: same, by_cosine, vectors.values.shape[1])
         scores = as_written(score_trials(cosine, vectors, trials))
         ranked = rank_trials(scores, trials.is_target)
         curve = error_curve(ranked)

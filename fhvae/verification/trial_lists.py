@@ -48,6 +48,14 @@ class TrialList:
         means = vectors.values[self.models].mean(axis=1)
         return Vectors(self.trials.utterance_ids, np.vstack([vectors.values, means]))
 
+    @property
+    def counts(self) -> np.ndarray:
+        """Say how many utterances each vector is the mean of, `[utterance and model]`."""
+        counts = np.ones(len(self.trials.utterance_ids), np.int64)
+        if self.models is not None:
+            counts[-len(self.models) :] = self.models.shape[1]
+        return counts
+
 
 @dataclass(frozen=True)
 class TrialLists:

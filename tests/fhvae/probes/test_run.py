@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from fhvae.probes.classifiers import LINEAR, MLP
+from fhvae.probes.questions import Plan
 from fhvae.probes.rows import LabeledRows
-from fhvae.probes.run import run_probes
+from fhvae.probes.run import run_probes, summarize
 from fhvae.probes.tasks import ControlLabels, Task
 from tests.probe_factory import PROBES
 from tests.stages.stage_runner import each_number_of_workers
@@ -192,3 +193,24 @@ def test_the_smoothing_of_the_params_is_in_the_score():
     )
     assert usual.accuracy == other.accuracy
     assert abs(usual.cross_entropy_bits - other.cross_entropy_bits) > 0.01
+
+
+def test_phones_read_from_z1_are_compared_row_by_row_with_every_other_input():
+    task, quiet = random_task(21, signal=3.0), random_task(22, signal=0.0)
+    inputs = {
+        part: replace(
+            getattr(task, part),
+            inputs={
+                "z1": getattr(task, part).inputs["z1"],
+                "pca": getattr(quiet, part).inputs["z1"],
+            },
+        )
+        for part in ("fit", "choose", "score")
+    }
+    both = replace(task, **inputs)
+    results = run_probes([both], SETTING, 0, {"phone": ["z1"]})
+    found = summarize(Plan([both], {"phone": {}}, {}), results)["phone"]
+    gain = found["z1_minus"][LINEAR]["pca"]
+    assert gain["accuracy"] == pytest.approx(found["z1"]["accuracy"] - found["pca"]["accuracy"])
+    assert gain["accuracy"] > gain["accuracy_low"] > 0
+    assert found["z1_minus"] == {LINEAR: {"pca": gain}}

@@ -7,13 +7,14 @@ import pytest
 
 from fhvae.errors import TrialError
 from fhvae.params.whole import load_params
-from fhvae.trials import Vectors, cosine_scores, cosines, eer, pairs_of
+from fhvae.trials import Vectors, cosine_scores, eer, pairs_of
 from fhvae.verification import backends as scoring
 from fhvae.verification.backends import (
     Backend,
     DevVectors,
     TrainVectors,
     best_on_dev,
+    by_cosine,
     cut,
     fit_backends,
     fit_lda,
@@ -311,7 +312,7 @@ def as_it_is(vectors):
 
 
 def test_a_small_cohort_is_refused():
-    vectors, cosine = Vectors(("u1", "u2", "u3", "u4"), np.eye(4)), Backend(as_it_is, cosines, 4)
+    vectors, cosine = Vectors(("u1", "u2", "u3", "u4"), np.eye(4)), Backend(as_it_is, by_cosine, 4)
     four = TrainVectors(vectors, list("abcd"))
     assert with_cohort(cosine, four, PARAMS).cohort.vectors.values.shape == (4, 4)
     with pytest.raises(TrialError, match="at least 4 train speakers, found 3"):

@@ -69,6 +69,34 @@ def test_recovers_planted_covariances():
     np.testing.assert_allclose(plda.within, WITHIN, atol=0.05)
 
 
+def one_each(vectors):
+    return np.ones(len(vectors.values), int)
+
+
+def test_means_of_several_utterances_score_as_the_utterances_themselves():
+    """By the book: all enrolled vectors and the test vector, of one place or of two."""
+    plda = Plda(MEAN, BETWEEN, WITHIN)
+    enrolled, _ = planted([3, 3, 3, 3], seed=14)
+    single, _ = planted([1] * 5, seed=15)
+    counts = np.array([3, 3, 1, 3])
+    groups = [enrolled.values[3 * place : 3 * place + count] for place, count in enumerate(counts)]
+
+    def log_density(rows):
+        count = len(rows)
+        covariance = np.kron(np.ones((count, count)), BETWEEN) + np.kron(np.eye(count), WITHIN)
+        return multivariate_normal(np.tile(MEAN, count), covariance).logpdf(rows.ravel())
+
+    expected = [
+        [
+            log_density(np.vstack([group, b[None]])) - log_density(group) - log_density(b[None])
+            for b in single.values
+        ]
+        for group in groups
+    ]
+    left = Vectors(("a", "b", "c", "d"), np.array([group.mean(axis=0) for group in groups]))
+    np.testing.assert_allclose(likelihood_ratios(plda, left, single, counts), expected, rtol=1e-8)
+
+
 def test_ratios_equal_those_of_gaussian_densities():
     plda = Plda(MEAN, BETWEEN, WITHIN)
     left, _ = planted([1] * 4, seed=4)
@@ -80,12 +108,15 @@ def test_ratios_equal_those_of_gaussian_densities():
         [both.logpdf(np.append(a, b)) - alone.logpdf(a) - alone.logpdf(b) for b in right.values]
         for a in left.values
     ]
-    np.testing.assert_allclose(likelihood_ratios(plda, left, right), expected, rtol=1e-9)
+    np.testing.assert_allclose(
+        likelihood_ratios(plda, left, right, one_each(left)), expected, rtol=1e-9
+    )
 
 
 def test_ratios_are_symmetric():
     vectors, speakers = planted([3] * 6, seed=6)
-    ratios = likelihood_ratios(fit_plda(vectors, speakers, 10, FLOOR), vectors, vectors)
+    fitted = fit_plda(vectors, speakers, 10, FLOOR)
+    ratios = likelihood_ratios(fitted, vectors, vectors, one_each(vectors))
     np.testing.assert_allclose(ratios, ratios.T, atol=1e-9)
 
 
@@ -97,7 +128,7 @@ def test_ratios_are_calibrated_where_the_model_is_true():
     second = Vectors(vectors.utterance_ids[1::2], vectors.values[1::2])
     same = np.concatenate(
         [
-            np.diag(likelihood_ratios(plda, first.take(part), second.take(part)))
+            np.diag(likelihood_ratios(plda, first.take(part), second.take(part), np.ones(500)))
             for part in (slice(start, start + 500) for start in range(0, 4000, 500))
         ]
     )
@@ -111,7 +142,7 @@ def test_beats_cosine_where_one_direction_is_noise():
     test, test_speakers = planted([5] * 10, seed=9, within=within)
     trials = pairs_of(test.utterance_ids, test_speakers)
     plda = fit_plda(train, train_speakers, 10, FLOOR)
-    scores = likelihood_ratios(plda, test, test)[trials.enrol, trials.test]
+    scores = likelihood_ratios(plda, test, test, one_each(test))[trials.enrol, trials.test]
     by_cosine = eer(cosine_scores(test, trials), trials.is_target)
     assert eer(scores, trials.is_target) < by_cosine - 0.1
 
@@ -123,7 +154,8 @@ def test_utterances_that_do_not_differ_leave_a_model_that_scores():
     values = random.normal(size=(5, 2))[owner]
     vectors = Vectors(tuple(f"u{place:02d}" for place in range(15)), values)
     speakers = [f"s{one}" for one in owner]
-    ratios = likelihood_ratios(fit_plda(vectors, speakers, 10, FLOOR), vectors, vectors)
+    fitted = fit_plda(vectors, speakers, 10, FLOOR)
+    ratios = likelihood_ratios(fitted, vectors, vectors, one_each(vectors))
     trials = pairs_of(vectors.utterance_ids, speakers)
     assert np.isfinite(ratios).all()
     assert eer(ratios[trials.enrol, trials.test], trials.is_target) == 0.0
