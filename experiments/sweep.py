@@ -4,7 +4,8 @@
     python -m experiments.sweep run --corpus speechocean762 --data DIR --hand-labels TIMIT
     python -m experiments.sweep table                        # -> docs/results.md, README.md
 
-DIR is an existing folder, into which a public corpus is downloaded where it is not there;
+DIR is an existing folder, into which a public corpus is downloaded where it is not there; one with
+manifest.csv is read as that corpus.
 `experiments.timit_sample` makes TIMIT. Each run is a clone of this repository's HEAD in which
 `dvc exp run` is typed; the clones share one DVC cache, so corpora and features are made once.
 A run that has a result file is skipped: interrupt and restart as you like. Wall times depend
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -97,7 +98,8 @@ def execute(run: Run, data: Path | None, hand_labels: Path | None, cache: Path) 
         (clone / "dvc.lock").unlink(missing_ok=True)
         dvc = [sys.executable, "-m", "dvc"]
         _call([*dvc, "cache", "dir", "--local", str(cache.resolve())], clone, log)
-        flags = [part for flag in run.flags for part in ("-S", placed(flag, data))]
+        typed = placed(run.flags, data)
+        flags = [part for flag in typed for part in ("-S", flag)]
         begun = time.monotonic()
         _call([*dvc, "exp", "run", *flags, *run.stages], clone, log)
         seconds = round(time.monotonic() - begun)
@@ -111,14 +113,33 @@ def execute(run: Run, data: Path | None, hand_labels: Path | None, cache: Path) 
         }
     write_json(
         run.result,
-        {"commit": commit(), "flags": list(run.flags), "metrics": metrics, "wall_s": seconds},
+        {
+            "commit": commit(),
+            "flags": recorded(run.flags, data),
+            "metrics": metrics,
+            "wall_s": seconds,
+        },
     )
     print(f"{run.result.relative_to(ROOT)}: {seconds} s", flush=True)
 
 
-def placed(flag: str, data: Path | None) -> str:
-    """Put the folder of recordings into a flag; absolute, as the clone is in another folder."""
-    return flag.replace(FOLDER, str(data.resolve())) if data else flag
+def placed(flags: Sequence[str], data: Path | None) -> list[str]:
+    """Put the folder of recordings into flags; absolute, as the clone is in another folder."""
+    if data is None:
+        return list(flags)
+    return [flag.replace(FOLDER, str(data.resolve())) for flag in recorded(flags, data)]
+
+
+def recorded(flags: Sequence[str], data: Path | None) -> list[str]:
+    """Say what is typed, whatever the folder is called: a manifest in it is read as one."""
+    if data is None or not (data / "manifest.csv").is_file():
+        return list(flags)
+    key_of = {flag: flag.partition("=")[0] for flag in flags}
+    return [
+        "corpus.name=manifest" if key == "corpus.name" else flag
+        for flag, key in key_of.items()
+        if not (key.startswith("corpus.") and key.count(".") > 1)  # of a recipe
+    ]
 
 
 def _call(command: list[str], folder: Path, log: Path) -> None:

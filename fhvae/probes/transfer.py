@@ -6,7 +6,7 @@ penalty was chosen among these others alone: for every fold g of them a probe of
 tried on g. A probe fitted without f and g serves both the choice for f and that for g.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
@@ -89,6 +89,7 @@ def leave_speakers_out(
     seed: int,
     folds: int = FOLDS,
     shift: int = SHIFT,
+    chose: Collection[str] = (),
 ) -> dict[str, Any]:
     """Measure how well linear probes tell phones of speakers they were not fitted on.
 
@@ -102,10 +103,12 @@ def leave_speakers_out(
         seed: of the run.
         folds: that the speakers are dealt to, balanced by sex; at least 3.
         shift: frames between two segments.
+        chose: speakers by whom settings of the model were chosen.
 
     Returns:
         Metrics by input, as of the stage probe; what z1 has more than each other input, row by
-        row; and what it rests on.
+        row; of each input, as `others`, the accuracy on the speakers that chose nothing, if some
+        did; and what it rests on.
 
     Raises:
         TrialError: there are fewer speakers than folds, or no phones.
@@ -128,6 +131,10 @@ def leave_speakers_out(
         for name, own in right.items()
         if name != "z1"
     }
+    others = ~np.isin(task.score.speakers, sorted(chose))
+    if chose:
+        for name, own in right.items():
+            metrics[name]["others"] = {"accuracy": float(own[others].mean())}
     return {
         **metrics,
         "z1_minus": {name: gain.metrics("accuracy") for name, gain in gains.items()},

@@ -25,7 +25,7 @@ from fhvae.report.headline import (
     weak_points,
 )
 from fhvae.report.sequential import STATIC_DYNAMIC, static_dynamic_rows
-from fhvae.report.tables import Runs, cell, read_runs, spread, table
+from fhvae.report.tables import Runs, cell, read_runs, spread, spread_of, table
 
 INTRODUCTION = """# Results
 
@@ -261,6 +261,11 @@ PROBES = {
     },
     "phone from z1, hidden layer": "probe.phone.z1.mlp.accuracy",
     "phone from pca, hidden layer": "probe.phone.pca.mlp.accuracy",
+    **{
+        f"phone, z1 minus {source}{title}": f"probe.phone.z1_minus.{kind}.{source}.accuracy"
+        for kind, title in (("linear", ""), ("mlp", ", hidden layer"))
+        for source in ("fbank", "pca", "untrained", "z2")
+    },
     "SNR from z1 (R2)": "probe.snr.z1.r2",
     "SNR from z2 (R2)": "probe.snr.z2.r2",
     "log-F0 from mu2 (R2)": "probe.f0.mu2.r2",
@@ -274,6 +279,16 @@ PROBES = {
     "hand labels, phone from fbank": "hand_labels.phone.fbank.accuracy",
     "hand labels, phone from untrained": "hand_labels.phone.untrained.accuracy",
     "hand labels, phone from z2": "hand_labels.phone.z2.accuracy",
+    **{
+        f"hand labels, four speakers that chose nothing, phone from {source}": (
+            f"hand_labels.phone.{source}.others.accuracy"
+        )
+        for source in ("fbank", "pca", "z1")
+    },
+    **{
+        f"hand labels, z1 minus {source}": f"hand_labels.phone.z1_minus.{source}.accuracy"
+        for source in ("fbank", "pca", "untrained", "z2")
+    },
 }
 BASELINE = ".fbank."
 SUMMARY = {
@@ -340,6 +355,35 @@ def cited_first(results: Path) -> str:
     return "## Five figures to cite first\n\n" + table(["%", *SUMMARY_COLUMNS], rows)
 
 
+VARIANCE = ["points, standard deviation over", "speakers", "trainings", "recognizers"]
+VARYING = {
+    **CITED_FIRST,
+    "PER of FBANK, male to female": "recognize_baselines.per.fbank.male.female.per",
+    "gain of z1 on FBANK, male to female": "recognize.gap.z1.male.female.gain",
+    "cost of FBANK, male to female": "recognize.gap.z1.male.female.cost",
+    "gain of z1 on FBANK, clean to noise": "recognize.gap.z1.clean.noise10.gain",
+}
+RECOGNIZERS = "default-recognizer"  # the section of the plan that trains other recognizers alone
+
+
+def variance_rows(results: Path) -> Iterator[list[str]]:
+    """Yield where the variance of a figure comes from: default corpus, alpha 10.
+
+    The recognizers are all of the training of seed 0, whose own recognizer is one of them.
+    """
+    trainings = read_runs(results / "default").get("alpha10", {})
+    others = read_runs(results / RECOGNIZERS)
+    of_one = [trainings[0]] if 0 in trainings else []
+    recognizers = dict(enumerate(of_one + [runs[0] for runs in others.values() if 0 in runs]))
+    for name, key in VARYING.items():
+        whole = spread_of(trainings, key)
+        if whole is None:
+            continue
+        chance = spread_of(recognizers, key) if key.startswith("recognize") else None
+        shown = (whole.speakers, whole.trainings, chance.trainings if chance else None)
+        yield [name, *("-" if one is None else f"{100 * one:.1f}" for one in shown)]
+
+
 BESIDE = """## Beside this page
 
 - `controls`: mu2 with parts of the input removed, of untrained networks, PCA. `differences`:
@@ -365,11 +409,12 @@ def results_page(results: Path, plan: Path, folder: str = "results") -> tuple[st
     """
     content = yaml.safe_load(plan.read_text(encoding="utf-8"))
     seeds = content.pop("seeds")
-    parts, links = [INTRODUCTION, cited_first(results)], []
+    variance = part("### Where the variance comes from", VARIANCE, variance_rows(results))
+    parts, links = [INTRODUCTION, cited_first(results), variance], []
     tables: dict[str, str] = {}
     for corpus, setting in content.items():
         runs = read_runs(results / corpus)
-        if not runs:
+        if not runs or corpus == RECOGNIZERS:
             continue
         ordered = {name: runs[name] for name in setting["runs"] if name in runs}
         title, flags = setting["title"], setting.get("flags", [])
@@ -395,4 +440,4 @@ def results_page(results: Path, plan: Path, folder: str = "results") -> tuple[st
         )
         links.append(f"- {title}: {names}")
     parts.append(BESIDE + "\n" + "\n".join(links) + "\n")
-    return "\n\n".join(part.strip() for part in parts) + "\n", tables
+    return "\n\n".join(one.strip() for one in parts if one) + "\n", tables

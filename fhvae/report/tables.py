@@ -4,11 +4,12 @@ import json
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fhvae.cited import leaks, look_up
-from fhvae.intervals import Interval, over_speakers_and_seeds
+from fhvae.intervals import Interval, over_speakers_and_seeds, students_t
 
 Metrics = Mapping[str, Any]
 BySeed = Mapping[int, Metrics]
@@ -57,6 +58,31 @@ def pooled(runs: BySeed, key: str) -> Interval | None:
         if look_up(run, key) is not None
     ]
     return over_speakers_and_seeds(found, limits_of(key)) if found else None
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How far a figure moves, as standard deviations.
+
+    Attributes:
+        speakers: with other test speakers, of one training.
+        trainings: with other seeds of the training, on the same speakers; None of a single one.
+    """
+
+    speakers: float
+    trainings: float | None
+
+
+def spread_of(runs: BySeed, key: str) -> Spread | None:
+    """Take apart what one quantity owes to speakers and to seeds; None without intervals."""
+    ends = [[look_up(run, key + end) for end in ("", "_low", "_high")] for run in runs.values()]
+    known = [(value, low, high) for value, low, high in ends if low is not None]
+    if not known:
+        return None
+    halves = [(high - low) / 2 / students_t(math.inf) for _, low, high in known]
+    speakers = math.sqrt(statistics.mean(half**2 for half in halves))
+    values = [value for value, _, _ in known]
+    return Spread(speakers, statistics.stdev(values) if len(values) > 1 else None)
 
 
 def has_few_errors(runs: BySeed, key: str) -> bool:

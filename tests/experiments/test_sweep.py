@@ -31,8 +31,8 @@ def corpora():
 def test_every_flag_of_the_plan_is_a_param(corpus, tmp_path):
     for run in planned(corpus):
         values = yaml.safe_load((ROOT / "params.yaml").read_text())
-        for flag in run.flags:
-            key, text = placed(flag, tmp_path).split("=")
+        for flag in placed(run.flags, tmp_path):
+            key, text = flag.split("=")
             *sections, last = key.split(".")
             inner = values
             for section in sections:
@@ -53,8 +53,12 @@ def test_committed_runs_belong_to_the_plan():
 def test_a_folder_of_recordings_is_named_by_a_flag_and_needed(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sweep, "RESULTS", tmp_path)  # nothing has run yet
-    assert placed("corpus.path=DIR", Path("speech")) == f"corpus.path={tmp_path}/speech"
-    assert placed("alpha=10", Path("speech")) == "alpha=10"
+    flags = ("corpus.name=vctk", "corpus.vctk.microphones=[mic1]", "corpus.path=DIR", "alpha=10")
+    here = f"corpus.path={tmp_path}/speech"
+    assert placed(flags, Path("speech")) == [*flags[:2], here, "alpha=10"]
+    (tmp_path / "speech").mkdir()
+    (tmp_path / "speech" / "manifest.csv").touch()
+    assert placed(flags, Path("speech")) == ["corpus.name=manifest", here, "alpha=10"]
     for given, missing in (([], "--data"), (["--data", "speech"], "--hand-labels")):
         arguments = ["sweep", "run", "--corpus", "speechocean762", *given]
         monkeypatch.setattr(sys, "argv", arguments)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from fhvae.report.page import claim_rows, results_page
+from fhvae.report.page import claim_rows, results_page, variance_rows
 from fhvae.report.tables import read_runs
 
 
@@ -50,3 +50,21 @@ def test_claims_are_counted_seed_by_seed(tmp_path):
     made_up_runs(tmp_path)
     rows = list(claim_rows(read_runs(tmp_path), [0, 1, 2]))
     assert rows == [["closed form", "EER of mu2: alpha 10 below alpha 0", "1 of 2 seeds"]]
+
+
+def test_variance_is_taken_apart_into_speakers_trainings_and_recognizers(tmp_path):
+    """Intervals of 2 * 1.96 points on each side are a deviation of 2; seeds at 10 and 16: 4.2."""
+    half = 2 * 1.959964
+
+    def write(section: str, setting: str, seed: int, per: float) -> None:
+        cell = {"per": per, "per_low": per - half / 100, "per_high": per + half / 100}
+        metrics = {"recognize": {"per": {"z1": {"male": {"female": cell}}}}}
+        content = {"flags": [], "metrics": metrics, "wall_s": 7}
+        (tmp_path / section).mkdir(exist_ok=True)
+        path = tmp_path / section / f"{setting}-seed{seed}.json"
+        path.write_text(json.dumps(content))
+
+    write("default", "alpha10", 0, 0.10)
+    write("default", "alpha10", 1, 0.16)
+    write("default-recognizer", "recognizer1", 0, 0.11)
+    assert list(variance_rows(tmp_path)) == [["PER of z1, male to female", "2.0", "4.2", "0.7"]]
