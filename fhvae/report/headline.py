@@ -1,4 +1,4 @@
-"""The headline table: every system beside its controls, and what is weak, named.
+"""The headline table: every system beside its controls.
 
     python -m fhvae.report.headline      # of the working tree, after `dvc repro`
 
@@ -8,7 +8,7 @@ speakers alone.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -176,51 +176,6 @@ def verdict(pair: str, difference: Interval | None) -> str:
     if not difference.excludes_zero:
         return "neither"
     return first if difference.is_below_zero else second
-
-
-def weak_points(runs: Runs) -> list[str]:
-    """Name what does not go the model's way, from the numbers themselves."""
-    ten = runs.get(FHVAE_TEN, {})
-    found = []
-    for backend, other in (("cos", "ivector"), ("best", "ivector"), ("best", "fbank")):
-        key = f"verify.difference.{backend}.mu2-{other}.better"
-        verdicts = [look_up(run, key) for run in ten.values()]
-        known = [verdict for verdict in verdicts if verdict is not None]
-        wins = known.count("mu2")
-        if known and wins < len(known):
-            found.append(
-                f"{backend}: mu2 is better than {other} beyond the interval in {wins} of "
-                f"{len(known)} seeds ({other} better in {known.count(other)})"
-            )
-    found += _behind(
-        ten,
-        "phone accuracy of z1 at least that of PCA of equal size",
-        "probe.phone.z1.accuracy",
-        "probe.phone.pca.accuracy",
-        larger=True,
-    )
-    found += _behind(ten, "clean PER of z1 at most that of FBANK",
-                     per_key("z1", "clean", "clean"), per_key("fbank", "clean", "clean"),
-                     larger=False)  # fmt: skip
-    for train, test in (("male", "female"), ("female", "male"), ("clean", "noise10")):
-        key = f"recognize.gap.z1.{train}.{test}"
-        known = [run for run in ten.values() if look_up(run, f"{key}.defined") is not None]
-        lows = [look_up(run, f"{key}.gain_low") for run in known]
-        wins = sum(low is not None and low > 0 for low in lows)
-        if known and wins < len(known):
-            found.append(
-                f"z1 gains on FBANK from {train} to {test} beyond the interval "
-                f"in {wins} of {len(known)} seeds"
-            )
-    return found
-
-
-def _behind(runs: BySeed, claim: str, key: str, other: str, *, larger: bool) -> Sequence[str]:
-    """Count the seeds in which a claim between two quantities holds; nothing if in all."""
-    pairs = [(look_up(run, key), look_up(run, other)) for run in runs.values()]
-    known = [(a, b) for a, b in pairs if a is not None and b is not None]
-    held = sum((a >= b) if larger else (a <= b) for a, b in known)
-    return [] if held == len(known) else [f"{claim}: in {held} of {len(known)} seeds"]
 
 
 def warnings_of(metrics: Metrics) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from fhvae.cited import look_up
+from fhvae.intervals import Interval
 from fhvae.report.headline import (
     CONTENT,
     CONTROL_COLUMNS,
@@ -22,10 +23,9 @@ from fhvae.report.headline import (
     control_rows,
     difference_rows,
     verification_rows,
-    weak_points,
 )
 from fhvae.report.sequential import STATIC_DYNAMIC, static_dynamic_rows
-from fhvae.report.tables import Runs, cell, read_runs, spread, spread_of, table
+from fhvae.report.tables import Runs, cell, pooled, read_runs, spread, spread_of, table
 
 INTRODUCTION = """# Results
 
@@ -159,7 +159,6 @@ def section(name: str, title: str, flags: list[str], runs: Runs, seeds: list[int
     trials = look_up(first, "verify.trials") or {}
     typed = " ".join(f"-S {flag}" for flag in [*flags, "alpha=10", "seed=0"])
     absent = look_up(first, "probe.absent") or {}
-    weak = "\n".join(f"- {point}" for point in weak_points(runs))
     parts = [
         f"## {title}",
         f"`dvc exp run {typed}`, and so on; settings in `experiments/sweep.yaml`.",
@@ -178,7 +177,6 @@ def section(name: str, title: str, flags: list[str], runs: Runs, seeds: list[int
             content_rows(runs),
         ),
         " ".join(f"No {name} probe: {reason}." for name, reason in absent.items()),
-        f"### Weak points, from the numbers of alpha 10\n\n{weak}" if weak else "",
     ]  # fmt: skip
     tables = {
         "controls": (CONTROL_COLUMNS, control_rows(runs)),
@@ -315,6 +313,7 @@ SUMMARY = {
 SUMMARY_COLUMNS = {
     "default corpus, alpha 0": ("default", "alpha0"),
     "default corpus, alpha 10": ("default", "alpha10"),
+    "default corpus, alpha 30": ("default", "alpha30"),
     "speechocean762, alpha 0": ("speechocean762", "alpha0"),
     "speechocean762, alpha 10": ("speechocean762", "alpha10"),
     "speechocean762, alpha 30": ("speechocean762", "alpha30"),
@@ -331,7 +330,8 @@ def summary(results: Path) -> str:
             found = [look_up(run, key) for run in runs[corpus].get(setting, {}).values()]
             cells.append(spread([value for value in found if value is not None]) or "-")
         rows.append([name, *cells])
-    return table(["%, mean (sd) over seeds", *SUMMARY_COLUMNS], rows)
+    figures = table(["%, mean (sd) over seeds", *SUMMARY_COLUMNS], rows)
+    return f"{figures}\n{against(results)}"
 
 
 CITED_FIRST = {
@@ -353,6 +353,44 @@ def cited_first(results: Path) -> str:
         ]
         rows.append([name, *cells])
     return "## Five figures to cite first\n\n" + table(["%", *SUMMARY_COLUMNS], rows)
+
+
+AGAINST = {
+    "EER of mu2 minus best baseline, cosine": "verify.difference.cos.mu2-baseline.eer",
+    "EER of mu2 minus best baseline, supervised": "verify.difference.best.mu2-baseline.eer",
+    "phone accuracy, z1 minus PCA": "probe.phone.z1_minus.linear.pca.accuracy",
+    "phone accuracy, z1 minus an FBANK frame": "probe.phone.z1_minus.linear.fbank.accuracy",
+    "the same with a hidden layer, z1 minus PCA": "probe.phone.z1_minus.mlp.pca.accuracy",
+    "hand labels, z1 minus PCA": "hand_labels.phone.z1_minus.pca.accuracy",
+    "hand labels, z1 minus an FBANK frame": "hand_labels.phone.z1_minus.fbank.accuracy",
+    "PER male to female, FBANK minus z1": "recognize.gap.z1.male.female.gain",
+    "PER clean to noise 10 dB, FBANK minus z1": "recognize.gap.z1.clean.noise10.gain",
+}
+BETTER, WORSE, LEVEL = "FHVAE better", "FHVAE worse", "level"
+
+
+def against(results: Path) -> str:
+    """Lay out paired differences: where FHVAE is better than what stands beside it, and where not.
+
+    Better and worse are said where the interval over speakers and seeds excludes 0.
+    """
+    rows = []
+    for name, key in AGAINST.items():
+        cells = []
+        for corpus, setting in SUMMARY_COLUMNS.values():
+            own = read_runs(results / corpus).get(setting, {})
+            difference = pooled(own, key)
+            cells.append(f"{cell(own, key)} {_says(key, difference)}".strip())
+        rows.append([name, *cells])
+    return table(["points, paired", *SUMMARY_COLUMNS], with_figures(rows))
+
+
+def _says(key: str, difference: Interval | None) -> str:
+    if difference is None or difference.low is None:
+        return ""
+    if not difference.excludes_zero:
+        return LEVEL
+    return BETTER if difference.is_below_zero == key.endswith(".eer") else WORSE
 
 
 VARIANCE = ["points, standard deviation over", "speakers", "trainings", "recognizers"]
@@ -409,8 +447,10 @@ def results_page(results: Path, plan: Path, folder: str = "results") -> tuple[st
     """
     content = yaml.safe_load(plan.read_text(encoding="utf-8"))
     seeds = content.pop("seeds")
+    paired = against(results)
+    beaten = f"### What FHVAE is better at, and what not\n\n{paired}" if paired else ""
     variance = part("### Where the variance comes from", VARIANCE, variance_rows(results))
-    parts, links = [INTRODUCTION, cited_first(results), variance], []
+    parts, links = [INTRODUCTION, cited_first(results), beaten, variance], []
     tables: dict[str, str] = {}
     for corpus, setting in content.items():
         runs = read_runs(results / corpus)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from fhvae.report.page import claim_rows, results_page, variance_rows
+from fhvae.report.page import against, claim_rows, results_page, variance_rows
 from fhvae.report.tables import read_runs
 
 
@@ -68,3 +68,24 @@ def test_variance_is_taken_apart_into_speakers_trainings_and_recognizers(tmp_pat
     write("default", "alpha10", 1, 0.16)
     write("default-recognizer", "recognizer1", 0, 0.11)
     assert list(variance_rows(tmp_path)) == [["PER of z1, male to female", "2.0", "4.2", "0.7"]]
+
+
+def test_better_is_said_where_the_paired_interval_says_so_and_by_the_way_that_is_better(tmp_path):
+    """A lower EER is better, a higher accuracy is; an interval with 0 in it says nothing."""
+    (tmp_path / "default").mkdir()
+    for seed in (0, 1):
+        gains = {
+            "pca": {"accuracy": 0.1, "accuracy_low": 0.05, "accuracy_high": 0.15},
+            "fbank": {"accuracy": -0.1, "accuracy_low": -0.15, "accuracy_high": -0.05},
+        }
+        pair = {"eer": -0.02, "eer_low": -0.03, "eer_high": -0.01}
+        close = {"eer": -0.02, "eer_low": -0.05, "eer_high": 0.01}
+        metrics = {
+            "verify": {"difference": {"cos": {"mu2-baseline": pair},
+                                      "best": {"mu2-baseline": close}}},
+            "probe": {"phone": {"z1_minus": {"linear": gains}}},
+        }  # fmt: skip
+        content = {"flags": [], "metrics": metrics, "wall_s": 7}
+        (tmp_path / "default" / f"alpha10-seed{seed}.json").write_text(json.dumps(content))
+    said = [line.split(" | ")[2].rsplit("] ")[-1] for line in against(tmp_path).splitlines()[2:]]
+    assert said == ["FHVAE better", "level", "FHVAE better", "FHVAE worse"]
