@@ -78,7 +78,8 @@ def main() -> None:
     write_csv(plots / "det.csv", det_table(curves))
     write_csv(plots / "det_bands.csv", band_table(curves))
     metrics = summarize(results, evaluation, hashes)
-    parts, mu2 = read_parts(sources, "test"), vectors["test"]["mu2"]
+    mu2 = vectors["test"]["mu2"]
+    parts = read_parts(sources.controls, "test", mu2.utterance_ids)
     metrics["parts"], absent = compare_parts(
         parts, mu2, evaluation.trials, params.verification.priors
     )

@@ -62,7 +62,7 @@ def read_vectors(sources: Sources, split: str, seed: int) -> dict[str, Vectors]:
         "level": _mu2_of(sources.controls / "level" / file, ids, "controls"),
         **{
             name: part
-            for name, part in read_parts(sources, split).items()
+            for name, part in read_parts(sources.controls, split, ids).items()
             if part is not None and part.utterance_ids == ids
         },
     }
@@ -79,13 +79,24 @@ def ivectors(folder: Path, split: str, utterance_ids: tuple[str, ...]) -> dict[s
     return vectors
 
 
-def read_parts(sources: Sources, split: str) -> dict[str, Vectors | None]:
+def read_parts(
+    controls: Path, split: str, utterance_ids: tuple[str, ...]
+) -> dict[str, Vectors | None]:
     """Read mu2 of speech alone and of pauses alone, of the utterances that have a segment of it.
 
     None where no utterance has.
+
+    Raises:
+        ArtifactError: one is not among `utterance_ids`.
     """
-    paths = {name: sources.controls / name / f"{split}.safetensors" for name in PARTS}
-    return {name: _mu2(path) if path.exists() else None for name, path in paths.items()}
+    found: dict[str, Vectors | None] = {}
+    for name in PARTS:
+        path = controls / name / f"{split}.safetensors"
+        found[name] = part = _mu2(path) if path.exists() else None
+        if part is not None:
+            known = set(part.utterance_ids) & set(utterance_ids)
+            check_same_utterances(part.utterance_ids, known, ("controls", "latents"))
+    return found
 
 
 def check_same_utterances(
