@@ -78,9 +78,13 @@ def change_input(packed: Packed, meaning: Meaning, control: str, least: int) -> 
         control: its name.
         least: frames; an utterance with fewer after the change is left out.
     """
-    changed = {name: CONTROLS[control](frames, meaning) for name, frames in packed.items()}
-    kept = {name: frames for name, frames in changed.items() if len(frames) >= least}
-    lengths = np.array([len(frames) for frames in kept.values()], np.int64)
-    empty = np.empty((0, *packed.rows.shape[1:]), np.float32)
-    rows = np.concatenate([empty, *kept.values()])
-    return Packed(rows, tuple(kept), np.cumsum(lengths) - lengths, lengths)
+    rows, end = np.empty(packed.rows.shape, np.float32), 0  # no control adds frames
+    kept, lengths = [], []
+    for name, frames in packed.items():
+        changed = CONTROLS[control](frames, meaning)
+        if len(changed) >= least:
+            rows[end : (end := end + len(changed))] = changed
+            kept.append(name)
+            lengths.append(len(changed))
+    counts = np.array(lengths, np.int64)
+    return Packed(rows[:end], tuple(kept), np.cumsum(counts) - counts, counts)
