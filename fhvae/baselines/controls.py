@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fhvae.baselines.ivector.speech import is_speech
+from fhvae.baselines.ivector.detector import is_speech
 from fhvae.features.normalize import Normalizer
 from fhvae.files.packed import Packed
 

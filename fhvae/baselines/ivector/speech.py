@@ -10,13 +10,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from fhvae.baselines.ivector.detector import is_speech
 from fhvae.features.fbank import log_mel
 from fhvae.params.fbank import FbankParams
 from fhvae.params.ivector import FrontEnd, IvectorParams, Normalization
 
 MIN_SPEECH_FRAMES = 10  # fewer, and the detector is not believed
-LOUD_PERCENTILE = 95  # of frame energies: the utterance's loudness, blind to a single click
-SILENCE_DB = -60.0  # noise of one step of int16 is at -59, a tone of full scale near 40
 DELTA_FRAMES = 9  # the regression of a difference reaches 4 frames to either side
 MIN_STD = 1e-3  # of a coefficient; below, it does not vary and is left at 0
 
@@ -95,18 +94,6 @@ def add_differences(features: np.ndarray) -> np.ndarray:
         for order in (1, 2)
     ]
     return np.concatenate([features, *(order.T for order in orders)], axis=1)
-
-
-def is_speech(log_energies: np.ndarray, range_db: float) -> np.ndarray:
-    """Tell loud frames from pauses by the energy summed over mel bands, `[frame]` bool.
-
-    Args:
-        log_energies: `[frame, mel]`, natural logarithm of power.
-        range_db: how far below the utterance's loudness a frame still counts as speech.
-    """
-    energy_db = 10 * np.log10(np.exp(log_energies.astype(np.float64)).mean(axis=1))
-    loudness = np.percentile(energy_db, LOUD_PERCENTILE)
-    return np.asarray((energy_db > loudness - range_db) & (energy_db > SILENCE_DB))
 
 
 def normalize(features: np.ndarray, normalization: Normalization) -> np.ndarray:

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fhvae.baselines.ivector.detector import is_speech
 from fhvae.baselines.ivector.extraction import SpeechCounts
 from fhvae.baselines.ivector.speech import (
     MIN_SPEECH_FRAMES,
     add_differences,
     cepstra,
     feature_count,
-    is_speech,
     normalize,
     speech_frames,
 )
