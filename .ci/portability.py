@@ -55,7 +55,7 @@ SMALL = {
     "training.epoch_steps": 20,
     "training.max_epochs": 1,
     "latents.tsne_points": 60,
-    "ivector.gaussians": 4,
+    "ivector.gaussians": [4],
     "ivector.ranks": [3],
     "verification.bootstrap": 20,
     "probes.mlp_epochs": 5,

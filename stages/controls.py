@@ -1,8 +1,8 @@
-"""Ask the trained model for latents of inputs without their mean spectrum or their level."""
+"""Ask the trained model for latents of inputs without mean, level or pauses, or of pauses alone."""
 
 from dataclasses import dataclass
 
-from fhvae.baselines.level import CONTROLS, change_input
+from fhvae.baselines.controls import CONTROLS, Meaning, change_input
 from fhvae.commandline import parse_paths, run
 from fhvae.corpus.manifest import SPLITS
 from fhvae.device import choose_device
@@ -13,6 +13,8 @@ from fhvae.inference import count_latents, infer_latents
 from fhvae.latents import write_latents
 from fhvae.model.weights import NORMALIZER, read_model
 from fhvae.params.asked import read_params
+from fhvae.params.fbank import FbankParams
+from fhvae.params.ivector import IvectorParams
 from fhvae.params.latents import LatentsParams
 
 
@@ -20,6 +22,8 @@ from fhvae.params.latents import LatentsParams
 class Params:
     """What the stage reads of params.yaml."""
 
+    fbank: FbankParams
+    ivector: IvectorParams
     latents: LatentsParams
 
 
@@ -29,15 +33,18 @@ def main() -> None:
     params = read_params(Params)
     trained = read_model(model, choose_device(), params.latents.mu2)
     normalizer = read_normalizer(model / NORMALIZER)
+    meaning = Meaning(normalizer, params.fbank.power, min(params.ivector.vad_db))
     found: dict[str, dict[str, dict[str, int]]] = {control: {} for control in CONTROLS}
     with new_folder(controls) as folder:
         for split in SPLITS:
             packed = read_packed(fbank / split)
             for control in CONTROLS:
-                changed = change_input(packed, normalizer, control)
-                latents = infer_latents(trained, changed, params.latents.shift)
-                write_latents(folder / control / f"{split}.safetensors", latents)
-                found[control][split] = count_latents(latents)
+                changed = change_input(packed, meaning, control, trained.segments.frames)
+                found[control][split] = {"too_short": len(packed) - len(changed)}
+                if len(changed):
+                    latents = infer_latents(trained, changed, params.latents.shift)
+                    write_latents(folder / control / f"{split}.safetensors", latents)
+                    found[control][split] |= count_latents(latents)
     write_metrics(metrics, found)
 
 

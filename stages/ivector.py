@@ -4,16 +4,15 @@ import shutil
 from dataclasses import dataclass
 from typing import Any
 
-from fhvae.baselines.ivector.extraction import clips_of, write_speech
-from fhvae.baselines.ivector.extractor import (
-    Extractor,
-    best_rank,
-    dev_errors,
-    learn_mixture,
-    learn_subspaces,
-    learning_metrics,
-    write_extractor,
+from fhvae.baselines.ivector.choice import (
+    Tried,
+    best,
+    best_by_detector,
+    choice_metrics,
+    try_front_end,
 )
+from fhvae.baselines.ivector.extraction import clips_of, write_speech
+from fhvae.baselines.ivector.extractor import write_extractor
 from fhvae.commandline import parse_paths, run
 from fhvae.corpus.manifest import SPLITS
 from fhvae.corpus.store import read_corpus
@@ -40,24 +39,27 @@ def main() -> None:
     )
     params = read_params(Params)
     corpus = read_corpus(corpus_path)
-    metrics: dict[str, Any] = {}
+    counts: dict[str, dict[str, Any]] = {}
+    tried: list[Tried] = []
     with new_folder(path) as folder:
-        speech = folder / "speech"
-        for split in SPLITS:
-            clips = clips_of(corpus_path / split, read_packed(fbank / split).utterance_ids)
-            found = write_speech(speech / split, clips, params.ivector, params.fbank)
-            metrics[split] = found.metrics()
-        of_dev = [corpus.speaker_of[name] for name in read_packed(speech / "dev").utterance_ids]
-        mixture = learn_mixture(speech / "train", params.ivector, params.seed)
-        ubm, statistics = mixture.fitted.ubm, mixture.statistics(speech / "train")
-        learned = learn_subspaces(ubm, statistics, params.ivector, params.seed)
-        errors = dev_errors(learned, mixture.statistics(speech / "dev"), of_dev)
-        extractor = Extractor(mixture.normalizer, ubm, learned[best_rank(errors)].model)
-        for split in SPLITS:
-            extractor.write(folder / split, speech / split)
-        shutil.rmtree(speech)
-        write_extractor(folder / "extractor.safetensors", extractor)
-    write_metrics(metrics_path, metrics | learning_metrics(mixture, learned, errors))
+        speech = {
+            front: folder / "speech" / str(place)
+            for place, front in enumerate(params.ivector.front_ends)
+        }
+        for front, own in speech.items():
+            for split in SPLITS:
+                clips = clips_of(corpus_path / split, read_packed(fbank / split).utterance_ids)
+                found = write_speech(own / split, clips, front, params.ivector, params.fbank)
+                counts.setdefault(front.detector, {})[split] = found.metrics()
+            of_dev = [corpus.speaker_of[name] for name in read_packed(own / "dev").utterance_ids]
+            tried += try_front_end(own, front, of_dev, params.ivector, params.seed)
+        for detector, one in best_by_detector(tried).items():
+            for split in SPLITS:
+                one.extractor.write(folder / detector / split, speech[one.front] / split)
+            write_extractor(folder / detector / "extractor.safetensors", one.extractor)
+        shutil.copytree(folder / best(tried).front.detector, folder, dirs_exist_ok=True)
+        shutil.rmtree(folder / "speech")
+    write_metrics(metrics_path, {"speech": counts, **choice_metrics(tried)})
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from fhvae.verification.evaluate import (
     make_evaluation,
     write_lists,
 )
+from fhvae.verification.parts import compare_parts
 from fhvae.verification.static_dynamic import static_dynamic
 from fhvae.verification.summary import (
     band_table,
@@ -33,7 +34,7 @@ from fhvae.verification.summary import (
     summarize,
 )
 from fhvae.verification.trial_lists import find_utterances
-from fhvae.verification.vectors import Sources, read_vectors
+from fhvae.verification.vectors import Sources, read_parts, read_vectors
 
 log = logging.getLogger(__name__)
 INPUTS = ("fbank", "latents", "ivectors", "baselines", "controls")
@@ -62,7 +63,9 @@ def main() -> None:
     }
     evaluation = make_evaluation(utterances, params.verification, params.protocol, seed)
     tasks = [
-        VectorTask(name, *(vectors[split][name] for split in SPLITS)) for name in vectors["test"]
+        VectorTask(name, *(vectors[split][name] for split in SPLITS))
+        for name in vectors["test"]
+        if all(name in own for own in vectors.values())
     ]
 
     with new_folder(scores) as folder:
@@ -75,6 +78,12 @@ def main() -> None:
     write_csv(plots / "det.csv", det_table(curves))
     write_csv(plots / "det_bands.csv", band_table(curves))
     metrics = summarize(results, evaluation, hashes)
+    mu2 = vectors["test"]["mu2"]
+    parts = read_parts(sources.controls, "test", mu2.utterance_ids)
+    metrics["parts"], absent = compare_parts(
+        parts, mu2, evaluation.trials, params.verification.priors
+    )
+    metrics["absent"] |= absent
     latents = read_latents(sources.latents / "test.safetensors")
     measures: dict[str, Callable[[], dict[str, Any]]] = {
         "closed_set": partial(closed_sets, vectors["test"], utterances["test"]),

@@ -26,6 +26,7 @@ OTHER_MU2 = {
     "baselines/untrained_latents": 1.5,
     "controls/mean_removed": 0.5,
     "controls/level": 0.2,
+    "controls/speech": 0.15,
 }
 
 
@@ -137,6 +138,12 @@ def write_ivectors(stem: Path, latents: Latents) -> None:
             writer.append(utterance_id, vector[None])
 
 
+def write_all_ivectors(folder: Path, split: str, latents: Latents) -> None:
+    """Write those that dev chose and those of each detector."""
+    for detector in (".", "vad30", "vad300"):
+        write_ivectors(folder / detector / split, latents)
+
+
 def make_pca(mels: int = MELS, dimensions: int = Z1) -> Pca:
     """Take any orthonormal directions of whole segments."""
     size = SEGMENT_FRAMES * mels
@@ -180,6 +187,8 @@ def write_fake_run(
         latents = make_latents(own, noise, segments, seed=place)
         write_latents(folder / "latents" / f"{split}.safetensors", latents)
         write_frames(folder / "fbank" / split, make_frames(latents, seed=place))
-        write_ivectors(folder / "ivectors" / split, latents)
+        write_all_ivectors(folder / "ivectors", split, latents)
+        some = make_latents(own[: len(own) // 2], 0.8, segments, seed=place)
+        write_latents(folder / "controls" / "pauses" / f"{split}.safetensors", some)
     by_split = {split: [one for one in utterances if one.split == split] for split in speakers}
     write_others(folder, by_split, segments)

@@ -43,9 +43,9 @@ def ivector_params(**changes: object) -> IvectorParams:
     made = IvectorParams(
         coefficients=5,
         mels=11,
-        vad_db=30.0,
-        normalization="mean_variance",
-        gaussians=2,
+        vad_db=(30.0,),
+        normalization=("mean_variance",),
+        gaussians=(2,),
         gaussian_frames=500,
         ubm_frames=100,
         ubm_iterations=5,

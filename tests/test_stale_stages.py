@@ -115,7 +115,7 @@ EDITS = {
         "return 1 - float(equal_error_rate",
         *("train", "latents", "ivector", "verify", "figures"),
     ),
-    "controls": comment("fhvae/baselines/level.py", "controls"),
+    "controls": comment("fhvae/baselines/controls.py", "controls"),
     "ubm": comment("fhvae/baselines/ivector/ubm.py", "ivector"),
     "plda": comment("fhvae/verification/plda.py", "verify"),
     "newton": comment("fhvae/probes/newton.py", "probe"),

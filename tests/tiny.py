@@ -21,7 +21,7 @@ TINY = {
     "latents.tsne_points": 50,
     "domains.test": ["noise5", "telephone"],
     "domains.babble_voices": 2,
-    "ivector.gaussians": 4,
+    "ivector.gaussians": [4],
     "ivector.ranks": [3],
     "ivector.iterations": 3,
     "probes.mlp_hidden": 8,

@@ -291,7 +291,10 @@ PROBES = {
 BASELINE = ".fbank."
 SUMMARY = {
     "EER of mu2, cosine": "verify.mu2.cos.eer",
+    "EER of mu2 of pauses alone, cosine": "verify.parts.pauses.cos.eer",
     "EER of i-vector, cosine": "verify.ivector.cos.eer",
+    "EER of i-vector of speech alone, cosine": "verify.ivector_vad30.cos.eer",
+    "EER of i-vector of all frames, cosine": "verify.ivector_vad300.cos.eer",
     "EER of FBANK mean + std, cosine": "verify.fbank.cos.eer",
     "EER of mu2, best supervised": "verify.mu2.best.eer",
     "EER of i-vector, best supervised": "verify.ivector.best.eer",
@@ -330,7 +333,7 @@ def summary(results: Path) -> str:
             found = [look_up(run, key) for run in runs[corpus].get(setting, {}).values()]
             cells.append(spread([value for value in found if value is not None]) or "-")
         rows.append([name, *cells])
-    figures = table(["%, mean (sd) over seeds", *SUMMARY_COLUMNS], rows)
+    figures = table(["%, mean (sd) over seeds", *SUMMARY_COLUMNS], with_figures(rows))
     return f"{figures}\n{against(results)}"
 
 

@@ -13,6 +13,8 @@ from fhvae.latents import Latents, read_latents
 from fhvae.seeds import generator
 from fhvae.trials import Vectors
 
+PARTS = ("speech", "pauses")  # of an utterance, mu2 of each alone
+
 
 @dataclass(frozen=True)
 class Sources:
@@ -30,12 +32,14 @@ def read_vectors(sources: Sources, split: str, seed: int) -> dict[str, Vectors]:
 
     Returns:
         Those of `latent_vectors`, and
-        ivector: of the i-vector baseline.
+        ivector: of the i-vector baseline, all settings chosen on dev.
+        ivector_vad30 and the like: of the best one with each detector of speech.
         fbank: mean and standard deviation of the frames.
         pca: mean of the PCA codes of the segments.
         random: N(0, 1), of the size of z2.
         untrained: mu2 of networks with the same seed and no training.
         mean_removed, level: mu2 of frames without their mean spectrum, without their level.
+        speech, pauses: of those frames alone, where every utterance has a segment of them.
 
     Raises:
         ArtifactError: a file is missing, or two hold different utterances.
@@ -44,21 +48,55 @@ def read_vectors(sources: Sources, split: str, seed: int) -> dict[str, Vectors]:
     frames = read_packed(sources.fbank / split)
     ids = latents.utterance_ids
     check_same_utterances(ids, frames.utterance_ids)
-    ivectors = packed_vectors(read_packed(sources.ivectors / split))
-    check_same_utterances(ivectors.utterance_ids, ids, ("ivector", "latents"))
     random = generator(seed, "verification", "random vectors", split)
     pca = read_pca(sources.baselines / "pca.safetensors")
     file = f"{split}.safetensors"
     return {
         **latent_vectors(latents),
-        "ivector": ivectors,
+        **ivectors(sources.ivectors, split, ids),
         "fbank": row_statistics(frames),
         "pca": pca_means(pca, latents, frames),
         "random": random_vectors(ids, latents.mu2.shape[1], random),
         "untrained": _mu2_of(sources.baselines / "untrained_latents" / file, ids, "baselines"),
         "mean_removed": _mu2_of(sources.controls / "mean_removed" / file, ids, "controls"),
         "level": _mu2_of(sources.controls / "level" / file, ids, "controls"),
+        **{
+            name: part
+            for name, part in read_parts(sources.controls, split, ids).items()
+            if part is not None and part.utterance_ids == ids
+        },
     }
+
+
+def ivectors(folder: Path, split: str, utterance_ids: tuple[str, ...]) -> dict[str, Vectors]:
+    """Read the i-vectors that dev chose, and those of the best extractor of each detector."""
+    found = {"ivector": folder / split}
+    detectors = sorted(path for path in folder.glob("vad*") if path.is_dir())
+    found |= {f"ivector_{path.name}": path / split for path in detectors}
+    vectors = {name: packed_vectors(read_packed(stem)) for name, stem in found.items()}
+    for own in vectors.values():
+        check_same_utterances(own.utterance_ids, utterance_ids, ("ivector", "latents"))
+    return vectors
+
+
+def read_parts(
+    controls: Path, split: str, utterance_ids: tuple[str, ...]
+) -> dict[str, Vectors | None]:
+    """Read mu2 of speech alone and of pauses alone, of the utterances that have a segment of it.
+
+    None where no utterance has.
+
+    Raises:
+        ArtifactError: one is not among `utterance_ids`.
+    """
+    found: dict[str, Vectors | None] = {}
+    for name in PARTS:
+        path = controls / name / f"{split}.safetensors"
+        found[name] = part = _mu2(path) if path.exists() else None
+        if part is not None:
+            known = set(part.utterance_ids) & set(utterance_ids)
+            check_same_utterances(part.utterance_ids, known, ("controls", "latents"))
+    return found
 
 
 def check_same_utterances(
@@ -159,6 +197,11 @@ def random_vectors(
 
 
 def _mu2_of(path: Path, utterance_ids: tuple[str, ...], stage: str) -> Vectors:
+    found = _mu2(path)
+    check_same_utterances(found.utterance_ids, utterance_ids, (stage, "latents"))
+    return found
+
+
+def _mu2(path: Path) -> Vectors:
     latents = read_latents(path)
-    check_same_utterances(latents.utterance_ids, utterance_ids, (stage, "latents"))
     return Vectors(latents.utterance_ids, latents.mu2.astype(np.float64))

@@ -15,12 +15,15 @@ from tests.stages.stage_runner import each_number_of_workers, inside, run_stage,
 
 SPEAKERS = {"train": 6, "dev": 2, "test": 3}
 EACH = 4
+CUT = ("vad30", "vad300")
 SILENT = "dev00_01"
 DROPPED = "train00_00"
 SMALL = {
     "coefficients": 6,
     "mels": 15,
-    "gaussians": 4,
+    "vad_db": [300.0, 30.0],
+    "gaussians": [4, 1, 90],
+    "gaussian_frames": 500,
     "ubm_frames": 1100,
     "ranks": [3, 2, 90],
     "iterations": 3,
@@ -61,33 +64,51 @@ def run(inputs, out, workers="1", **changes):
 
 def test_metrics_and_vectors(inputs, tmp_path, caplog):
     metrics = run(inputs, tmp_path / "out")
-    assert {split: metrics[split]["utterances"] for split in SPEAKERS} == {
-        "train": 23,
-        "dev": 8,
-        "test": 12,
-    }
-    assert [metrics[split]["without_speech"] for split in SPEAKERS] == [0, 1, 0]
+    for counts in metrics["speech"].values():
+        found = {split: counts[split]["utterances"] for split in SPEAKERS}
+        assert found == {"train": 23, "dev": 8, "test": 12}
+        assert [counts[split]["without_speech"] for split in SPEAKERS] == [0, 1, 0]
+    assert metrics["speech"]["vad300"]["test"]["speech_share"] == 1.0
     assert (
         f"dev: too little speech found in 1 of 8 utterances, all their frames are taken: {SILENT}"
         in caplog.text
     )
-    assert metrics["gaussians"] == 2  # of 4: 1100 frames, 500 each
-    assert sorted(metrics["ranks"], key=int) == ["2", "3", "7"]  # 23 utterances: a third
-    for rank in metrics["ranks"].values():
-        gains = rank["gain_over_ubm"]
-        order = ["start", "iteration_01", "iteration_02", "iteration_03", "minimum_divergence"]
-        assert list(np.argsort([gains[name] for name in order])) == [0, 1, 2, 3, 4]
-    errors = {rank: found["dev_eer"] for rank, found in metrics["ranks"].items()}
-    assert errors[str(metrics["rank"])] == min(errors.values())
+    errors = {}
+    for detector in ("vad30", "vad300"):
+        sizes = metrics["tried"][detector]["corpus"]
+        assert set(sizes) == {"gaussians_1", "gaussians_2"}  # of 90: 1100 frames, 500 each
+        for size, ranks in sizes.items():
+            assert set(ranks) == {"rank_2", "rank_3", "rank_7"}  # 23 utterances: a third
+            errors |= {(detector, size, rank): one["dev_eer"] for rank, one in ranks.items()}
+        lowest = min(error for key, error in errors.items() if key[0] == detector)
+        assert metrics["by_detector"][detector]["dev_eer"] == lowest
+    assert metrics["chosen"]["dev_eer"] == min(errors.values())
+    gains = metrics["tried"]["vad30"]["corpus"]["gaussians_2"]["rank_7"]["gain_over_ubm"]
+    order = ["start", "iteration_01", "iteration_02", "iteration_03", "minimum_divergence"]
+    assert list(np.argsort([gains[name] for name in order])) == [0, 1, 2, 3, 4]
 
-    vectors = read_packed(tmp_path / "out" / "ivectors" / "test")
-    assert vectors.rows.shape == (12, metrics["rank"])
+
+def test_the_best_of_each_detector_is_kept_and_the_chosen_one_beside(inputs, tmp_path):
+    metrics = run(inputs, tmp_path / "out")
+    out, chosen = tmp_path / "out" / "ivectors", metrics["chosen"]
+    vectors = read_packed(out / "test")
+    assert vectors.rows.shape == (12, chosen["rank"])
     assert vectors.rows.dtype == np.float32
     assert list(vectors.utterance_ids) == sorted(vectors.utterance_ids)
-    assert DROPPED not in read_packed(tmp_path / "out" / "ivectors" / "train").utterance_ids
+    assert DROPPED not in read_packed(out / "train").utterance_ids
     assert cosine_eer(vectors.rows, [name[:6] for name in vectors.utterance_ids]) < 0.05
-    names = {f"{split}.{kind}" for split in SPEAKERS for kind in ("npy", "csv")}
-    assert set(written(tmp_path / "out" / "ivectors")) == names | {"extractor.safetensors"}
+    own = {f"{split}.{kind}" for split in SPEAKERS for kind in ("npy", "csv")}
+    own |= {"extractor.safetensors"}
+    files = written(out)
+    assert set(files) == own | {f"{detector}/{name}" for detector in CUT for name in own}
+    for name in own:
+        assert files[name] == files[f"vad{chosen['vad_db']:g}/{name}"]
+    for detector in CUT:
+        dev = read_packed(out / detector / "dev")
+        of_dev = metrics["by_detector"][detector]
+        assert dev.rows.shape == (8, of_dev["rank"])
+        speakers = [name[:5] for name in dev.utterance_ids]
+        assert cosine_eer(dev.rows, speakers) == pytest.approx(of_dev["dev_eer"], abs=1e-6)
 
 
 @each_number_of_workers
@@ -99,7 +120,7 @@ def test_a_second_run_writes_the_same_bytes(inputs, tmp_path, workers):
 
 def test_the_mean_of_noise_is_its_speaker(inputs, tmp_path):
     """With mean and variance taken out of every utterance, filtered noise has no color left."""
-    run(inputs, tmp_path / "out", normalization="mean_variance", ranks=[3])
+    run(inputs, tmp_path / "out", normalization=["mean_variance"], gaussians=[4], ranks=[3])
     vectors = read_packed(tmp_path / "out" / "ivectors" / "test")
     assert cosine_eer(vectors.rows, [name[:6] for name in vectors.utterance_ids]) > 0.2
 

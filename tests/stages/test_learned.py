@@ -143,12 +143,18 @@ def test_dev_may_choose_between_two_rules_for_mu2(frames, model, tmp_path):
 
 def test_controls_are_not_the_model(frames, model, tmp_path):
     run_latents(frames, model, tmp_path / "own")
-    run_controls(frames, model, tmp_path / "out")
+    metrics = run_controls(frames, model, tmp_path / "out")
     own = read_latents(tmp_path / "own/latents/test.safetensors")
     for name in ("mean_removed", "level"):
         found = read_latents(tmp_path / f"out/controls/{name}/test.safetensors")
         assert found.utterance_ids == own.utterance_ids
         assert np.abs(found.z1_mean - own.z1_mean).max() > 1e-3
+    total = SPEAKERS["test"] * EACH
+    for name in ("speech", "pauses"):
+        kept = metrics[name]["test"].get("utterances", 0)
+        assert metrics[name]["test"]["too_short"] == total - kept
+        assert (tmp_path / f"out/controls/{name}/test.safetensors").exists() == (kept > 0)
+    assert metrics["mean_removed"]["test"]["too_short"] == 0
 
 
 @pytest.mark.parametrize("stage", [run_latents, run_controls])

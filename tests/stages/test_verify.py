@@ -16,9 +16,9 @@ from tests.latent_factory import (
     make_frames,
     make_latents,
     make_utterances,
+    write_all_ivectors,
     write_fake_run,
     write_frames,
-    write_ivectors,
 )
 from tests.stages.stage_runner import each_number_of_workers, inside, run_stage, written
 
@@ -66,6 +66,12 @@ def test_metrics_and_files(once):
     assert set(metrics["closed_set"]) == {"z1_stats", "mu2", "fbank"}
     assert metrics["closed_set"]["mu2"]["accuracy"] == 1.0
     assert metrics["closed_set"]["mu2"]["chance"] == pytest.approx(1 / 3, abs=1e-6)
+    assert "pauses" not in metrics
+    assert metrics["parts"]["pauses"]["utterances"] == 6
+    assert metrics["parts"]["pauses"]["whole"]["cos"]["eer"] == 0.0
+    assert "6 of 12 test utterances have a segment of pauses" in metrics["absent"]["pauses"]
+    assert metrics["parts"]["speech"]["cos"]["eer"] == metrics["speech"]["cos"]["eer"]
+    assert metrics["difference"]["cos"]["mu2-baseline"]["baseline"] == "ivector"
     codes = metrics["static_dynamic"]
     assert codes["static"]["eer"] == metrics["mu2"]["cos"]["eer"]
     assert codes["gap"]["eer"] == codes["dynamic"]["eer"] > 0.3
@@ -108,9 +114,11 @@ def replace_test_split(fake_run, folder, utterances, frames_of=None):
     shutil.copytree(fake_run, folder)
     latents = make_latents(utterances)
     write_latents(folder / "latents" / "test.safetensors", latents)
-    write_ivectors(folder / "ivectors" / "test", latents)
+    write_all_ivectors(folder / "ivectors", "test", latents)
     for other in OTHER_MU2:
         write_latents(folder / other / "test.safetensors", latents)
+    pauses = make_latents(utterances[:2])
+    write_latents(folder / "controls" / "pauses" / "test.safetensors", pauses)
     write_frames(folder / "fbank" / "test", make_frames(make_latents(frames_of or utterances)))
 
 

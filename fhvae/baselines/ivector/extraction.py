@@ -20,7 +20,7 @@ from fhvae.features.normalize import Normalizer
 from fhvae.files.packed import PackedWriter, read_packed
 from fhvae.parallel import map_in_order
 from fhvae.params.fbank import FbankParams
-from fhvae.params.ivector import IvectorParams
+from fhvae.params.ivector import FrontEnd, IvectorParams
 
 log = logging.getLogger(__name__)
 
@@ -82,11 +82,11 @@ def clips_of(stem: Path, utterance_ids: Sequence[str]) -> list[Clip]:
 
 
 def write_speech(
-    stem: Path, clips: Sequence[Clip], params: IvectorParams, fbank: FbankParams
+    stem: Path, clips: Sequence[Clip], front: FrontEnd, params: IvectorParams, fbank: FbankParams
 ) -> SpeechCounts:
     """Compute the speech frames of clips and pack them in the order given."""
     total, kept, without = 0, 0, []
-    found = map_in_order(partial(_clip_speech, params, fbank), clips, f"speech {stem.name}")
+    found = map_in_order(partial(_clip_speech, front, params, fbank), clips, f"speech {stem.name}")
     with PackedWriter(stem, "float32", (feature_count(params),)) as writer:
         for clip, speech in zip(clips, found, strict=True):
             writer.append(clip.utterance_id, speech.frames)
@@ -97,8 +97,10 @@ def write_speech(
     return SpeechCounts(stem.name, len(clips), total, kept, tuple(without))
 
 
-def _clip_speech(params: IvectorParams, fbank: FbankParams, clip: Clip) -> SpeechFrames:
-    return speech_frames(clip.samples(), params, fbank)
+def _clip_speech(
+    front: FrontEnd, params: IvectorParams, fbank: FbankParams, clip: Clip
+) -> SpeechFrames:
+    return speech_frames(clip.samples(), front, params, fbank)
 
 
 def sample_frames(stem: Path, most: int, random: np.random.Generator) -> np.ndarray:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,7 +19,7 @@ from fhvae.baselines.ivector.total_variability import (
     ivectors,
     train,
 )
-from fhvae.baselines.ivector.ubm import FittedUbm, Statistics, Ubm, affordable_gaussians, fit_ubm
+from fhvae.baselines.ivector.ubm import FittedUbm, Statistics, Ubm, fit_ubm
 from fhvae.features.extraction import frame_chunks
 from fhvae.features.normalize import Normalizer, estimate_normalizer
 from fhvae.files.atomic import new_file
@@ -65,14 +64,17 @@ class Extractor:
                 writer.append(utterance_id, row[None])
 
 
-def learn_mixture(stem: Path, params: IvectorParams, seed: int) -> Mixture:
+def learn_mixture(stem: Path, gaussians: int, params: IvectorParams, seed: int) -> Mixture:
     """Fit the mixture to packed speech frames of the train split, or to a sample of them.
 
-    A small split gets fewer Gaussians than asked for.
+    Args:
+        stem: of the packed frames.
+        gaussians: of the mixture.
+        params: section `ivector`.
+        seed: of the run.
     """
     normalizer = estimate_normalizer(frame_chunks([read_packed(stem).rows]))
     sample = sample_frames(stem, params.ubm_frames, generator(seed, "ivector", "frames"))
-    gaussians = affordable_gaussians(params.gaussians, len(sample), params.gaussian_frames)
     start_seed = stream_seed(seed, "ivector", "mixture") % 2**32
     frames = normalizer.apply(sample)
     fitted = fit_ubm(frames, gaussians, params.ubm_iterations, start_seed)
@@ -105,12 +107,6 @@ def _learn_rank(ubm: Ubm, statistics: Statistics, iterations: int, seed: int, ra
         return train(ubm, statistics, rank, iterations, random)
 
 
-def best_rank(errors: Sequence[float | None]) -> int:
-    """Find the place of the lowest error; of equals, and where there is none, the first."""
-    known = [float("inf") if error is None else error for error in errors]
-    return known.index(min(known))
-
-
 def dev_errors(
     learned: Sequence[Trained], dev: Statistics, speakers: Sequence[str]
 ) -> list[float | None]:
@@ -122,26 +118,6 @@ def dev_errors(
         speakers: of each of them.
     """
     return [cosine_eer(ivectors(one.model, dev), speakers) for one in learned]
-
-
-def learning_metrics(
-    mixture: Mixture, learned: Sequence[Trained], errors: Sequence[float | None]
-) -> dict[str, Any]:
-    """Lay out sizes and the course of the likelihoods, in nats per frame above the UBM."""
-    ranks: dict[str, Any] = {}
-    for one, error in zip(learned, errors, strict=True):
-        steps = [f"iteration_{step:02d}" for step in range(1, len(one.log_likelihoods) - 1)]
-        names = ["start", *steps, "minimum_divergence"]
-        found = {"gain_over_ubm": dict(zip(names, one.log_likelihoods, strict=True))}
-        ranks[str(one.model.rank)] = found | ({} if error is None else {"dev_eer": error})
-    return {
-        "gaussians": len(mixture.fitted.ubm.weights),
-        "ubm_frames": mixture.fitted.frames,
-        "ubm_iterations": mixture.fitted.iterations,
-        "ubm_converged": mixture.fitted.converged,
-        "rank": learned[best_rank(errors)].model.rank,
-        "ranks": ranks,
-    }
 
 
 def write_extractor(path: Path, extractor: Extractor) -> None:

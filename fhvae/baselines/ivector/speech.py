@@ -7,17 +7,15 @@ adds to every frame.
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 
+from fhvae.baselines.ivector.detector import is_speech
 from fhvae.features.fbank import log_mel
 from fhvae.params.fbank import FbankParams
-from fhvae.params.ivector import IvectorParams
+from fhvae.params.ivector import FrontEnd, IvectorParams, Normalization
 
 MIN_SPEECH_FRAMES = 10  # fewer, and the detector is not believed
-LOUD_PERCENTILE = 95  # of frame energies: the utterance's loudness, blind to a single click
-SILENCE_DB = -60.0  # noise of one step of int16 is at -59, a tone of full scale near 40
 DELTA_FRAMES = 9  # the regression of a difference reaches 4 frames to either side
 MIN_STD = 1e-3  # of a coefficient; below, it does not vary and is left at 0
 
@@ -42,7 +40,9 @@ def feature_count(params: IvectorParams) -> int:
     return 3 * params.coefficients
 
 
-def speech_frames(samples: np.ndarray, params: IvectorParams, fbank: FbankParams) -> SpeechFrames:
+def speech_frames(
+    samples: np.ndarray, front: FrontEnd, params: IvectorParams, fbank: FbankParams
+) -> SpeechFrames:
     """Compute the features of an utterance's speech.
 
     Where fewer than `MIN_SPEECH_FRAMES` frames are speech, as in a silent recording, all frames
@@ -50,6 +50,7 @@ def speech_frames(samples: np.ndarray, params: IvectorParams, fbank: FbankParams
 
     Args:
         samples: `[sample]` int16 at 16 kHz.
+        front: detector and normalization.
         params: section `ivector`.
         fbank: section `fbank`, for the frames that both share.
 
@@ -58,10 +59,10 @@ def speech_frames(samples: np.ndarray, params: IvectorParams, fbank: FbankParams
     """
     log_energies = log_mel(samples, _mel_params(params, fbank))
     features = add_differences(cepstra(log_energies, params.coefficients))
-    speech = is_speech(log_energies, params.vad_db)
+    speech = is_speech(log_energies, front.vad_db)
     detected = int(speech.sum()) >= MIN_SPEECH_FRAMES
     kept = features[speech] if detected else features
-    return SpeechFrames(normalize(kept, params.normalization), len(features), detected)
+    return SpeechFrames(normalize(kept, front.normalization), len(features), detected)
 
 
 def _mel_params(params: IvectorParams, fbank: FbankParams) -> FbankParams:
@@ -95,21 +96,7 @@ def add_differences(features: np.ndarray) -> np.ndarray:
     return np.concatenate([features, *(order.T for order in orders)], axis=1)
 
 
-def is_speech(log_energies: np.ndarray, range_db: float) -> np.ndarray:
-    """Tell loud frames from pauses by the energy summed over mel bands, `[frame]` bool.
-
-    Args:
-        log_energies: `[frame, mel]`, natural logarithm of power.
-        range_db: how far below the utterance's loudness a frame still counts as speech.
-    """
-    energy_db = 10 * np.log10(np.exp(log_energies.astype(np.float64)).mean(axis=1))
-    loudness = np.percentile(energy_db, LOUD_PERCENTILE)
-    return np.asarray((energy_db > loudness - range_db) & (energy_db > SILENCE_DB))
-
-
-def normalize(
-    features: np.ndarray, normalization: Literal["corpus", "mean", "mean_variance"]
-) -> np.ndarray:
+def normalize(features: np.ndarray, normalization: Normalization) -> np.ndarray:
     """Take the utterance's own mean, or mean and variance, out of its frames, float32.
 
     Args:

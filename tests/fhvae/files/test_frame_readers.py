@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from fhvae.baselines.controls import Meaning, change_input
 from fhvae.baselines.ivector.extraction import sample_frames
-from fhvae.baselines.level import change_input
 from fhvae.baselines.pca import fit_pca
 from fhvae.features.extraction import frame_chunks
 from fhvae.features.normalize import Normalizer, estimate_normalizer
@@ -38,6 +38,7 @@ UTTERANCES = make_utterances("train", speakers=4, each=3)
 SPEAKERS = {item.utterance_id: item.speaker for item in UTTERANCES}
 LATENTS = make_latents(UTTERANCES)
 NORMALIZER = Normalizer(np.linspace(-9, -3, MELS), np.linspace(1, 2, MELS))
+MEANING = Meaning(NORMALIZER, power=1.0, vad_db=10.0)
 
 
 @pytest.fixture(scope="module")
@@ -95,8 +96,9 @@ READERS = {
     "probes": probed,
     "recognition": recognized,
     "normalizer": normalized,
-    "mean-removed": lambda packed: change_input(packed, NORMALIZER, "mean_removed").rows,
-    "level": lambda packed: change_input(packed, NORMALIZER, "level").rows,
+    "mean-removed": lambda packed: change_input(packed, MEANING, "mean_removed", 1).rows,
+    "level": lambda packed: change_input(packed, MEANING, "level", 1).rows,
+    "speech": lambda packed: change_input(packed, MEANING, "speech", 1).rows,
     "pca": lambda packed: fit_pca(packed, SEGMENT_FRAMES, 2, 3, np.random.default_rng(0)).mean,
     "verification": lambda packed: row_statistics(packed).values,
 }

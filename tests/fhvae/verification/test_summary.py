@@ -20,6 +20,7 @@ from fhvae.verification.resampling import Band
 from fhvae.verification.summary import (
     POINTS,
     band_table,
+    best_baseline,
     calibration_table,
     det_table,
     differences,
@@ -38,7 +39,7 @@ PARAMS = dataclasses.replace(
 )
 SPLITS = {"train": (8, 4), "dev": (4, 4), "test": (10, 6)}
 RUN = {"train": 6, "dev": 3, "test": 5}
-OTHERS = ("ivector", "fbank", "pca", "z2", "mu1", "untrained", "mean_removed", "level")
+OTHERS = ("ivector", "fbank", "pca", "mu1", "untrained", "mean_removed", "level", "speech")
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +75,7 @@ def test_the_layout_that_others_rely_on(run):
     assert metrics["lda_train"] == {"speakers": 6, "left_out": 0}
     for vector in ("mu2", "z2", "mu1", "z1_stats", "ivector", "fbank", "pca", "random"):
         assert {"cos", "lda", "plda", "best"} <= set(metrics[vector])
-    for control in ("untrained", "mean_removed", "level"):
+    for control in ("untrained", "mean_removed", "level", "speech"):
         assert 0 <= metrics[control]["cos"]["eer"] <= 1
     for condition in ("same_sex", "multi3"):
         assert set(metrics["conditions"][condition]["trials"]) == {"target", "nontarget", "sha256"}
@@ -158,12 +159,13 @@ def test_swapping_z1_and_mu2_turns_every_answer_around(tmp_path, change, knows, 
         assert (gap < -0.3).all()
 
 
-def result(name, values, eer=None):
+def result(name, values, eer=None, dev_eer=None):
     """A result of known values without each speaker, by cosine."""
     fields = {field.name: {} for field in dataclasses.fields(VectorResult)}
     rate = float(np.mean(values)) if eer is None else eer
+    row = {"eer": rate} | ({} if dev_eer is None else {"dev_eer": dev_eer})
     return VectorResult(
-        **{**fields, "name": name, "metrics": {"cos": {"eer": rate}}, "left_out": {"cos": values}}
+        **{**fields, "name": name, "metrics": {"cos": row}, "left_out": {"cos": values}}
     )
 
 
@@ -174,6 +176,24 @@ def test_differences_are_taken_speaker_by_speaker():
     found = differences(results)["cos"]["mu2-ivector"]
     assert found["better"] == "mu2"
     assert [found[key] for key in ("eer", "eer_low", "eer_high")] == pytest.approx([-0.3] * 3)
+
+
+def test_mu2_is_held_against_the_baseline_that_dev_chooses_not_the_best_on_test():
+    spread = np.linspace(0, 1, 101)
+    on_dev = {"ivector": 0.2, "fbank": 0.3, "pca": 0.1, "mu1": 0.0}
+    on_test = {"ivector": -0.2, "fbank": 0.3, "pca": 0.1, "mu1": -0.3}
+    results = [result("mu2", spread)]
+    results += [result(name, spread + on_test[name], dev_eer=on_dev[name]) for name in on_dev]
+    found = differences(results)["cos"]
+    assert best_baseline(results) == found["mu2-baseline"]["baseline"] == "pca"
+    assert found["mu2-baseline"]["eer"] == found["mu2-pca"]["eer"] == pytest.approx(-0.1)
+    assert set(found) == {"mu2-ivector", "mu2-fbank", "mu2-pca", "mu2-mu1", "mu2-baseline"}
+
+
+def test_without_dev_no_baseline_is_chosen():
+    results = [result(name, np.linspace(0, 1, 9)) for name in ("mu2", *OTHERS)]
+    assert best_baseline(results) is None
+    assert "mu2-baseline" not in differences(results)["cos"]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from fhvae.verification.vectors import (
     packed_vectors,
     pca_means,
     random_vectors,
+    read_parts,
     read_vectors,
     row_statistics,
 )
@@ -54,13 +55,14 @@ def test_every_vector_has_the_size_of_what_it_is_made_of(run):
         "z2": (6, Z2),
         "mu1": (6, Z1),
         "z1_stats": (6, 2 * Z1),
-        "ivector": (6, RANK),
+        **{name: (6, RANK) for name in ("ivector", "ivector_vad30", "ivector_vad300")},
         "fbank": (6, 2 * MELS),
         "pca": (6, Z1),
         "random": (6, Z2),
         "untrained": (6, Z2),
         "mean_removed": (6, Z2),
         "level": (6, Z2),
+        "speech": (6, Z2),
     }
     ids = vectors["mu2"].utterance_ids
     assert all(item.utterance_ids == ids for item in vectors.values())
@@ -76,6 +78,19 @@ def test_mu2_of_others_are_those_of_their_own_latents(run):
     np.testing.assert_allclose(
         vectors["ivector"].values, read_packed(run / "ivectors" / "dev").rows, rtol=1e-7
     )
+
+
+def test_a_part_that_some_utterances_lack_is_no_vector_but_can_be_read(run):
+    folder = sources(run)
+    assert "pauses" not in read_vectors(folder, "test", seed=0)
+    ids = read_latents(run / "latents/test.safetensors").utterance_ids
+    parts = read_parts(run / "controls", "test", ids)
+    assert parts["pauses"].utterance_ids == ("test00_00", "test00_01", "test01_00")
+    stored = read_latents(run / "controls/pauses/test.safetensors")
+    np.testing.assert_array_equal(parts["pauses"].values, stored.mu2)
+    assert read_parts(run / "nowhere", "test", ids) == {"speech": None, "pauses": None}
+    with pytest.raises(ArtifactError, match="test00_00 is in controls and not in latents"):
+        read_parts(run / "controls", "test", ids[1:])
 
 
 def test_random_vectors_depend_on_seed_and_split_alone(run):
@@ -107,6 +122,7 @@ def test_pca_means_by_the_long_way():
 MISSING = {
     "ivectors/test.npy": r"ivectors/test.npy must exist",
     "baselines/pca.safetensors": "pca.safetensors must exist; rerun the stage baselines",
+    "ivectors/vad300/test.npy": r"ivectors/vad300/test.npy must exist",
     "controls/level/test.safetensors": "level/test.safetensors must exist",
     "fbank/test.npy": r"fbank/test.npy must exist",
 }

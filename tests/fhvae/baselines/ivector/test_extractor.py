@@ -7,7 +7,6 @@ from safetensors.numpy import load_file
 from fhvae.baselines.ivector.extraction import clips_of, collect_statistics, sample_frames
 from fhvae.baselines.ivector.extractor import (
     Extractor,
-    best_rank,
     learn_subspaces,
     write_extractor,
 )
@@ -93,14 +92,6 @@ def test_ranks_too_high_are_lowered_and_learned_once():
     assert lower.model.rank < learned[-1].model.rank
     alone = learn_subspaces(ubm, statistics, ivector_params(ranks=(2,), iterations=2), seed=0)
     np.testing.assert_array_equal(alone[0].model.matrix, learned[0].model.matrix)
-
-
-@pytest.mark.parametrize(
-    ("errors", "place"),
-    [([0.3, 0.1, 0.2], 1), ([0.2, 0.2], 0), ([None, None], 0), ([None, 0.4], 1)],
-)
-def test_the_rank_of_the_lowest_error_is_taken(errors, place):
-    assert best_rank(errors) == place
 
 
 def test_the_file_holds_all_that_an_extractor_is(tmp_path, stem, extractor):

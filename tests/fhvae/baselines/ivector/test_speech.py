@@ -5,22 +5,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fhvae.baselines.ivector.detector import is_speech
 from fhvae.baselines.ivector.extraction import SpeechCounts
 from fhvae.baselines.ivector.speech import (
     MIN_SPEECH_FRAMES,
     add_differences,
     cepstra,
     feature_count,
-    is_speech,
     normalize,
     speech_frames,
 )
+from fhvae.params.ivector import FrontEnd
 from fhvae.params.whole import load_params
 from tests.params_factory import ivector_params
 
 HOP = 160  # samples
 FBANK = load_params().fbank
 PARAMS = ivector_params()
+FRONT = FrontEnd(30.0, "mean_variance")
 
 
 def noise(seconds, scale, seed=0):
@@ -70,7 +72,7 @@ def test_the_detector_does_not_hear_the_level(gain):
 
 def test_pauses_of_a_waveform_are_dropped():
     samples = np.concatenate([noise(0.5, 1), noise(0.3, 3000), noise(0.5, 1)]).astype(np.int16)
-    found = speech_frames(samples, PARAMS, FBANK)
+    found = speech_frames(samples, FRONT, PARAMS, FBANK)
     assert found.detected
     assert found.total == 1 + len(samples) // HOP
     assert len(found.frames) == pytest.approx(30, abs=4)  # a window reaches over the edge
@@ -87,7 +89,7 @@ def test_pauses_of_a_waveform_are_dropped():
     ],
 )
 def test_an_utterance_without_speech_is_taken_whole_and_says_so(samples):
-    found = speech_frames(samples, PARAMS, FBANK)
+    found = speech_frames(samples, FRONT, PARAMS, FBANK)
     assert not found.detected
     assert len(found.frames) == found.total == 1 + len(samples) // HOP
     assert found.total > MIN_SPEECH_FRAMES
@@ -97,14 +99,14 @@ def test_an_utterance_without_speech_is_taken_whole_and_says_so(samples):
 def test_frames_are_those_of_the_model():
     samples = noise(0.6, 3000).astype(np.int16)
     slow = replace(FBANK, hop_ms=20.0)
-    assert speech_frames(samples, PARAMS, slow).total == 1 + len(samples) // (2 * HOP)
+    assert speech_frames(samples, FRONT, PARAMS, slow).total == 1 + len(samples) // (2 * HOP)
     usual, *others = (
-        speech_frames(samples, PARAMS, replace(FBANK, **change)).frames
+        speech_frames(samples, FRONT, PARAMS, replace(FBANK, **change)).frames
         for change in ({}, {"window_ms": 20.0}, {"preemphasis": 0.0}, {"log_floor": 12.0})
     )
     assert not any(np.allclose(usual, other, atol=1e-2) for other in others)
     other_bands = replace(FBANK, mels=7, power=1.0)  # bands and power are MFCC's own
-    np.testing.assert_array_equal(speech_frames(samples, PARAMS, other_bands).frames, usual)
+    np.testing.assert_array_equal(speech_frames(samples, FRONT, PARAMS, other_bands).frames, usual)
 
 
 def test_mean_and_variance_are_those_of_the_utterance():
@@ -121,9 +123,11 @@ def test_mean_and_variance_are_those_of_the_utterance():
 @pytest.mark.parametrize("normalization", ["mean", "mean_variance"])
 def test_without_its_mean_an_utterance_has_no_level(normalization):
     """A gain moves every log energy by one number, so only the first cepstrum's mean."""
-    params = ivector_params(normalization=normalization)
+    front = FrontEnd(30.0, normalization)
     quiet = (noise(0.4, 1000)).astype(np.int16)
-    found, louder = (speech_frames(samples, params, FBANK).frames for samples in (quiet, quiet * 4))
+    found, louder = (
+        speech_frames(samples, front, PARAMS, FBANK).frames for samples in (quiet, quiet * 4)
+    )
     np.testing.assert_allclose(found, louder, atol=1e-3)
 
 
