@@ -23,6 +23,7 @@ class RecognizerParams:
     warm_up: float = number(least=0, most=1)
     last_rate: float = number(least=0, most=1)
     gradient_norm: float = number(above=0)
+    dropout: float = number(least=0, most=0.9)
     speaker_shares: tuple[float, ...] = number(above=0, most=0.99)
     topline_inputs: tuple[Literal["fbank", "stacked", "pca", "z1", "z1mu2", "untrained"], ...]
     latent_inputs: tuple[Literal["z1", "z1mu2", "untrained"], ...]

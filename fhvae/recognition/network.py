@@ -5,11 +5,37 @@ reads it only after an utterance, and the backward one reads each utterance reve
 its own length (as packing would do, at twice the speed of a packed LSTM on a CPU).
 """
 
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 BLANK = 0  # index of CTC's blank; classes begin at 1
+
+Drop = Callable[[Tensor], Tensor]  # zeros some values, in training alone
+
+
+def keep_all(values: Tensor) -> Tensor:
+    """Drop nothing, as outside of training."""
+    return values
+
+
+def drop_some(values: Tensor, share: float, random: np.random.Generator) -> Tensor:
+    """Zero a random share of the values and scale the others, so that the mean stays.
+
+    The draws are numpy's, so that they are the same on every device.
+    """
+    drawn = random.random(tuple(values.shape), dtype=np.float32)
+    kept = torch.from_numpy(drawn >= np.float32(share)).to(values.device)
+    return values * kept / (1 - share)
+
+
+def dropout(share: float, random: np.random.Generator) -> Drop:
+    """Give the `drop_some` of a training; a share of 0 draws nothing."""
+    return partial(drop_some, share=share, random=random) if share else keep_all
 
 
 def reversal(lengths: Tensor, rows: int) -> Tensor:
@@ -64,10 +90,17 @@ class Recognizer(nn.Module):
         self,
         rows: Float[Tensor, "row utterance dimension"],
         lengths: Int[Tensor, " utterance"],
+        drop: Drop = keep_all,
     ) -> Float[Tensor, "row utterance label"]:
-        """Compute log probabilities; those of padded rows mean nothing."""
+        """Compute log probabilities; those of padded rows mean nothing.
+
+        Args:
+            rows: padded.
+            lengths: in rows.
+            drop: applied to what each layer gives; `dropout` in training.
+        """
         values = self.entry(rows)
         index = reversal(lengths, len(rows))
         for layer in self.layers:
-            values = layer(values, index)
+            values = drop(layer(values, index))
         return self.exit(values).log_softmax(dim=2)  # type: ignore[no-any-return]

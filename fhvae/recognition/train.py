@@ -14,7 +14,7 @@ from fhvae.params.recognition import RecognizerParams
 from fhvae.recognition.inputs import Input, RowReader, measure_normalizer
 from fhvae.recognition.labels import Labels, count_edits, error_rate
 from fhvae.recognition.matrix import TrainSide
-from fhvae.recognition.network import BLANK, Recognizer
+from fhvae.recognition.network import BLANK, Drop, Recognizer, dropout
 from fhvae.seeds import generator, stream_seed
 
 DECODE_UTTERANCES = 32  # recognized at a time: bounds memory, changes no result
@@ -158,7 +158,8 @@ def learn(
         labels: of all utterances.
         params: size and budget.
         attempt: what differs from run to run.
-        seed: of the run; initial weights and order of batches are the same for every input.
+        seed: of the run; initial weights, order of batches and draws of dropout are the same for
+            every input.
     """
     reader, dev = (source.open(side.domain, split) for split in ("train", "dev"))
     lessons = Lessons(
@@ -176,7 +177,10 @@ def learn(
     ).to(choose_device())
     random = generator(seed, "recognition", "batches", side.name, attempt.repeat)
     looks, best = look_steps(params.steps, params.looks), None
-    for step in take_steps(network, lessons, params, attempt.learning_rate, random):
+    drop = dropout(
+        params.dropout, generator(seed, "recognition", "dropout", side.name, attempt.repeat)
+    )
+    for step in take_steps(network, lessons, params, attempt.learning_rate, random, drop):
         if step in looks:
             found = recognize(network, dev, lessons.normalizer, side.dev_ids, labels)
             dev_per = per_of(found, labels)
@@ -193,6 +197,7 @@ def take_steps(
     params: RecognizerParams,
     learning_rate: float,
     random: np.random.Generator,
+    drop: Drop,
 ) -> Iterator[int]:
     """Take all optimizer steps, giving the number of each after it."""
     device = next(network.parameters()).device
@@ -204,7 +209,7 @@ def take_steps(
             group["lr"] = learning_rate * rate_share(step, params)
         names = groups[next(order)]
         batch = load_batch(lessons.reader, lessons.normalizer, names)
-        scores = network(batch.rows.to(device), batch.lengths.to(device))
+        scores = network(batch.rows.to(device), batch.lengths.to(device), drop)
         loss = ctc_loss(scores, batch.lengths, [lessons.taught[name] for name in names])
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

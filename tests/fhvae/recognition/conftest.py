@@ -32,6 +32,7 @@ def budget():
         warm_up=0.1,
         last_rate=0.05,
         gradient_norm=5.0,
+        dropout=0.0,
         speaker_shares=(0.5,),
         topline_inputs=("fbank",),
         latent_inputs=("z1",),

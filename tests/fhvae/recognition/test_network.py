@@ -1,10 +1,18 @@
 """The recognizer: padding changes nothing, and every weight learns."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from fhvae.recognition.network import BidirectionalLayer, Recognizer, reversal
+from fhvae.recognition.network import (
+    BidirectionalLayer,
+    Recognizer,
+    drop_some,
+    dropout,
+    keep_all,
+    reversal,
+)
 
 LENGTHS = torch.tensor([7, 3, 5])
 ROWS, DIMENSIONS, CELLS, LABELS = 7, 4, 6, 5
@@ -87,3 +95,32 @@ def test_without_layers_a_row_does_not_see_its_neighbors():
     same = torch.isclose(network(rows, LENGTHS), network(changed, LENGTHS)).all(dim=2).all(dim=1)
     assert same.tolist() == [True, True, False, True, True, True, True]
     assert sum(1 for _ in network.parameters()) == 2
+
+
+def test_dropout_zeroes_its_share_and_keeps_the_mean():
+    values = torch.full((50, 40, 30), 2.0)
+    found = drop_some(values, 0.25, np.random.default_rng(0))
+    assert found.unique().tolist() == [0, pytest.approx(2 / 0.75)]
+    assert (found == 0).float().mean().item() == pytest.approx(0.25, abs=0.01)
+    assert found.mean().item() == pytest.approx(2, abs=0.03)
+
+
+def test_dropout_of_nothing_draws_nothing():
+    random = np.random.default_rng(0)
+    assert dropout(0.0, random) is keep_all
+    assert random.random() == np.random.default_rng(0).random()
+
+
+@pytest.mark.parametrize("layers", [0, 1, 2])
+def test_every_layer_is_dropped_once(layers):
+    seen = []
+
+    def drop(values):
+        seen.append(tuple(values.shape))
+        return torch.zeros_like(values)
+
+    network = new_network(layers)
+    scores = network(padded_rows(), LENGTHS, drop)
+    assert seen == [(ROWS, len(LENGTHS), 2 * CELLS)] * layers
+    if layers:  # nothing but the bias of the exit is left
+        assert torch.allclose(scores, network.exit.bias.log_softmax(0).expand_as(scores))

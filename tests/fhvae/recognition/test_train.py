@@ -86,6 +86,20 @@ def test_equal_seeds_equal_weights_other_seeds_other_weights(phone_codes, budget
     assert not torch.equal(weights[0], weights[3])
 
 
+def test_dropout_changes_the_weights_and_draws_the_same_again(phone_codes, budget):
+    short = replace(budget, steps=4, looks=1)
+    plain, one, again = (
+        torch.cat([w.flatten() for w in learned_from(phone_codes, params).network.parameters()])
+        for params in (short, replace(short, dropout=0.4), replace(short, dropout=0.4))
+    )
+    assert torch.equal(one, again)
+    assert not torch.equal(plain, one)
+
+
+def test_recognizing_drops_nothing(phone_codes, budget):
+    assert learned_from(phone_codes, replace(budget, dropout=0.3)).dev_per < 0.1
+
+
 def test_training_leaves_the_global_generator_alone():
     torch.manual_seed(7)
     expected = torch.rand(3)
