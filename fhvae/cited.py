@@ -37,7 +37,7 @@ CITED = {
     "best_mu2": Source("verify.mu2.best.eer", LOWER),  # the best supervised back-end
     "eer_mu1": Source("verify.mu1.cos.eer", HIGHER),  # the mean of z1, which should not know
     "eer_ivector": Source("verify.ivector.cos.eer", LOWER),
-    "best_ivector": Source("verify.ivector.best.eer", LOWER),
+    "best_ivector": Source("verify.ivector_supervised.best.eer", LOWER),
     "eer_fbank": Source("verify.fbank.cos.eer", LOWER),
     "phn_z1": Source("probe.phone.z1.accuracy", HIGHER),
     "phn_z2": Source("probe.phone.z2.accuracy", LOWER),

@@ -140,7 +140,7 @@ def write_ivectors(stem: Path, latents: Latents) -> None:
 
 def write_all_ivectors(folder: Path, split: str, latents: Latents) -> None:
     """Write those that dev chose and those of each detector."""
-    for detector in (".", "vad30", "vad300"):
+    for detector in (".", "supervised", "vad30", "vad300"):
         write_ivectors(folder / detector / split, latents)
 
 

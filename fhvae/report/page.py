@@ -297,7 +297,7 @@ SUMMARY = {
     "EER of i-vector of all frames, cosine": "verify.ivector_vad300.cos.eer",
     "EER of FBANK mean + std, cosine": "verify.fbank.cos.eer",
     "EER of mu2, best supervised": "verify.mu2.best.eer",
-    "EER of i-vector, best supervised": "verify.ivector.best.eer",
+    "EER of i-vector, best supervised": "verify.ivector_supervised.best.eer",
     "EER of FBANK mean + std, best supervised": "verify.fbank.best.eer",
     "EER of z1, mean (mu1), cosine": "verify.mu1.cos.eer",
     "EER of z1, strongest attacker": "leak.z1.eer",

@@ -211,6 +211,27 @@ def _less(vectors: Vectors, mean: np.ndarray) -> Vectors:
     return Vectors(vectors.utterance_ids, vectors.values - mean)
 
 
+def supervised_dev_error(
+    train: TrainVectors, dev: DevVectors | None, params: VerificationParams
+) -> float | None:
+    """Give the EER on dev of the supervised back-end that is best there; None where there is none.
+
+    Args:
+        train: vectors and speakers of the train split.
+        dev: where it is chosen and scored; None where dev has no trials.
+        params: section `verification`.
+    """
+    if dev is None:
+        return None
+    fitted = fit_backends(train, dev, params).fitted
+    rates = [
+        eer(score_trials(fitted[name], dev.vectors, dev.trials), dev.trials.is_target)
+        for name in SUPERVISED
+        if name in fitted
+    ]
+    return min(rates, default=None)
+
+
 def best_on_dev(backends: Sequence[Backend], dev: DevVectors | None) -> Backend:
     """Choose the back-end with the lowest EER on dev; of equals, the first.
 

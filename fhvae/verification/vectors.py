@@ -32,7 +32,8 @@ def read_vectors(sources: Sources, split: str, seed: int) -> dict[str, Vectors]:
 
     Returns:
         Those of `latent_vectors`, and
-        ivector: of the i-vector baseline, all settings chosen on dev.
+        ivector: of the i-vector baseline, all settings chosen on dev by cosine.
+        ivector_supervised: chosen on dev by the best supervised back-end.
         ivector_vad30 and the like: of the best one with each detector of speech.
         fbank: mean and standard deviation of the frames.
         pca: mean of the PCA codes of the segments.
@@ -69,8 +70,8 @@ def read_vectors(sources: Sources, split: str, seed: int) -> dict[str, Vectors]:
 
 
 def ivectors(folder: Path, split: str, utterance_ids: tuple[str, ...]) -> dict[str, Vectors]:
-    """Read the i-vectors that dev chose, and those of the best extractor of each detector."""
-    found = {"ivector": folder / split}
+    """Read the i-vectors that dev chose, twice, and those of the best of each detector."""
+    found = {"ivector": folder / split, "ivector_supervised": folder / "supervised" / split}
     detectors = sorted(path for path in folder.glob("vad*") if path.is_dir())
     found |= {f"ivector_{path.name}": path / split for path in detectors}
     vectors = {name: packed_vectors(read_packed(stem)) for name, stem in found.items()}

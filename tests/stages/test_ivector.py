@@ -73,16 +73,18 @@ def test_metrics_and_vectors(inputs, tmp_path, caplog):
         f"dev: too little speech found in 1 of 8 utterances, all their frames are taken: {SILENT}"
         in caplog.text
     )
-    errors = {}
+    errors, judged = {}, set()
     for detector in ("vad30", "vad300"):
         sizes = metrics["tried"][detector]["corpus"]
         assert set(sizes) == {"gaussians_1", "gaussians_2"}  # of 90: 1100 frames, 500 each
         for size, ranks in sizes.items():
             assert set(ranks) == {"rank_2", "rank_3", "rank_7"}  # 23 utterances: a third
             errors |= {(detector, size, rank): one["dev_eer"] for rank, one in ranks.items()}
+            judged |= {one["dev_eer_supervised"] for one in ranks.values()}
         lowest = min(error for key, error in errors.items() if key[0] == detector)
         assert metrics["by_detector"][detector]["dev_eer"] == lowest
     assert metrics["chosen"]["dev_eer"] == min(errors.values())
+    assert metrics["supervised"]["dev_eer_supervised"] == min(judged)
     gains = metrics["tried"]["vad30"]["corpus"]["gaussians_2"]["rank_7"]["gain_over_ubm"]
     order = ["start", "iteration_01", "iteration_02", "iteration_03", "minimum_divergence"]
     assert list(np.argsort([gains[name] for name in order])) == [0, 1, 2, 3, 4]
@@ -100,7 +102,7 @@ def test_the_best_of_each_detector_is_kept_and_the_chosen_one_beside(inputs, tmp
     own = {f"{split}.{kind}" for split in SPEAKERS for kind in ("npy", "csv")}
     own |= {"extractor.safetensors"}
     files = written(out)
-    assert set(files) == own | {f"{detector}/{name}" for detector in CUT for name in own}
+    assert set(files) == own | {f"{kept}/{name}" for kept in (*CUT, "supervised") for name in own}
     for name in own:
         assert files[name] == files[f"vad{chosen['vad_db']:g}/{name}"]
     for detector in CUT:

@@ -4,7 +4,6 @@ The file lets a later stage judge other speech with the same extractor.
 """
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,7 +26,6 @@ from fhvae.files.packed import PackedWriter, read_packed
 from fhvae.parallel import map_in_order
 from fhvae.params.ivector import IvectorParams
 from fhvae.seeds import generator, stream_seed
-from fhvae.trials import cosine_eer
 
 log = logging.getLogger(__name__)
 
@@ -105,19 +103,6 @@ def _learn_rank(ubm: Ubm, statistics: Statistics, iterations: int, seed: int, ra
     with threadpool_limits(1):  # sums in another order would move every vector
         random = generator(seed, "ivector", "subspace", rank)
         return train(ubm, statistics, rank, iterations, random)
-
-
-def dev_errors(
-    learned: Sequence[Trained], dev: Statistics, speakers: Sequence[str]
-) -> list[float | None]:
-    """Compute the cosine EER on dev of each subspace; None where dev has no answer.
-
-    Args:
-        learned: the subspaces.
-        dev: statistics of the dev utterances.
-        speakers: of each of them.
-    """
-    return [cosine_eer(ivectors(one.model, dev), speakers) for one in learned]
 
 
 def write_extractor(path: Path, extractor: Extractor) -> None:

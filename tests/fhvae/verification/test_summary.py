@@ -9,6 +9,7 @@ from scipy.stats import norm
 from fhvae.params.whole import load_params
 from fhvae.trials import ErrorCurve, deviates
 from fhvae.verification.evaluate import (
+    BEST,
     Curve,
     VectorResult,
     VectorTask,
@@ -185,14 +186,27 @@ def test_mu2_is_held_against_the_baseline_that_dev_chooses_not_the_best_on_test(
     results = [result("mu2", spread)]
     results += [result(name, spread + on_test[name], dev_eer=on_dev[name]) for name in on_dev]
     found = differences(results)["cos"]
-    assert best_baseline(results) == found["mu2-baseline"]["baseline"] == "pca"
+    assert best_baseline(results, "cos") == found["mu2-baseline"]["baseline"] == "pca"
     assert found["mu2-baseline"]["eer"] == found["mu2-pca"]["eer"] == pytest.approx(-0.1)
     assert set(found) == {"mu2-ivector", "mu2-fbank", "mu2-pca", "mu2-mu1", "mu2-baseline"}
 
 
+def test_each_back_end_is_held_against_the_baseline_that_is_best_on_dev_by_its_own_kind():
+    on_dev = {"ivector": (0.1, 0.3), "ivector_supervised": (0.2, 0.05), "fbank": (0.4, 0.1)}
+    results = [
+        dataclasses.replace(
+            result(name, np.linspace(0, 1, 9)),
+            metrics={"cos": {"dev_eer": cosine}, BEST: {"dev_eer": best}},
+        )
+        for name, (cosine, best) in on_dev.items()
+    ]
+    assert best_baseline(results, "cos") == "ivector"
+    assert best_baseline(results, BEST) == "ivector_supervised"
+
+
 def test_without_dev_no_baseline_is_chosen():
     results = [result(name, np.linspace(0, 1, 9)) for name in ("mu2", *OTHERS)]
-    assert best_baseline(results) is None
+    assert best_baseline(results, "cos") is None
     assert "mu2-baseline" not in differences(results)["cos"]
 
 

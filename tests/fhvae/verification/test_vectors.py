@@ -48,6 +48,9 @@ def sources(folder):
     return Sources(*(folder / name for name in stages))
 
 
+IVECTORS = ("ivector", "ivector_supervised", "ivector_vad30", "ivector_vad300")
+
+
 def test_every_vector_has_the_size_of_what_it_is_made_of(run):
     vectors = read_vectors(sources(run), "test", seed=0)
     assert {name: item.values.shape for name, item in vectors.items()} == {
@@ -55,7 +58,7 @@ def test_every_vector_has_the_size_of_what_it_is_made_of(run):
         "z2": (6, Z2),
         "mu1": (6, Z1),
         "z1_stats": (6, 2 * Z1),
-        **{name: (6, RANK) for name in ("ivector", "ivector_vad30", "ivector_vad300")},
+        **{name: (6, RANK) for name in IVECTORS},
         "fbank": (6, 2 * MELS),
         "pca": (6, Z1),
         "random": (6, Z2),

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from fhvae.baselines.ivector.choice import Tried, best, best_by_detector, choice_metrics
+from fhvae.baselines.ivector.choice import (
+    Tried,
+    best,
+    best_by_detector,
+    best_supervised,
+    choice_metrics,
+)
 from fhvae.baselines.ivector.extractor import Mixture
 from fhvae.baselines.ivector.total_variability import TotalVariability, Trained
 from fhvae.baselines.ivector.ubm import FittedUbm, Ubm
@@ -15,7 +21,7 @@ from tests.params_factory import ivector_params
 FEATURES = 4
 
 
-def tried(vad_db, error, gaussians=3, rank=2, normalization="corpus"):
+def tried(vad_db, error, gaussians=3, rank=2, normalization="corpus", supervised=None):
     """An extractor of known sizes that dev judged so."""
     shape = (gaussians, FEATURES)
     ubm = Ubm(np.ones(gaussians) / gaussians, np.zeros(shape), np.ones(shape))
@@ -24,7 +30,7 @@ def tried(vad_db, error, gaussians=3, rank=2, normalization="corpus"):
     )
     model = TotalVariability(np.zeros(shape), np.zeros((*shape, rank)), np.ones(shape))
     learned = Trained(model, (-0.5, 1.0, 1.5, 2.0))
-    return Tried(FrontEnd(vad_db, normalization), mixture, learned, error)
+    return Tried(FrontEnd(vad_db, normalization), mixture, learned, error, supervised)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +40,13 @@ def tried(vad_db, error, gaussians=3, rank=2, normalization="corpus"):
 def test_the_one_of_the_lowest_error_is_taken(errors, place):
     every = [tried(30.0, error) for error in errors]
     assert best(every) is every[place]
+
+
+def test_the_one_whose_back_end_errs_least_is_kept_too_and_0_is_an_answer():
+    every = [tried(30.0, 0.1, supervised=0.3), tried(30.0, 0.2, supervised=0.0), tried(30.0, 0.3)]
+    assert best_supervised(every) is every[1]
+    assert choice_metrics(every)["supervised"]["dev_eer_supervised"] == 0.0
+    assert best_supervised(every[2:]) is every[2]
 
 
 def test_each_detector_has_a_best_and_dev_chooses_among_all():
