@@ -425,6 +425,12 @@ def variance_rows(results: Path) -> Iterator[list[str]]:
         yield [name, *("-" if one is None else f"{100 * one:.1f}" for one in shown)]
 
 
+def made_at(runs: Runs) -> str:
+    """Name the commits that runs were made at."""
+    commits = sorted({run["commit"][:7] for by_seed in runs.values() for run in by_seed.values()})
+    return f"commit{'s' if len(commits) > 1 else ''} {', '.join(commits)}"
+
+
 BESIDE = """## Beside this page
 
 - `controls`: mu2 with parts of the input removed, of untrained networks, PCA. `differences`:
@@ -481,6 +487,6 @@ def results_page(results: Path, plan: Path, folder: str = "results") -> tuple[st
             f"[{name.removeprefix(f'{corpus}-').removesuffix('.csv')}]({folder}/{name})"
             for name in found.tables
         )
-        links.append(f"- {title}: {names}")
+        links.append(f"- {title} ({made_at(runs)}): {names}")
     parts.append(BESIDE + "\n" + "\n".join(links) + "\n")
     return "\n\n".join(one.strip() for one in parts if one) + "\n", tables

@@ -24,7 +24,11 @@ def read_runs(folder: Path) -> Runs:
     for path in sorted(folder.glob("*-seed*.json")):
         setting, seed = path.stem.rsplit("-seed", 1)
         content = json.loads(path.read_text(encoding="utf-8"))
-        metrics = {**with_leaks(content["metrics"]), "wall_s": content["wall_s"]}
+        metrics = {
+            **with_leaks(content["metrics"]),
+            "wall_s": content["wall_s"],
+            "commit": content["commit"],
+        }
         runs.setdefault(setting, {})[int(seed)] = metrics
     return runs
 

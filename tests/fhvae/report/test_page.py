@@ -15,12 +15,18 @@ def test_a_section_without_runs_says_nothing_and_one_with_a_seed_asks_for_no_oth
     (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan))
     (tmp_path / "own").mkdir()
     cell = {"accuracy": 0.5}
-    content = {"flags": [], "metrics": {"probe": {"phone": {"z1": cell}}}, "wall_s": 7}
+    content = {
+        "commit": "1a2b3c4d5e",
+        "flags": [],
+        "metrics": {"probe": {"phone": {"z1": cell}}},
+        "wall_s": 7,
+    }
     (tmp_path / "own" / "alpha10-seed7.json").write_text(json.dumps(content))
     page, tables = results_page(tmp_path, tmp_path / "plan.yaml")
     assert "Empty" not in page
     assert "## Own" in page
-    assert "- Own: [probes](results/own-probes.csv), [training](results/own-training.csv)" in page
+    links = "[probes](results/own-probes.csv), [training](results/own-training.csv)"
+    assert f"- Own (commit 1a2b3c4): {links}" in page
     assert tables["own-probes.csv"] == (
         "setting,figure,seed 7,mean (sd)\nalpha10,phone from z1,50.0,50.0\n"
     )
@@ -42,7 +48,7 @@ def made_up_runs(folder: Path) -> None:
         for seed, eer in enumerate(eers):
             cell = {"eer": eer, "eer_low": eer - 0.01, "eer_high": eer + 0.01}
             metrics = {"verify": {"mu2": {"cos": cell}}}
-            content = {"flags": [], "metrics": metrics, "wall_s": 7}
+            content = {"commit": "1a2b3c4d5e", "flags": [], "metrics": metrics, "wall_s": 7}
             (folder / f"{setting}-seed{seed}.json").write_text(json.dumps(content))
 
 
@@ -59,7 +65,7 @@ def test_variance_is_taken_apart_into_speakers_trainings_and_recognizers(tmp_pat
     def write(section: str, setting: str, seed: int, per: float) -> None:
         cell = {"per": per, "per_low": per - half / 100, "per_high": per + half / 100}
         metrics = {"recognize": {"per": {"z1": {"male": {"female": cell}}}}}
-        content = {"flags": [], "metrics": metrics, "wall_s": 7}
+        content = {"commit": "1a2b3c4d5e", "flags": [], "metrics": metrics, "wall_s": 7}
         (tmp_path / section).mkdir(exist_ok=True)
         path = tmp_path / section / f"{setting}-seed{seed}.json"
         path.write_text(json.dumps(content))
@@ -85,7 +91,7 @@ def test_better_is_said_where_the_paired_interval_says_so_and_by_the_way_that_is
                                       "best": {"mu2-baseline": close}}},
             "probe": {"phone": {"z1_minus": {"linear": gains}}},
         }  # fmt: skip
-        content = {"flags": [], "metrics": metrics, "wall_s": 7}
+        content = {"commit": "1a2b3c4d5e", "flags": [], "metrics": metrics, "wall_s": 7}
         (tmp_path / "default" / f"alpha10-seed{seed}.json").write_text(json.dumps(content))
     said = [line.split(" | ")[2].rsplit("] ")[-1] for line in against(tmp_path).splitlines()[2:]]
     assert said == ["FHVAE better", "level", "FHVAE better", "FHVAE worse"]
