@@ -6,12 +6,11 @@ from fhvae.baselines.level import CONTROLS, change_input
 from fhvae.commandline import parse_paths, run
 from fhvae.corpus.manifest import SPLITS
 from fhvae.device import choose_device
-from fhvae.features.normalize import read_normalizer
 from fhvae.files.atomic import new_folder, write_metrics
 from fhvae.files.packed import read_packed
 from fhvae.inference import count_latents, infer_latents
 from fhvae.latents import write_latents
-from fhvae.model.weights import NORMALIZER, read_model
+from fhvae.model.weights import read_model
 from fhvae.params.asked import read_params
 from fhvae.params.latents import LatentsParams
 
@@ -28,13 +27,12 @@ def main() -> None:
     fbank, model, controls, metrics = parse_paths(__doc__, "fbank", "model", "controls", "metrics")
     params = read_params(Params)
     trained = read_model(model, choose_device(), params.latents.mu2)
-    normalizer = read_normalizer(model / NORMALIZER)
     found: dict[str, dict[str, dict[str, int]]] = {control: {} for control in CONTROLS}
     with new_folder(controls) as folder:
         for split in SPLITS:
             packed = read_packed(fbank / split)
             for control in CONTROLS:
-                changed = change_input(packed, normalizer, control)
+                changed = change_input(packed, trained.normalizer, control)
                 latents = infer_latents(trained, changed, params.latents.shift)
                 write_latents(folder / control / f"{split}.safetensors", latents)
                 found[control][split] = count_latents(latents)

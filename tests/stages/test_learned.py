@@ -78,7 +78,7 @@ def test_a_training_ends_in_weights_a_curve_and_the_best_epoch(trained):
     terms = metrics["dev_log_px"] - metrics["dev_kl_z1"] - metrics["collapse"]["dev_kl_z2"]
     assert metrics["dev_lower_bound"] < terms  # and the density of mu2
     assert set(metrics["dev_eer"]) == {"mu2", "mu1"}
-    names = {"weights.safetensors", "model.json", "normalizer.json"}
+    names = {"model.safetensors", "config.json", "README.md"}
     assert set(written(out / "model")) == names
     assert not list(out.glob("checkpoints/*/last.pt"))
 
@@ -86,7 +86,7 @@ def test_a_training_ends_in_weights_a_curve_and_the_best_epoch(trained):
 def test_a_second_training_writes_the_same_bytes_and_another_seed_others(frames, trained, tmp_path):
     run_train(frames, tmp_path / "again")
     run_train(frames, tmp_path / "other", seed=1)
-    weights = "model/weights.safetensors"
+    weights = "model/model.safetensors"
     first, again, other = (written(out) for out in (trained[1], *sorted(tmp_path.iterdir())))
     for name in (weights, "plots/learning_curve.csv", "train.json"):
         assert again[name] == first[name]
@@ -154,7 +154,7 @@ def test_controls_are_not_the_model(frames, model, tmp_path):
 @pytest.mark.parametrize("stage", [run_latents, run_controls])
 @pytest.mark.parametrize(
     ("spoiled", "message"),
-    [("model/weights.safetensors", "train"), ("fbank/test.npy", "rerun the stage")],
+    [("model/model.safetensors", "train"), ("fbank/test.npy", "rerun the stage")],
 )
 def test_a_missing_input_is_named_and_nothing_is_left(
     frames, trained, tmp_path, stage, spoiled, message
