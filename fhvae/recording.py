@@ -157,9 +157,10 @@ class Mix:
         return frame_count(self.length, params.hop_ms)
 
     def log_mel(self, first: int, last: int, params: FbankParams) -> np.ndarray:
-        """Compute frames `first` to `last` of all, `[frame, mel]`, as `log_mel` of the whole does.
+        """Compute frames `first` to `last` of all, `[frame, mel]`.
 
-        A frame sees half a spectrum to each side: so much is read beside them and dropped.
+        They are those of the whole recording but for rounding. A frame sees half a spectrum to
+        each side: so much is read beside them and dropped.
         """
         hop = hop_samples(params.hop_ms)
         beside = params.fft_size // 2 // hop + 2

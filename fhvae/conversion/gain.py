@@ -32,6 +32,21 @@ def triangle(segment_frames: int) -> np.ndarray:
     return np.minimum(rising, rising[::-1]).astype(np.float64)
 
 
+def overlapped(segments: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Average segments where they overlap, weighed by a triangle, `[frame, mel]` float64.
+
+    Args:
+        segments: `[frame, segment, mel]`.
+        starts: `[segment]`, frames, all different, from 0 on; every frame lies in a segment.
+    """
+    length, frames = len(segments), int(starts[-1]) + len(segments)
+    total, weights = np.zeros((frames, segments.shape[2])), np.zeros((frames, 1))
+    for frame, weight in enumerate(triangle(length)):
+        total[starts + frame] += weight * segments[frame]
+        weights[starts + frame] += weight
+    return np.asarray(total / weights)
+
+
 def log_gains(
     trained: TrainedModel,
     mix: Mix,
@@ -59,14 +74,9 @@ def log_gains(
     begin, behind = int(starts[0]), int(starts[-1]) + length
     frames = trained.normalizer.apply(mix.log_mel(begin, behind, trained.fbank))
     difference = _decoded_difference(trained, frames, starts - begin, step)
-    total = np.zeros((behind - begin, frames.shape[1]))
-    weights = np.zeros((behind - begin, 1))
-    for frame, weight in enumerate(triangle(length)):
-        total[starts - begin + frame] += weight * difference[frame]
-        weights[starts - begin + frame] += weight
-    mean = (total / weights)[first - begin : last - begin]
+    mean = overlapped(difference, starts - begin)[first - begin : last - begin]
     nats = mean * trained.normalizer.std / trained.fbank.power
-    return np.clip(nats, -params.most_gain, params.most_gain)
+    return np.asarray(np.clip(nats, -params.most_gain, params.most_gain))
 
 
 @torch.inference_mode()
