@@ -67,7 +67,7 @@ class TrainedModel:
     fbank: FbankParams
     mu2: Mu2Rule = "mean"
     normalizer: Normalizer = field(default_factory=_no_change)
-    origin: Origin = Origin()
+    origin: Origin = field(default_factory=Origin)
     clean_mu2: np.ndarray | None = None
     calibration: Calibration | None = None
 
@@ -213,8 +213,7 @@ def _clean_mu2(config: Mapping[str, Any], model: ModelParams, source: str) -> np
         found = np.empty(0)
     if found.shape != (model.z2,) or not np.isfinite(found).all():
         raise ArtifactError(
-            f"{source}: clean_mu2 must be model.z2={model.z2} finite numbers; "
-            "rerun the stage train"
+            f"{source}: clean_mu2 must be model.z2={model.z2} finite numbers; rerun the stage train"
         )
     return found
 

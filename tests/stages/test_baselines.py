@@ -85,9 +85,7 @@ def test_pca_is_of_train_segments_and_knows_nothing_of_the_networks(monkeypatch,
     run_baselines(monkeypatch, inputs, tmp_path / "small")
     run_baselines(monkeypatch, inputs, tmp_path / "large", cells=6, z2=5)
     small, large = (written(tmp_path / name / "made") for name in ("small", "large"))
-    assert {name for name in small if small[name] == large[name]} == {
-        "pca.safetensors"
-    }
+    assert {name for name in small if small[name] == large[name]} == {"pca.safetensors"}
     train = read_packed(inputs / "fbank" / "train")
     rows = [
         frames[start : start + SEGMENT_FRAMES].ravel()
