@@ -27,7 +27,7 @@ from fhvae.conversion.synthesis import (
     resynthesized,
     swapped,
 )
-from fhvae.conversion.voice import Voice, check_length, common_voice, encode, voice_of
+from fhvae.conversion.voice import Voice, check_length, common_voice, encode, mu2_of, voice_of
 from fhvae.errors import ArtifactError, CorpusError, ParamsError
 from fhvae.export import export_onnx
 from fhvae.model.weights import CONFIG, OLD_CONFIG, TrainedModel, read_model
@@ -122,7 +122,7 @@ class Model:
             audio: a path or samples; a list of these, or a folder (as `audio_files` lists it).
             rate: of samples, in Hz.
         """
-        found = [self._encode(one).mu2 for one in _progress(_recordings(audio, rate), "embed")]
+        found = [self._mu2(one) for one in _progress(_recordings(audio, rate), "embed")]
         return np.stack(found) if _is_several(audio) else found[0]
 
     def encode(self, audio: Source, rate: int | None = None) -> Encoding:
@@ -262,6 +262,10 @@ class Model:
         times = centers * self.trained.fbank.hop_ms / 1000
         return Encoding(found.z1_mean, found.z2_mean, found.mu2[0], times)
 
+    def _mu2(self, recording: Recording) -> np.ndarray:
+        with mixed(recording) as mix:
+            return mu2_of(self.trained, recording, mix)
+
     def _voice(self, recording: Recording) -> Voice:
         with mixed(recording) as mix:
             return voice_of(self.trained, recording, mix)
@@ -311,7 +315,7 @@ def _write_within(
     form = recording.rate_hz, recording.channels, recording.subtype
     write_audio(path, watched(1.0), *form)
     if peak > limit:
-        log.info("%s: lowered by %.1f dB to stay within full scale", path, 20 * np.log10(peak))
+        log.info("%s: lowered by %.1f dB to stay within full scale", path, 20 * np.log10(peak / limit))
         write_audio(path, watched(limit / peak), *form)
 
 

@@ -176,20 +176,26 @@ def mixed(recording: Recording) -> Iterator[Mix]:
     Raises:
         CorpusError: samples are no numbers or far beyond full scale, or there is no sound.
     """
-    with tempfile.TemporaryFile() as file, named(recording.name):
-        length, heard = 0, 0
-        peak = 0.0
-        for block in _resampled(recording):
-            peak = max(peak, block.peak)
-            steps = np.rint(block.mix * np.float32(FULL_SCALE))
-            whole = np.clip(steps, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
-            heard |= int(whole.any())
-            file.write(whole.tobytes())
-            length += len(whole)
-        if not heard:
-            raise CorpusError("must hold sound, every sample is 0 (or the channels cancel)")
-        file.flush()
+    with tempfile.TemporaryFile() as file:
+        with named(recording.name):
+            length, peak = _write_mix(recording, file)
         yield Mix(file, length, peak)
+
+
+def _write_mix(recording: Recording, file: Any) -> tuple[int, float]:
+    """Write the mix; give its length in samples and the peak of the recording."""
+    length, peak, heard = 0, 0.0, False
+    for block in _resampled(recording):
+        peak = max(peak, block.peak)
+        steps = np.rint(block.mix * np.float32(FULL_SCALE))
+        whole = np.clip(steps, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+        heard |= bool(whole.any())
+        file.write(whole.tobytes())
+        length += len(whole)
+    if not heard:
+        raise CorpusError("must hold sound, every sample is 0 (or the channels cancel)")
+    file.flush()
+    return length, peak
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from fhvae.model.weights import TrainedModel
 from fhvae.params.conversion import ConversionParams
 from fhvae.recording import Mix, Recording
 
-BLOCK_S = 8.0  # of a recording changed at a time; bounds memory
+BLOCK_S = 4.0  # of a recording changed at a time; bounds memory
 OVERLAP = 4  # windows over every sample: the squares of Hann windows then add up to 1.5
 
 

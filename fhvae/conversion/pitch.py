@@ -18,7 +18,7 @@ from fhvae.features.fbank import SAMPLE_RATE_HZ
 from fhvae.params.conversion import ConversionParams
 from fhvae.recording import Mix
 
-CHUNK_FRAMES = 3000  # of F0, a minute: tracked at a time
+CHUNK_FRAMES = 1000  # of F0, 20 s: tracked at a time; bounds memory
 UNVOICED_STEP = 160  # samples at 16 kHz, 10 ms
 LONGEST_PERIOD_S = 1.3 / LOWEST_HZ  # that a mark may lie behind another, see `SEARCH`
 SEARCH = (0.75, 1.3)  # of the period tracked: where the next mark is looked for
@@ -56,7 +56,7 @@ class PitchMove:
 
 
 def track_pitch(mix: Mix) -> np.ndarray:
-    """Follow F0 through a recording, `[frame]` Hz as `track_f0`, in chunks of a minute.
+    """Follow F0 through a recording, `[frame]` Hz as `track_f0`, in chunks of 20 s.
 
     A median of three takes out single jumps by an octave. Loudness is compared within a chunk.
     """
@@ -127,22 +127,22 @@ def plan_grains(mix: Mix, f0: np.ndarray, move: PitchMove) -> Grains:
         f0: of it, as `track_pitch`.
         move: what becomes of F0.
     """
-    marks: list[float] = [0.0]
-    grains: list[tuple[float, int, float]] = [(0.0, 0, 1.0)]
-    last = float(mix.length - 1)
+    parts = [Grains(np.zeros(1), np.zeros(1), np.zeros(1, np.int64), np.ones(1))]
+    count, reached, last = 1, 0.0, float(mix.length - 1)
     for first, behind in _voiced_runs(f0):
         own = _marks_of_run(mix, f0, first, behind)
-        own = own[(own > marks[-1]) & (own < last)]
+        own = own[(own > reached) & (own < last)]
         if len(own) < FEWEST_FRAMES:
             continue
-        _add_unvoiced(marks, grains, float(own[0]))
-        begin = len(marks) - 1
-        ratio = move.ratio(_f0_at(f0, own[:-1], first, behind))
-        grains += _moved(own, ratio, begin)
-        marks += own[1:].tolist()
-    _add_unvoiced(marks, grains, last)
-    place, mark, factor = (np.array(column) for column in zip(*grains, strict=True))
-    return Grains(np.array(marks), place, mark.astype(np.int64), factor)
+        still = _unvoiced(reached, float(own[0]), count)
+        count += len(still.marks)
+        moved = _moved(own, move.ratio(_f0_at(f0, own[:-1], first, behind)), count - 1)
+        count, reached = count + len(moved.marks), float(own[-1])
+        parts += [still, moved]
+    parts.append(_unvoiced(reached, last, count))
+    return Grains(
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0]))
+    )
 
 
 def _voiced_runs(f0: np.ndarray) -> Iterator[tuple[int, int]]:
@@ -192,35 +192,43 @@ def _next_mark(waveform: np.ndarray, mark: int, period: float) -> int | None:
     return mark + low + int(np.argmax(likeness / np.sqrt(energy + 1e-9)))
 
 
-def _add_unvoiced(
-    marks: list[float], grains: list[tuple[float, int, float]], target: float
-) -> None:
-    """Set marks up to `target`, about 10 ms apart, with grains that stay where they are."""
-    distance = target - marks[-1]
-    steps = max(1, round(distance / UNVOICED_STEP))
-    for mark in np.rint(np.linspace(marks[-1], target, steps + 1)[1:]).tolist():
-        marks.append(mark)
-        grains.append((mark, len(marks) - 1, 1.0))
+def _unvoiced(reached: float, target: float, count: int) -> Grains:
+    """Set marks up to `target`, about 10 ms apart, with grains that stay where they are.
+
+    Args:
+        reached: the last mark that is there.
+        target: the last mark to be set.
+        count: of the marks that are there.
+    """
+    steps = max(1, round((target - reached) / UNVOICED_STEP))
+    marks = np.rint(np.linspace(reached, target, steps + 1)[1:])
+    return Grains(marks, marks, count + np.arange(steps), np.ones(steps))
 
 
-def _moved(marks: np.ndarray, ratio: np.ndarray, begin: int) -> Iterator[tuple[float, int, float]]:
+def _moved(marks: np.ndarray, ratio: np.ndarray, begin: int) -> Grains:
     """Lay the grains of a run anew; the first, which is there already, and the last stay.
 
     Args:
         marks: of the run.
         ratio: `[mark - 1]`, of F0 from each mark on.
         begin: number of its first mark.
+
+    Returns:
+        Its marks and grains but the first.
     """
     periods = (np.diff(marks) / ratio).tolist()
-    factors = (1 / np.sqrt(ratio)).tolist()
     known, nearest = marks.tolist(), 0
+    places, chosen = [], []
     place = known[0] + periods[0]
     while place < known[-1] - 0.5 * periods[-1]:
         while place - known[nearest] > known[nearest + 1] - place and nearest < len(periods) - 1:
             nearest += 1
-        yield place, begin + nearest, factors[nearest]
+        places.append(place)
+        chosen.append(nearest)
         place += periods[nearest]
-    yield known[-1], begin + len(known) - 1, 1.0
+    mark = np.array([*chosen, len(known) - 1], np.int64)
+    factor = np.append(1 / np.sqrt(ratio[mark[:-1]]), 1.0)
+    return Grains(marks[1:], np.array([*places, known[-1]]), begin + mark, factor)
 
 
 def at_rate(grains: Grains, rate_hz: int, samples: int) -> Grains:

@@ -13,6 +13,7 @@ from fhvae.latents import PER_SEGMENT, Latents
 from fhvae.model.gaussian import DiagonalGaussian
 from fhvae.model.weights import TrainedModel
 from fhvae.recording import Mix, Recording, named
+from fhvae.segments import gather
 
 CHUNK_SEGMENTS = 512  # encoded at a time; bounds memory
 
@@ -47,7 +48,11 @@ def encode(trained: TrainedModel, recording: Recording, mix: Mix) -> Latents:
         CorpusError: it is shorter than a segment.
     """
     check_length(trained, recording, mix)
-    parts = list(_encoded_chunks(trained, mix))
+    parts = [
+        found
+        for frames in _chunks(trained, mix)
+        for found in infer_groups(trained, [("", frames)], trained.segments.shift)
+    ]
     found = {name: np.concatenate([getattr(part, name) for part in parts]) for name in PER_SEGMENT}
     z2 = DiagonalGaussian(
         torch.from_numpy(found["z2_mean"]), torch.from_numpy(found["z2_log_variance"])
@@ -77,18 +82,39 @@ def check_length(trained: TrainedModel, recording: Recording, mix: Mix) -> None:
             )
 
 
-def _encoded_chunks(trained: TrainedModel, mix: Mix) -> Iterator[Latents]:
+def _chunks(trained: TrainedModel, mix: Mix) -> Iterator[np.ndarray]:
+    """Walk over normalized frames `[frame, mel]` of `CHUNK_SEGMENTS` segments of the grid each."""
     shift, length = trained.segments.shift, trained.segments.frames
     count = (mix.frames(trained.fbank) - length) // shift + 1
     for first in range(0, count, CHUNK_SEGMENTS):
         last = min(first + CHUNK_SEGMENTS, count) - 1
         raw = mix.log_mel(first * shift, last * shift + length, trained.fbank)
-        yield from infer_groups(trained, [("", trained.normalizer.apply(raw))], shift)
+        yield trained.normalizer.apply(raw)
+
+
+@torch.inference_mode()
+def mu2_of(trained: TrainedModel, recording: Recording, mix: Mix) -> np.ndarray:
+    """Infer mu2 alone, `[z2]` float32: z1 costs as much again and is not needed for it.
+
+    Raises:
+        CorpusError: the recording is shorter than a segment.
+    """
+    check_length(trained, recording, mix)
+    network, length = trained.network, trained.segments.frames
+    parts = []
+    for frames in _chunks(trained, mix):
+        starts = torch.arange(0, len(frames) - length + 1, trained.segments.shift)
+        parts.append(network.encode_z2(gather(torch.from_numpy(frames), starts, length)))
+    z2 = DiagonalGaussian(
+        torch.cat([part.mean for part in parts]), torch.cat([part.log_variance for part in parts])
+    )
+    own = torch.zeros(len(z2.mean), dtype=torch.int64)
+    return np.asarray(mu2_by_rule(trained.mu2, z2, own, network.params)[0].numpy())
 
 
 def voice_of(trained: TrainedModel, recording: Recording, mix: Mix) -> Voice:
     """Find mu2 and follow the pitch of a recording."""
-    mu2 = encode(trained, recording, mix).mu2[0].astype(np.float64)
+    mu2 = mu2_of(trained, recording, mix).astype(np.float64)
     return Voice(mu2=mu2, f0=track_pitch(mix))
 
 

@@ -64,6 +64,7 @@ def test_long_recordings_are_encoded_in_chunks(model, files, monkeypatch):
     parts = model.encode(files[0])
     assert np.allclose(parts.z2, whole.z2, atol=1e-5)
     assert np.allclose(parts.mu2, whole.mu2, atol=1e-5)
+    assert np.allclose(model.embed(files[0]), whole.mu2, atol=1e-5)
 
 
 def test_one_recording_a_list_and_a_folder(model, folder, files):
