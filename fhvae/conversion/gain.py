@@ -7,7 +7,7 @@ spectrum, not what it says a spectrum is, which is smooth (it is a mean) and sou
 import numpy as np
 import torch
 
-from fhvae.features.fbank import SAMPLE_RATE_HZ
+from fhvae.features.fbank import band_edges_hz
 from fhvae.model.objective import posteriors
 from fhvae.model.weights import TrainedModel
 from fhvae.params.conversion import ConversionParams
@@ -97,10 +97,7 @@ def _decoded_difference(
 
 def band_centers_hz(params: FbankParams) -> np.ndarray:
     """Say where the triangles of the mel bands peak, `[mel]` in Hz."""
-    import librosa
-
-    edges = librosa.mel_frequencies(n_mels=params.mels + 2, fmin=0.0, fmax=SAMPLE_RATE_HZ / 2)
-    return np.asarray(edges[1:-1])
+    return band_edges_hz(params.mels)[1:-1]
 
 
 def bands_to_bins(params: FbankParams, window: int, rate_hz: int) -> np.ndarray:
