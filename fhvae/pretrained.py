@@ -315,7 +315,9 @@ def _write_within(
     form = recording.rate_hz, recording.channels, recording.subtype
     write_audio(path, watched(1.0), *form)
     if peak > limit:
-        log.info("%s: lowered by %.1f dB to stay within full scale", path, 20 * np.log10(peak / limit))
+        log.info(
+            "%s: lowered by %.1f dB to stay within full scale", path, 20 * np.log10(peak / limit)
+        )
         write_audio(path, watched(limit / peak), *form)
 
 
