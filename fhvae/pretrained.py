@@ -8,6 +8,7 @@ Rate, channels, features and the normalizer are in here, so that no one can forg
 """
 
 import logging
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from fhvae.conversion.change import Change, changed_blocks
+from fhvae.conversion.change import BLOCK_S, Change, changed_blocks
 from fhvae.conversion.pitch import pitch_move
 from fhvae.conversion.synthesis import (
     codes_of,
@@ -40,6 +41,8 @@ from fhvae.trials import Vectors, cosines
 
 SHIPPED = Path(__file__).parent / "shipped"  # the model in the package
 ENDS = frozenset(".wav .flac .ogg .oga .mp3 .aiff .aif .au .caf .w64 .sph .nist".split())
+
+LONG_S = 60.0  # of a recording: then somebody waits
 
 log = logging.getLogger(__name__)
 
@@ -304,21 +307,26 @@ def _write_within(
     path: Path, blocks: Callable[[], Iterator[np.ndarray]], recording: Recording, limit: float
 ) -> None:
     """Write a file; what would be louder than `limit` is computed again and written softer."""
-    peak = 0.0
+    peak, seconds = 0.0, recording.samples / recording.rate_hz
 
     def watched(scale: float) -> Iterator[np.ndarray]:
         nonlocal peak
-        for block in blocks():
+        total = math.ceil(seconds / BLOCK_S)
+        shown = seconds > LONG_S
+        for block in progress_bar(blocks(), path.name, "block", total=total, shown=shown):
             peak = max(peak, float(np.abs(block).max()))
             yield scale * block
 
     form = recording.rate_hz, recording.channels, recording.subtype
     write_audio(path, watched(1.0), *form)
     if peak > limit:
-        log.info(
-            "%s: lowered by %.1f dB to stay within full scale", path, 20 * np.log10(peak / limit)
-        )
+        log.info("%s: lowered by %.1f dB to stay within full scale", path, to_db(peak / limit))
         write_audio(path, watched(limit / peak), *form)
+
+
+def to_db(ratio: float) -> float:
+    """Express a ratio of amplitudes in dB."""
+    return 20 * math.log10(ratio)
 
 
 def _is_several(audio: Sources) -> bool:
