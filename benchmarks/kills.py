@@ -39,7 +39,7 @@ COURSES: dict[str, dict[str, object]] = {
     "hierarchical": {"training.block_sequences": 5},
     "early stopping": {"training.patience": 0, "training.learning_rate": 0.05},
 }
-WRITTEN = ("model/weights.safetensors", "train.json", "plots/learning_curve.csv")
+WRITTEN = ("model/model.safetensors", "train.json", "plots/learning_curve.csv")
 
 
 @dataclass(frozen=True)

@@ -42,12 +42,17 @@ def _check_no_link(paths: Iterable[Path]) -> None:
         )
 
 
-def run(main: Callable[[], None]) -> None:
-    """Run a stage: log to stderr; end with one sentence and exit code 2 on bad input."""
+def run(main: Callable[[], None], makes_figures: bool = True) -> None:
+    """Run a program: log to stderr; end with one sentence and exit code 2 on bad input.
+
+    Args:
+        main: what to run.
+        makes_figures: whether figures come of it that others compare, as of a stage.
+    """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     give_caches_a_place()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # half-written folders are removed
-    if kind := arithmetic():
+    if makes_figures and (kind := arithmetic()):
         logging.warning("arithmetic %s: another may give other figures (docs/portability.md)", kind)
     try:
         main()

@@ -1,6 +1,6 @@
 """Run a trained model over utterances: latents on a fixed grid, mu2 in closed form."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -193,6 +193,26 @@ def _room(trained: TrainedModel, packed: Packed, shift: int, order: Sequence[int
         mu2=np.empty((len(order), params.z2), np.float32),
         segment_frames=segment_frames,
     )
+
+
+def mean_mu2(
+    trained: TrainedModel, packed: Packed, is_chosen: Callable[[str], bool]
+) -> np.ndarray | None:
+    """Average mu2 over chosen utterances, `[z2]` float64; None where none is chosen.
+
+    Args:
+        trained: the model, whose `segments.shift` is the grid.
+        packed: normalized frames.
+        is_chosen: of an utterance id.
+    """
+    chosen = [
+        place
+        for place in sorted_positions(packed.utterance_ids)
+        if is_chosen(packed.utterance_ids[place])
+    ]
+    groups = infer_groups(trained, packed.items(chosen), trained.segments.shift)
+    found = [group.mu2 for group in groups]
+    return np.concatenate(found).mean(axis=0, dtype=np.float64) if found else None
 
 
 def count_latents(latents: Latents) -> dict[str, int]:

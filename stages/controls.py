@@ -6,12 +6,11 @@ from fhvae.baselines.controls import CONTROLS, Meaning, change_input
 from fhvae.commandline import parse_paths, run
 from fhvae.corpus.manifest import SPLITS
 from fhvae.device import choose_device
-from fhvae.features.normalize import read_normalizer
 from fhvae.files.atomic import new_folder, write_metrics
 from fhvae.files.packed import read_packed
 from fhvae.inference import count_latents, infer_latents
 from fhvae.latents import write_latents
-from fhvae.model.weights import NORMALIZER, read_model
+from fhvae.model.weights import read_model
 from fhvae.params.asked import read_params
 from fhvae.params.fbank import FbankParams
 from fhvae.params.ivector import IvectorParams
@@ -32,8 +31,7 @@ def main() -> None:
     fbank, model, controls, metrics = parse_paths(__doc__, "fbank", "model", "controls", "metrics")
     params = read_params(Params)
     trained = read_model(model, choose_device(), params.latents.mu2)
-    normalizer = read_normalizer(model / NORMALIZER)
-    meaning = Meaning(normalizer, params.fbank.power, min(params.ivector.vad_db))
+    meaning = Meaning(trained.normalizer, params.fbank.power, min(params.ivector.vad_db))
     found: dict[str, dict[str, dict[str, int]]] = {control: {} for control in CONTROLS}
     with new_folder(controls) as folder:
         for split in SPLITS:

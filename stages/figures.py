@@ -8,11 +8,10 @@ import pandas as pd
 from fhvae.commandline import parse_paths, run
 from fhvae.corpus.store import read_corpus
 from fhvae.device import choose_device
-from fhvae.features.normalize import read_normalizer
 from fhvae.files.atomic import read_json
 from fhvae.files.packed import read_packed
 from fhvae.latents import read_latents
-from fhvae.model.weights import NORMALIZER, read_model
+from fhvae.model.weights import read_model
 from fhvae.params.asked import read_params
 from fhvae.params.latents import LatentsParams
 from fhvae.params.run import Seeded
@@ -53,7 +52,7 @@ def main() -> None:
     draw_learning_curve(plots / "learning_curve.png", pd.read_csv(plots / "learning_curve.csv"))
     of_test = read_latents(latents / "test.safetensors")
     draw_maps(plots, of_test, corpus, params.latents, params.seed)
-    undo = read_normalizer(model / NORMALIZER)
+    undo = trained.normalizer
     draw_grid(plots / "factor_grid.png", trained, read_packed(fbank / "test"), corpus, undo)
     bands = pd.read_csv(plots / "det_bands.csv")
     systems = pd.read_csv(plots / "det.csv")["system"].unique()

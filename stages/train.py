@@ -1,6 +1,7 @@
 """Train the FHVAE: normalized frames -> weights, learning curve."""
 
 import logging
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,11 @@ from fhvae.device import choose_device
 from fhvae.features.normalize import read_normalizer
 from fhvae.files.atomic import file_digest, write_csv, write_metrics
 from fhvae.files.packed import packed_files, read_packed
-from fhvae.model.weights import NORMALIZER, write_model
+from fhvae.inference import mean_mu2
+from fhvae.model.card import Origin
+from fhvae.model.weights import NORMALIZER, with_weights, write_model
 from fhvae.params.asked import read_params
+from fhvae.params.corpus import CorpusParams
 from fhvae.params.domains import DomainsParams, learned_domains
 from fhvae.params.fbank import FbankParams
 from fhvae.params.model import ModelParams
@@ -30,11 +34,14 @@ from fhvae.training.loop import Setting, Trainer
 from fhvae.training.world import World, joined_world
 from fhvae.trials import cosine_eer
 
+CONDITIONS = "conditions.csv"  # of a corpus that is not clean throughout
+
 
 @dataclass(frozen=True, kw_only=True)
 class Params(Discriminative):
     """What the stage reads of params.yaml."""
 
+    corpus: CorpusParams
     fbank: FbankParams
     domains: DomainsParams
     segments: SegmentsParams
@@ -86,11 +93,24 @@ def train(files: Files, params: Params, device: torch.device, world: World) -> N
         if not world.writes:
             return
         parts = (params.model, params.segments, params.fbank)
-        write_model(files.model, trained.weights, *parts, normalizer)
+        model = with_weights(trained.weights, *parts, device)
+        heard_clean = clean_utterances(files.corpus)
+        clean = mean_mu2(model, read_packed(files.fbank / "train"), heard_clean)
+        origin = Origin(corpus=params.corpus.name, alpha=params.alpha, seed=params.seed)
+        write_model(files.model, trained.weights, *parts, normalizer, origin, clean)
         curve = pd.DataFrame([record.row() for record in trained.curve])
         write_csv(files.plots / "learning_curve.csv", curve.round(6))
         write_metrics(files.metrics, trained.metrics(params.training.batch, len(sequences)))
         checkpoint.clear()
+
+
+def clean_utterances(corpus: Path) -> Callable[[str], bool]:
+    """Tell which utterances are heard as they were recorded: all of a corpus in one condition."""
+    if not (corpus / CONDITIONS).exists():
+        return lambda utterance_id: True
+    table = pd.read_csv(corpus / CONDITIONS, dtype=str, keep_default_na=False)
+    clean = set(table.loc[table["domain"] == "clean", "utterance_id"])
+    return lambda utterance_id: utterance_id in clean
 
 
 def main() -> None:

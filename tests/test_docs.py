@@ -67,7 +67,7 @@ def unknown(text: str) -> list[str]:
     targets = re.findall(r"(?:^|`)make ([a-z]+)", code, re.MULTILINE)
     typed = re.findall(r"-S '?([a-z]\w*(?:\.\w+)*)=", code)
     told = re.findall(rf"`((?:{SECTIONS})\.[a-z]\w*(?:\.\w+)*\*?)(?=[`:])", code)
-    told = [key for key in told if not re.search(r"\.(py|json|csv)$", key)]
+    told = [key for key in told if not re.search(r"\.(py|json|csv|safetensors)$", key)]
     variables = re.findall(r"\bFHVAE_[A-Z_]+", code)
     return [
         *(path for path in paths if not is_there(path)),

@@ -28,8 +28,9 @@ def pinned() -> dict[str, str]:
 
 
 def declared() -> dict[str, Requirement]:
-    # abx needs a newer Python and is installed by those who ask for it
-    extras = [own for name, own in PROJECT["optional-dependencies"].items() if name != "abx"]
+    # abx needs a newer Python; both are installed by those who ask for them
+    left = ("abx", "onnx")
+    extras = [own for name, own in PROJECT["optional-dependencies"].items() if name not in left]
     lines = [*PROJECT["dependencies"], *(line for extra in extras for line in extra)]
     requirements = [Requirement(line) for line in lines]
     return {canonicalize_name(item.name): item for item in requirements}

@@ -36,10 +36,14 @@ for module in pkgutil.walk_packages(fhvae.__path__, "fhvae."):
 """
 
 
+# Dependencies for using a model on audio files; a machine that only trains can do without.
+AUDIO = ["librosa", "soundfile", "soxr", "scipy"]
+
+
 def packages_of_the_extras() -> list[str]:
     lines = [line for extra in PROJECT["optional-dependencies"].values() for line in extra]
     names = [Requirement(line).name for line in lines]
-    return [IMPORT_NAMES.get(name, name) for name in names]
+    return [*AUDIO, *(IMPORT_NAMES.get(name, name) for name in names)]
 
 
 def import_everything(*blocked: str) -> subprocess.CompletedProcess:

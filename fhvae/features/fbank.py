@@ -5,7 +5,6 @@ magnitude spectrum (Slaney's scale, triangles of height 1) and a floored natural
 The choices and their evidence: docs/decisions/0003-fbank.md.
 """
 
-import warnings
 from functools import lru_cache
 
 import numpy as np
@@ -15,6 +14,7 @@ from fhvae.params.fbank import FbankParams
 
 SAMPLE_RATE_HZ = 16_000  # equal to that of fhvae.corpus; a test holds them together
 FULL_SCALE = 32768  # int16 steps from 0 to 1.0
+BLOCK_BYTES = 1 << 18  # of frames, transformed at a time: what librosa does, to the last bit
 
 
 def hop_samples(hop_ms: float) -> int:
@@ -54,26 +54,50 @@ def log_mel(samples: np.ndarray, params: FbankParams) -> np.ndarray:
     Source:
         paper-map: fbank; docs/decisions/0003-fbank.md.
     """
-    import librosa
-
     if samples.dtype != np.int16 or samples.ndim != 1 or len(samples) == 0:
         raise ValueError(f"samples must be [sample] int16, got {samples.shape} {samples.dtype}")
     filters, taper = mel_filters(params), window(params)
     waveform = _preemphasize(samples / np.float32(FULL_SCALE), params.preemphasis)
     # numpy reflects again and again where the utterance is shorter than half a spectrum
     padded = np.pad(waveform, params.fft_size // 2, mode="reflect")
-    spectrum = librosa.stft(
-        padded,
-        n_fft=params.fft_size,
-        hop_length=hop_samples(params.hop_ms),
-        win_length=len(taper),
-        window=taper,
-        center=False,
-    )
+    spectrum = _spectrum(padded, taper, params.fft_size, hop_samples(params.hop_ms))
     mel = filters @ np.abs(spectrum) ** params.power
     with np.errstate(divide="ignore"):  # digital silence: -inf, then the floor
         floored = np.maximum(np.log(mel), params.log_floor)
     return np.ascontiguousarray(floored.T, dtype=np.float32)
+
+
+def _spectrum(waveform: np.ndarray, taper: np.ndarray, fft_size: int, hop: int) -> np.ndarray:
+    """Transform frames under a window that stands in the middle of each, `[frequency, frame]`."""
+    from scipy.fft import rfft
+
+    before = (fft_size - len(taper)) // 2
+    padded = np.pad(taper, (before, fft_size - len(taper) - before))[:, None]
+    frames = np.lib.stride_tricks.sliding_window_view(waveform, fft_size)[::hop].T
+    spectrum = np.empty((fft_size // 2 + 1, frames.shape[1]), np.complex64, order="F")
+    block = max(1, BLOCK_BYTES // (4 * fft_size))
+    for start in range(0, frames.shape[1], block):
+        part = slice(start, start + block)
+        spectrum[:, part] = rfft(padded * frames[:, part], axis=0)
+    return spectrum
+
+
+def hz_to_mel(hz: np.ndarray) -> np.ndarray:
+    """Slaney's scale: linear to 1 kHz, 15 mel; then logarithmic, 27 mel for a factor of 6.4."""
+    above = 15.0 + 27.0 * np.log(np.maximum(hz, 1e-9) / 1000.0) / np.log(6.4)
+    return np.where(hz >= 1000.0, above, hz * 3.0 / 200.0)
+
+
+def mel_to_hz(mel: np.ndarray) -> np.ndarray:
+    """Undo `hz_to_mel`."""
+    above = 1000.0 * np.exp(np.log(6.4) / 27.0 * (mel - 15.0))
+    return np.where(mel >= 15.0, above, mel * 200.0 / 3.0)
+
+
+def band_edges_hz(mels: int) -> np.ndarray:
+    """Say where triangles begin, peak and end, `[mel + 2]`; evenly spaced in mel up to 8 kHz."""
+    last = hz_to_mel(np.array(SAMPLE_RATE_HZ / 2))
+    return mel_to_hz(np.linspace(0.0, float(last), mels + 2))
 
 
 def _preemphasize(waveform: np.ndarray, coefficient: float) -> np.ndarray:
@@ -107,13 +131,11 @@ def mel_filters(params: FbankParams) -> np.ndarray:
     Raises:
         ParamsError: a triangle is so narrow that no frequency of the spectrum falls in it.
     """
-    import librosa
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # librosa warns of empty filters; they are refused below
-        filters: np.ndarray = librosa.filters.mel(
-            sr=SAMPLE_RATE_HZ, n_fft=params.fft_size, n_mels=params.mels, htk=False, norm=None
-        )
+    edges = band_edges_hz(params.mels)
+    ramps = edges[:, None] - np.fft.rfftfreq(params.fft_size, 1 / SAMPLE_RATE_HZ)
+    widths = np.diff(edges)[:, None]
+    rising, falling = -ramps[:-2] / widths[:-1], ramps[2:] / widths[1:]
+    filters = np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
     empty = np.flatnonzero(filters.max(axis=1) <= 0)
     if len(empty):
         raise ParamsError(

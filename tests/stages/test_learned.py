@@ -8,11 +8,13 @@ import pytest
 
 from fhvae.errors import ArtifactError
 from fhvae.features.normalize import Normalizer, write_normalizer
+from fhvae.files.atomic import read_json
 from fhvae.files.packed import read_packed
 from fhvae.latents import read_latents
 from fhvae.trials import cosine_eer
 from stages.controls import main as controls
 from stages.latents import main as latents
+from stages.train import clean_utterances
 from stages.train import main as train
 from tests.latent_factory import MELS, write_fake_run
 from tests.stages.stage_runner import inside, run_stage, written
@@ -78,17 +80,37 @@ def test_a_training_ends_in_weights_a_curve_and_the_best_epoch(trained):
     terms = metrics["dev_log_px"] - metrics["dev_kl_z1"] - metrics["collapse"]["dev_kl_z2"]
     assert metrics["dev_lower_bound"] < terms  # and the density of mu2
     assert set(metrics["dev_eer"]) == {"mu2", "mu1"}
-    names = {"weights.safetensors", "model.json", "normalizer.json"}
+    names = {"model.safetensors", "config.json", "README.md"}
     assert set(written(out / "model")) == names
     assert not list(out.glob("checkpoints/*/last.pt"))
+
+
+def test_the_model_knows_its_origin_and_the_mean_of_clean_speech(frames, trained, model, tmp_path):
+    config = read_json(trained[1] / "model/config.json")
+    origin = config["origin"]
+    assert (origin["corpus"], origin["alpha"], origin["seed"]) == ("espeak", 10.0, 0)
+    run_latents(frames, model, tmp_path / "out")
+    mu2 = read_latents(tmp_path / "out/latents/train.safetensors").mu2
+    assert config["clean_mu2"] == pytest.approx(mu2.mean(axis=0).tolist(), abs=1e-6)
+
+
+def test_clean_utterances_are_those_that_conditions_calls_so(tmp_path):
+    assert clean_utterances(tmp_path)("any")
+    table = "domain,split,utterance_id\nclean,train,001\nnoise10,train,002\n"
+    (tmp_path / "conditions.csv").write_text(table)
+    assert [clean_utterances(tmp_path)(name) for name in ("001", "002", "003")] == [
+        True,
+        False,
+        False,
+    ]
 
 
 def test_a_second_training_writes_the_same_bytes_and_another_seed_others(frames, trained, tmp_path):
     run_train(frames, tmp_path / "again")
     run_train(frames, tmp_path / "other", seed=1)
-    weights = "model/weights.safetensors"
+    weights = "model/model.safetensors"
     first, again, other = (written(out) for out in (trained[1], *sorted(tmp_path.iterdir())))
-    for name in (weights, "plots/learning_curve.csv", "train.json"):
+    for name in (weights, "model/config.json", "plots/learning_curve.csv", "train.json"):
         assert again[name] == first[name]
         assert other[name] != first[name]
 
@@ -160,7 +182,7 @@ def test_controls_are_not_the_model(frames, model, tmp_path):
 @pytest.mark.parametrize("stage", [run_latents, run_controls])
 @pytest.mark.parametrize(
     ("spoiled", "message"),
-    [("model/weights.safetensors", "train"), ("fbank/test.npy", "rerun the stage")],
+    [("model/model.safetensors", "train"), ("fbank/test.npy", "rerun the stage")],
 )
 def test_a_missing_input_is_named_and_nothing_is_left(
     frames, trained, tmp_path, stage, spoiled, message

@@ -52,7 +52,7 @@ def write_inputs(folder: Path, with_phones: bool = True) -> None:
     sizes = params.segments.frames, 2, params.model.z1
     pca = fit_pca(read_packed(folder / "fbank" / "train"), *sizes, np.random.default_rng(1))
     write_pca(folder / "pca.safetensors", pca)
-    write_json(folder / "normalizer.json", {})
+    write_json(folder / "normalizer.json", {"mean": [0] * MELS, "std": [1] * MELS})
     for seed, name in enumerate(("model", "untrained")):
         network = new_network(MELS, params.segments.frames, params.model, seed)
         arguments = (network.state_dict(), params.model, params.segments, params.fbank)

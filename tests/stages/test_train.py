@@ -116,7 +116,7 @@ runpy.run_module("stages.train", run_name="__main__")
 def test_a_full_disk_is_one_sentence_and_the_last_checkpoint_is_whole(folder):
     whole, _ = finish(folder)
     assert whole == 0
-    wanted = (folder / "model/weights.safetensors").read_bytes()
+    wanted = (folder / "model/model.safetensors").read_bytes()
     shutil.rmtree(folder / "model")
     code, log = finish(folder, code=TINY_DISK)
     assert code == 2
@@ -128,7 +128,7 @@ def test_a_full_disk_is_one_sentence_and_the_last_checkpoint_is_whole(folder):
     code, log = finish(folder)
     assert code == 0, log
     assert "resumed at step 10 from" in log
-    assert (folder / "model/weights.safetensors").read_bytes() == wanted
+    assert (folder / "model/model.safetensors").read_bytes() == wanted
 
 
 @pytest.mark.slow
@@ -227,7 +227,7 @@ def test_when_one_of_two_processes_is_killed_the_other_says_so_and_both_resume(f
     code, log = finish(folder, *TORCHRUN)
     assert code == 0, log
     assert f"resumed at step {step} from" in log
-    assert (folder / "model/weights.safetensors").exists()
+    assert (folder / "model/model.safetensors").exists()
     assert checkpoints(folder) == []
 
 

@@ -1,0 +1,293 @@
+"""The command `fhvae`: voices and latents of audio files, and files with another voice.
+
+Every command takes files, globs or folders. A file that cannot be used is named with the reason,
+the others are done, and the exit code is then 2.
+"""
+
+import logging
+import sys
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from fhvae.commandline import EXIT_BAD_INPUT, run
+from fhvae.errors import CorpusError, FhvaeError
+from fhvae.params.conversion import ConversionParams
+from fhvae.pretrained import Model, audio_files, load
+from fhvae.progress import progress_bar
+from fhvae.recording import Audio, check_writable
+from fhvae.tables import check_table_name, write_vectors
+
+log = logging.getLogger(__name__)
+Result = TypeVar("Result")
+DEFAULT = ConversionParams()
+MAGIC = set("*?[")  # of a glob that the shell left alone
+
+
+class Failures:
+    """Files that could not be used; the others go on."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def each(
+        self, files: Sequence[Path], label: str, use: Callable[[Path], Result]
+    ) -> Iterator[tuple[Path, Result]]:
+        """Walk over (file, result) of the files that can be used; name the others."""
+        bar = progress_bar(files, label, "file", shown=len(files) > 1)
+        for path in bar:
+            try:
+                result = use(path)
+            except (FhvaeError, OSError) as error:
+                self.count += 1
+                bar.clear()
+                print(f"error: {error}", file=sys.stderr)
+                continue
+            yield path, result
+
+    def exit(self) -> None:
+        """End with exit code 2 if there was one."""
+        if self.count:
+            sys.exit(EXIT_BAD_INPUT)
+
+
+def found_files(names: Sequence[str]) -> list[Path]:
+    """List files, the matches of globs, and the audio files in folders; each once, in order.
+
+    A name that is not there stays in the list: whoever opens it says so.
+    """
+    found: list[Path] = []
+    for name in names:
+        path = Path(name)
+        if path.is_dir():
+            found += audio_files(path)
+        elif not path.exists() and set(name) & MAGIC:
+            matches = sorted(Path(path.anchor or ".").glob(str(path.relative_to(path.anchor))))
+            if not matches:
+                raise CorpusError(f"{name} must match a file, it matches none")
+            found += matches
+        else:
+            found.append(path)
+    return list(dict.fromkeys(found))
+
+
+def embed(options: Namespace) -> None:
+    """Write mu2, the voice, one row per file."""
+    check_table_name(options.out)
+    model, failures = load(options.model, options.mu2), Failures()
+    files = found_files(options.audio)
+    rows = dict(failures.each(files, "embed", lambda path: model.embed(path)))
+    if rows:
+        names = [str(path) for path in rows]
+        write_vectors(options.out, names, {"mu2": np.stack(list(rows.values()))})
+    failures.exit()
+
+
+def latents(options: Namespace) -> None:
+    """Write z1 and z2, one row per segment, with its time."""
+    check_table_name(options.out)
+    model, failures = load(options.model), Failures()
+    found = list(failures.each(found_files(options.audio), "latents", model.encode))
+    if found:
+        names = [str(path) for path, one in found for _ in one.times_s]
+        rows = {
+            name: np.concatenate([getattr(one, name) for _, one in found]) for name in ("z1", "z2")
+        }
+        times = np.concatenate([one.times_s for _, one in found])
+        write_vectors(options.out, names, rows, times)
+    failures.exit()
+
+
+def score(options: Namespace) -> None:
+    """Print how like the voice of each file is to that of the first."""
+    model, failures = load(options.model, options.mu2), Failures()
+    enrolled = found_files([options.enrolment])
+    tests = found_files(options.test)
+    unit = "cosine" if model.trained.calibration is None else "log_likelihood_ratio"
+    print(f"file,{unit}")
+    for path, value in failures.each(tests, "score", lambda one: model.score(enrolled, one)):
+        print(f"{path},{value:.4f}")
+    failures.exit()
+
+
+def convert(options: Namespace) -> None:
+    """Say what the files say with another voice."""
+    model = load(options.model)
+    targets = found_files(options.to)
+    settings = {"strength": options.strength, "pitch": not options.keep_pitch}
+
+    def use(source: Path, out: Path) -> None:
+        model.convert(source, targets, to=out, **settings)
+
+    _change_files(options, "convert", use)
+
+
+def denoise(options: Namespace) -> None:
+    """Move noisy recordings towards clean speech."""
+    model = load(options.model)
+    clean = found_files(options.clean) if options.clean else None
+
+    def use(source: Path, out: Path) -> None:
+        model.denoise(source, clean=clean, to=out, strength=options.strength)
+
+    _change_files(options, "denoise", use)
+
+
+def swap(options: Namespace) -> None:
+    """Decode z1 of one file with z2 of another (Griffin-Lim: for looking into the model)."""
+    check_writable(options.out)
+    audio = load(options.model).swap(options.content, options.voice)
+    _within_full_scale(audio).write(options.out)
+
+
+def _within_full_scale(audio: Audio) -> Audio:
+    peak = float(np.abs(audio.samples).max())
+    return Audio(audio.samples / np.float32(max(1.0, peak)), audio.rate_hz)
+
+
+def _change_files(options: Namespace, label: str, use: Callable[[Path, Path], None]) -> None:
+    """Change one file into one, or several into a folder, each under its own name."""
+    sources, failures = found_files(options.audio), Failures()
+    several = len(sources) > 1 or Path(options.audio[0]).is_dir() or not options.out.suffix
+    if several:
+        outs = [options.out / f"{path.stem}.wav" for path in sources]
+        twice = [out for out in outs if outs.count(out) > 1]
+        if twice:
+            raise CorpusError(
+                f"each file must have a name of its own, {twice[0]} would be written twice; "
+                "convert the folders one by one"
+            )
+    else:
+        check_writable(options.out)
+        outs = [options.out]
+    own = {path.resolve() for path in sources}
+    place = dict(zip(sources, outs, strict=True))
+
+    def change(source: Path) -> None:
+        if place[source].resolve() in own:
+            raise CorpusError(f"{place[source]} must be another file than its source")
+        use(source, place[source])
+
+    for source, _ in failures.each(sources, label, change):
+        log.info("%s -> %s", source, place[source])
+    failures.exit()
+
+
+def info(options: Namespace) -> None:
+    """Say what a model is and where it comes from."""
+    model = load(options.model)
+    for name, value in _facts(model).items():
+        print(f"{name:12} {value}")
+
+
+def _facts(model: Model) -> dict[str, str]:
+    trained, sizes, origin = model.trained, model.trained.network.params, model.trained.origin
+    count = sum(weight.numel() for weight in trained.network.parameters())
+    unknown = "not recorded"
+    return {
+        "corpus": origin.corpus or unknown,
+        "data": origin.data or unknown,
+        "licence": origin.licence or unknown,
+        "commit": origin.commit or unknown,
+        "alpha": unknown if origin.alpha is None else f"{origin.alpha:g}",
+        "seed": unknown if origin.seed is None else str(origin.seed),
+        "networks": f"{sizes.cell}, {sizes.layers} x {sizes.cells}, {count} weights",
+        "latents": f"z1 {sizes.z1}, z2 and mu2 {sizes.z2} dimensions",
+        "segments": f"{trained.segments.frames} frames of {trained.fbank.hop_ms:g} ms, "
+        f"every {trained.segments.shift} for mu2",
+        "features": f"{trained.fbank.mels} log-mel bands, 16 kHz",
+        "scores": "cosine" if trained.calibration is None else "log-likelihood ratio, nats",
+        "denoising": "towards the training data, or --clean"
+        if trained.clean_mu2 is not None
+        else "needs --clean",
+    }
+
+
+def parser() -> ArgumentParser:
+    """Build the command line."""
+    top = ArgumentParser(prog="fhvae", description=_first_sentence(__doc__))
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(use: Callable[[Namespace], None], *examples: str) -> ArgumentParser:
+        name = use.__name__
+        lines = "\n".join(f"  fhvae {name} {example}".rstrip() for example in examples)
+        made = commands.add_parser(
+            name,
+            help=_first_sentence(use.__doc__),
+            description=use.__doc__,
+            epilog=f"examples:\n{lines}",
+            formatter_class=RawDescriptionHelpFormatter,
+        )
+        made.add_argument("--model", type=Path, metavar="FOLDER", help="default: the shipped one")
+        made.set_defaults(use=use)
+        return made
+
+    made = command(embed, "a.wav", "recordings/ -o voices.csv", "'*.flac' -o voices.npz")
+    _add_audio(made)
+    _add_table(made)
+    _add_rule(made)
+    made = command(latents, "a.wav -o latents.csv", "recordings/ -o latents.safetensors")
+    _add_audio(made)
+    _add_table(made)
+    made = command(score, "a.wav b.wav", "enrolment/ tests/")
+    made.add_argument("enrolment", help="a file, or a folder or glob of one speaker's files")
+    made.add_argument("test", nargs="+", help="files, globs or folders, compared one by one")
+    _add_rule(made)
+    made = command(
+        convert, "a.wav --to b.wav -o a-as-b.wav", "talks/ --to voice/ -o converted --strength 1.5"
+    )
+    _add_audio(made)
+    made.add_argument("--to", nargs="+", required=True, help="recordings of the voice wanted")
+    _add_change(made)
+    made.add_argument("--keep-pitch", action="store_true", help="leave the pitch as it is")
+    made = command(denoise, "noisy.wav -o clean.wav", "noisy/ --clean good.wav -o cleaned")
+    _add_audio(made)
+    made.add_argument("--clean", nargs="+", help="clean recordings of the same speaker")
+    _add_change(made)
+    made = command(swap, "a.wav --voice b.wav -o a-b.wav")
+    made.add_argument("content", help="whose z1 is taken: what is said")
+    made.add_argument("--voice", required=True, help="whose z2 is taken")
+    made.add_argument("-o", "--out", type=Path, required=True, help="wav or flac file, 16 kHz")
+    command(info, "", "--model models/fhvae")
+    return top
+
+
+def _first_sentence(text: str | None) -> str:
+    return (text or "").splitlines()[0]
+
+
+def _add_audio(made: ArgumentParser) -> None:
+    made.add_argument("audio", nargs="+", help="files, globs or folders")
+
+
+def _add_table(made: ArgumentParser) -> None:
+    text = "csv, npz or safetensors file; default: CSV on the terminal"
+    made.add_argument("-o", "--out", type=Path, metavar="FILE", help=text)
+
+
+def _add_rule(made: ArgumentParser) -> None:
+    text = "how segments weigh in mu2; default: mean"
+    made.add_argument("--mu2", choices=("mean", "precision"), default="mean", help=text)
+
+
+def _add_change(made: ArgumentParser) -> None:
+    text = "wav or flac file, or a folder for several; rate and channels stay"
+    made.add_argument("-o", "--out", type=Path, required=True, help=text)
+    text = f"how far mu2 goes, 0: not at all; default: {DEFAULT.strength:g}"
+    made.add_argument("--strength", type=float, default=DEFAULT.strength, help=text)
+
+
+def main() -> None:
+    """Run the command."""
+    import torch
+
+    options = parser().parse_args()
+    torch.set_num_threads(1)  # small networks: more threads wait for each other
+    run(lambda: options.use(options), makes_figures=False)
+
+
+if __name__ == "__main__":
+    main()

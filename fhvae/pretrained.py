@@ -1,0 +1,359 @@
+"""A trained model for use: files or samples in, vectors and sound out.
+
+    model = fhvae.load()                       # or fhvae.load("models/fhvae")
+    model.embed("speech.wav")                  # mu2: the voice
+    model.convert("a.wav", "b.wav").write("a-as-b.wav")
+
+Rate, channels, features and the normalizer are in here, so that no one can forget them.
+"""
+
+import logging
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from fhvae.conversion.change import BLOCK_S, Change, changed_blocks
+from fhvae.conversion.pitch import pitch_move
+from fhvae.conversion.synthesis import (
+    codes_of,
+    decoded,
+    from_prior,
+    griffin_lim,
+    moved,
+    resynthesized,
+    swapped,
+)
+from fhvae.conversion.voice import Voice, check_length, common_voice, encode, mu2_of, voice_of
+from fhvae.errors import ArtifactError, CorpusError, ParamsError
+from fhvae.export import export_onnx
+from fhvae.model.weights import CONFIG, OLD_CONFIG, TrainedModel, read_model
+from fhvae.params.conversion import ConversionParams
+from fhvae.params.latents import Mu2Rule
+from fhvae.params.reading import from_mapping
+from fhvae.progress import progress_bar
+from fhvae.recording import Audio, Recording, from_samples, mixed, open_recording, write_audio
+from fhvae.trials import Vectors, cosines
+
+SHIPPED = Path(__file__).parent / "shipped"  # the model in the package
+ENDS = frozenset(".wav .flac .ogg .oga .mp3 .aiff .aif .au .caf .w64 .sph .nist".split())
+
+LONG_S = 60.0  # of a recording: then somebody waits
+
+log = logging.getLogger(__name__)
+
+Source = str | Path | np.ndarray
+Sources = Source | Sequence[Source]
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Latents of one recording.
+
+    Attributes:
+        z1: `[segment, z1]` float32, what is said.
+        z2: `[segment, z2]` float32, who says it, segment by segment.
+        mu2: `[z2]` float32, who says it.
+        times_s: `[segment]` float64, middles of the segments in seconds.
+    """
+
+    z1: np.ndarray
+    z2: np.ndarray
+    mu2: np.ndarray
+    times_s: np.ndarray
+
+
+def load(folder: Path | str | None = None, mu2: Mu2Rule = "mean") -> "Model":
+    """Load a model folder; without one, the model that comes with the package.
+
+    Args:
+        folder: as the stage train writes it.
+        mu2: how a recording's mu2 comes of its segments, `mean` or `precision`.
+
+    Raises:
+        ArtifactError: there is no model, or it is broken.
+    """
+    chosen = SHIPPED if folder is None else Path(folder)
+    if not (chosen / CONFIG).exists() and not (chosen / OLD_CONFIG).exists():
+        if folder is None:
+            raise ArtifactError(
+                "a model must be named, none is shipped with this version; "
+                'give a folder that the stage train wrote: fhvae.load("models/fhvae"), '
+                "at the command line --model models/fhvae"
+            )
+        raise ArtifactError(f"{chosen} must hold a model, {CONFIG} is not there")
+    return Model(read_model(chosen, torch.device("cpu"), mu2))
+
+
+def audio_files(folder: Path | str) -> list[Path]:
+    """List the audio files in a folder and below, sorted.
+
+    Raises:
+        CorpusError: there is none.
+    """
+    found = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in ENDS)
+    if not found:
+        raise CorpusError(
+            f"{folder} must hold audio files, none ends with {' '.join(sorted(ENDS))}"
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained model that takes paths, or samples with their rate.
+
+    Samples are `[sample]` or `[sample, channel]`, int16 or floats with full scale 1.0. Every
+    method says in one sentence (`FhvaeError`) what is wrong with a recording.
+    """
+
+    trained: TrainedModel
+
+    @property
+    def dimensions(self) -> int:
+        """Of mu2."""
+        return self.trained.network.params.z2
+
+    def embed(self, audio: Sources, rate: int | None = None) -> np.ndarray:
+        """Infer mu2, the voice: `[z2]` float32 of one recording, `[recording, z2]` of several.
+
+        Args:
+            audio: a path or samples; a list of these, or a folder (as `audio_files` lists it).
+            rate: of samples, in Hz.
+        """
+        found = [self._mu2(one) for one in _progress(_recordings(audio, rate), "embed")]
+        return np.stack(found) if _is_several(audio) else found[0]
+
+    def encode(self, audio: Source, rate: int | None = None) -> Encoding:
+        """Infer z1, z2 and mu2 of one recording, with the times of the segments."""
+        return self._encode(_recording(audio, rate))
+
+    def score(self, a: Sources, b: Sources, rate: int | None = None) -> float:
+        """Compare two voices: high if the same person speaks.
+
+        The cosine of the two mu2; where the model has a calibration, the log-likelihood ratio in
+        nats that follows from it. Of a list or a folder mu2 is averaged.
+        """
+        left, right = (np.atleast_2d(self.embed(one, rate)).mean(axis=0) for one in (a, b))
+        pair = Vectors(("a", "b"), np.stack([left, right]).astype(np.float64))
+        cosine = float(cosines(pair, pair)[0, 1])
+        known = self.trained.calibration
+        return cosine if known is None else known.scale * cosine + known.offset
+
+    def convert(
+        self,
+        source: Source,
+        targets: Sources,
+        rate: int | None = None,
+        to: Path | str | None = None,
+        **settings: Any,
+    ) -> Audio | None:
+        """Say what the source says with the voice of the targets.
+
+        The source's own spectrum is kept and multiplied by gains; its pitch moves along. Rate,
+        channels and length stay.
+
+        Args:
+            source: what is said.
+            targets: one or several recordings of the voice, or a folder of them.
+            rate: of samples, in Hz.
+            to: a wav or flac file to write, block by block; None: the sound is returned.
+            settings: of `ConversionParams`, such as `strength=1.5` or `pitch=False`.
+        """
+        params = self._settings(settings)
+        voices = [self._voice(one) for one in _progress(_recordings(targets, rate), "targets")]
+        return self._change(_recording(source, rate), common_voice(voices), params, to)
+
+    def denoise(
+        self,
+        source: Source,
+        rate: int | None = None,
+        clean: Sources | None = None,
+        to: Path | str | None = None,
+        **settings: Any,
+    ) -> Audio | None:
+        """Move mu2 of a noisy recording to that of clean speech; pitch stays.
+
+        Args:
+            source: noisy.
+            rate: of samples, in Hz.
+            clean: clean recordings of the same speaker; None: the mean of the training data.
+            to, settings: as in `convert`.
+        """
+        params = self._settings({**settings, "pitch": False})
+        if clean is not None:
+            heard = [self._voice(one) for one in _progress(_recordings(clean, rate), "clean")]
+            target = common_voice(heard)
+        elif self.trained.clean_mu2 is not None:
+            target = Voice(self.trained.clean_mu2, np.empty(0))
+        else:
+            raise ArtifactError(
+                "the model must know the mu2 of clean speech, its folder does not say it; "
+                "give clean recordings of the speaker, or rerun the stage train with this version"
+            )
+        return self._change(_recording(source, rate), target, params, to)
+
+    def reconstruct(self, audio: Source, rate: int | None = None) -> Audio:
+        """Encode and decode a recording: what the model keeps, with a Griffin-Lim phase, 16 kHz."""
+        return self._resynthesize(audio, rate, lambda codes: codes)
+
+    def swap(self, content: Source, voice: Source, rate: int | None = None) -> Audio:
+        """Decode z1 of one recording with z2 of another: Griffin-Lim phase, 16 kHz."""
+        with mixed(_recording(voice, rate)) as mix:
+            other = codes_of(self.trained, mix, self._default.shift)
+        return self._resynthesize(content, rate, lambda codes: swapped(codes, other))
+
+    def traverse(
+        self,
+        audio: Source,
+        dimension: int,
+        values: Iterable[float],
+        latent: str = "mu2",
+        rate: int | None = None,
+    ) -> list[Audio]:
+        """Add values to one dimension of mu2 (so of every z2) or of z1: Griffin-Lim, 16 kHz."""
+        sizes = self.trained.network.params
+        if latent not in ("mu2", "z1"):
+            raise ParamsError(f"latent must be mu2 or z1, got {latent!r}")
+        size = sizes.z1 if latent == "z1" else sizes.z2
+        if not 0 <= dimension < size:
+            raise ParamsError(f"dimension of {latent} must be 0 to {size - 1}, got {dimension}")
+        name, unit = ("z1" if latent == "z1" else "z2"), np.eye(size)[dimension]
+        return [
+            self._resynthesize(
+                audio, rate, lambda codes, by=value: moved(codes, **{name: by * unit})
+            )
+            for value in values
+        ]
+
+    def interpolate(
+        self, source: Source, target: Sources, shares: Iterable[float], rate: int | None = None
+    ) -> list[Audio]:
+        """Go from the voice of the source (share 0) to another (1): Griffin-Lim, 16 kHz."""
+        other = np.atleast_2d(self.embed(target, rate)).mean(axis=0)
+        way = other - self.embed(source, rate)
+        return [
+            self._resynthesize(source, rate, lambda codes, part=share: moved(codes, z2=part * way))
+            for share in shares
+        ]
+
+    def sample(self, segments: int = 20, seed: int = 0) -> Audio:
+        """Draw a voice and what it says from the prior: babble, Griffin-Lim phase, 16 kHz."""
+        codes = from_prior(self.trained, segments, seed)
+        return griffin_lim(decoded(self.trained, codes), self.trained.fbank)
+
+    def export_onnx(self, folder: Path | str) -> None:
+        """Write encoder.onnx and decoder.onnx; needs the package onnx."""
+        export_onnx(self.trained, Path(folder))
+
+    @property
+    def _default(self) -> ConversionParams:
+        return ConversionParams()
+
+    def _settings(self, settings: dict[str, Any]) -> ConversionParams:
+        values = {**vars(self._default), **settings}
+        return from_mapping(ConversionParams, values, source="settings", key="conversion")
+
+    def _encode(self, recording: Recording) -> Encoding:
+        with mixed(recording) as mix:
+            found = encode(self.trained, recording, mix)
+        centers = found.starts + (found.segment_frames - 1) / 2
+        times = centers * self.trained.fbank.hop_ms / 1000
+        return Encoding(found.z1_mean, found.z2_mean, found.mu2[0], times)
+
+    def _mu2(self, recording: Recording) -> np.ndarray:
+        with mixed(recording) as mix:
+            return mu2_of(self.trained, recording, mix)
+
+    def _voice(self, recording: Recording) -> Voice:
+        with mixed(recording) as mix:
+            return voice_of(self.trained, recording, mix)
+
+    def _resynthesize(self, audio: Source, rate: int | None, change: Callable[..., Any]) -> Audio:
+        recording = _recording(audio, rate)
+        with mixed(recording) as mix:
+            check_length(self.trained, recording, mix)
+            return resynthesized(self.trained, mix, self._default.shift, change)
+
+    def _change(
+        self,
+        recording: Recording,
+        target: Voice,
+        params: ConversionParams,
+        to: Path | str | None,
+    ) -> Audio | None:
+        with mixed(recording) as mix:
+            own = voice_of(self.trained, recording, mix)
+            pitch = pitch_move(own.pitch, target.pitch, params)
+            change = Change(params.strength * (target.mu2 - own.mu2), pitch, own.f0)
+
+            def blocks() -> Iterator[np.ndarray]:
+                return changed_blocks(self.trained, recording, mix, change, params)
+
+            limit = max(1.0, mix.peak)
+            if to is not None:
+                _write_within(Path(to), blocks, recording, limit)
+                return None
+            whole = np.concatenate(list(blocks())).astype(np.float32)
+        whole *= np.float32(min(1.0, limit / max(float(np.abs(whole).max()), limit)))
+        return Audio(whole[:, 0] if recording.channels == 1 else whole, recording.rate_hz)
+
+
+def _write_within(
+    path: Path, blocks: Callable[[], Iterator[np.ndarray]], recording: Recording, limit: float
+) -> None:
+    """Write a file; what would be louder than `limit` is computed again and written softer."""
+    peak, seconds = 0.0, recording.samples / recording.rate_hz
+
+    def watched(scale: float) -> Iterator[np.ndarray]:
+        nonlocal peak
+        total = math.ceil(seconds / BLOCK_S)
+        shown = seconds > LONG_S
+        for block in progress_bar(blocks(), path.name, "block", total=total, shown=shown):
+            peak = max(peak, float(np.abs(block).max()))
+            yield scale * block
+
+    form = recording.rate_hz, recording.channels, recording.subtype
+    write_audio(path, watched(1.0), *form)
+    if peak > limit:
+        log.info("%s: lowered by %.1f dB to stay within full scale", path, to_db(peak / limit))
+        write_audio(path, watched(limit / peak), *form)
+
+
+def to_db(ratio: float) -> float:
+    """Express a ratio of amplitudes in dB."""
+    return 20 * math.log10(ratio)
+
+
+def _is_several(audio: Sources) -> bool:
+    if isinstance(audio, str | Path):
+        return Path(audio).is_dir()
+    return not isinstance(audio, np.ndarray)
+
+
+def _recordings(audio: Sources, rate: int | None) -> list[Callable[[], Recording]]:
+    """List recordings, each opened when its turn comes."""
+    if isinstance(audio, str | Path):
+        several: Sequence[Source] = audio_files(audio) if Path(audio).is_dir() else [audio]
+    else:
+        several = [audio] if isinstance(audio, np.ndarray) else audio
+    if not several:
+        raise CorpusError("at least one recording must be given, got an empty list")
+    return [lambda one=one: _recording(one, rate) for one in several]  # type: ignore[misc]
+
+
+def _recording(audio: Source, rate: int | None) -> Recording:
+    if isinstance(audio, str | Path):
+        return open_recording(Path(audio))
+    if rate is None:
+        raise CorpusError("samples must come with their rate in Hz, none was given")
+    return from_samples(audio, rate)
+
+
+def _progress(recordings: list[Callable[[], Recording]], label: str) -> Iterator[Recording]:
+    for opened in progress_bar(recordings, label, "file", shown=len(recordings) > 1):
+        yield opened()

@@ -1,0 +1,265 @@
+"""A recording of any rate and number of channels, read block by block, and its 16 kHz mix.
+
+The model hears one channel at 16 kHz. Here that is the mean of the channels: a corpus refuses
+unequal ones (fhvae/corpus/audio.py), but a user's stereo file must have an answer. The mix goes
+to a temporary file, so that memory does not grow with the length of the recording.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fhvae.corpus.audio import FULL_SCALE, MAX_PEAK
+from fhvae.corpus.containers.opening import MAX_RATE_HZ, MIN_RATE_HZ, open_audio
+from fhvae.errors import ArtifactError, CorpusError
+from fhvae.features.fbank import SAMPLE_RATE_HZ, frame_count, hop_samples, log_mel
+from fhvae.files.atomic import new_file
+from fhvae.params.fbank import FbankParams
+
+BLOCK_VALUES = 1 << 18  # read at a time, all channels together: bounds memory
+SUBTYPES = {".wav": "PCM_16", ".flac": "PCM_16"}  # by the end of a name; what is written
+KEPT_SUBTYPES = {"PCM_16", "PCM_24"}  # of both containers; a source's depth is kept
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A recording that can be read more than once.
+
+    Attributes:
+        name: for messages.
+        rate_hz: samples per second and channel.
+        channels: at least one.
+        samples: per channel.
+        subtype: of the file, as soundfile calls it; "" of samples in memory.
+        read: walks over it, `[sample, channel]` float32 at a time, full scale 1.0.
+    """
+
+    name: str
+    rate_hz: int
+    channels: int
+    samples: int
+    subtype: str
+    read: Callable[[], Iterator[np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Audio:
+    """Samples in memory, `[sample]` or `[sample, channel]` float32 with full scale 1.0."""
+
+    samples: np.ndarray
+    rate_hz: int
+
+    def write(self, path: Path | str) -> None:
+        """Write a wav or flac file of 16 bits; what lies beyond full scale saturates."""
+        blocks = iter([self.samples.reshape(len(self.samples), -1)])
+        write_audio(Path(path), blocks, self.rate_hz, self.samples.reshape(-1, 1).shape[1])
+
+
+@contextmanager
+def named(name: str) -> Iterator[None]:
+    """Begin the sentence of an error with the recording that it is about."""
+    try:
+        yield
+    except CorpusError as error:
+        raise CorpusError(f"{name}: {error}") from error
+
+
+def open_recording(path: Path) -> Recording:
+    """Look at an audio file; all of it must be there.
+
+    Raises:
+        CorpusError: it is missing, no audio file, cut short or empty.
+    """
+    with named(str(path)), open_audio(path) as opened:
+        if opened.samples != opened.promised:
+            raise CorpusError(
+                f"must be whole, its header promises {opened.promised} samples, "
+                f"{opened.samples} are there; copy the file again"
+            )
+        if opened.samples == 0:
+            raise CorpusError("must hold at least one sample, it is empty")
+        channels, subtype = int(opened.file.channels), str(opened.file.subtype)
+        rate_hz, samples = opened.rate_hz, opened.samples
+
+    def read() -> Iterator[np.ndarray]:
+        with named(str(path)), open_audio(path) as again:
+            size = max(1, BLOCK_VALUES // channels)
+            while len(block := again.file.read(size, dtype="float32", always_2d=True)):
+                yield block
+
+    return Recording(str(path), rate_hz, channels, samples, subtype, read)
+
+
+def from_samples(samples: np.ndarray, rate_hz: int, name: str = "samples") -> Recording:
+    """Take samples in memory as a recording.
+
+    Args:
+        samples: `[sample]` or `[sample, channel]`, int16 or float with full scale 1.0.
+        rate_hz: samples per second and channel.
+        name: for messages.
+
+    Raises:
+        CorpusError: they are none, or of another type or shape.
+    """
+    values = np.asarray(samples)
+    if values.ndim not in (1, 2) or values.size == 0:
+        raise CorpusError(
+            f"{name}: samples must be [sample] or [sample, channel], got shape {values.shape}"
+        )
+    if values.dtype == np.int16:
+        values = values / np.float32(FULL_SCALE)
+    if not np.issubdtype(values.dtype, np.floating):
+        raise CorpusError(f"{name}: samples must be int16 or floats, got {values.dtype}")
+    if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
+        raise CorpusError(
+            f"{name}: sample rate must be {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz, got {rate_hz}"
+        )
+    columns = values.reshape(len(values), -1).astype(np.float32)
+    if columns.shape[1] > columns.shape[0]:
+        raise CorpusError(
+            f"{name}: samples must be [sample, channel], got shape {values.shape}; transpose them"
+        )
+    size = max(1, BLOCK_VALUES // columns.shape[1])
+
+    def read() -> Iterator[np.ndarray]:
+        for start in range(0, len(columns), size):
+            yield columns[start : start + size]
+
+    return Recording(name, rate_hz, columns.shape[1], len(columns), "", read)
+
+
+class Mix:
+    """The mean of a recording's channels at 16 kHz, int16, in a file; any part can be read.
+
+    Attributes:
+        length: in samples.
+        peak: of the recording, 1.0 is full scale.
+    """
+
+    def __init__(self, file: Any, length: int, peak: float) -> None:
+        self._file = file
+        self.length = length
+        self.peak = peak
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Read samples `start` to `stop`, `[sample]` int16; less where the recording ends."""
+        start, stop = max(0, start), min(stop, self.length)
+        self._file.seek(2 * start)  # bytes
+        return np.frombuffer(self._file.read(2 * max(0, stop - start)), np.int16)
+
+    def frames(self, params: FbankParams) -> int:
+        """Count the log-mel frames."""
+        return frame_count(self.length, params.hop_ms)
+
+    def log_mel(self, first: int, last: int, params: FbankParams) -> np.ndarray:
+        """Compute frames `first` to `last` of all, `[frame, mel]`.
+
+        They are those of the whole recording but for rounding. A frame sees half a spectrum to
+        each side: so much is read beside them and dropped.
+        """
+        hop = hop_samples(params.hop_ms)
+        beside = params.fft_size // 2 // hop + 2
+        begin = max(0, first - beside)
+        part = self.read(begin * hop, (last + beside) * hop)
+        return log_mel(part, params)[first - begin : last - begin]
+
+
+@contextmanager
+def mixed(recording: Recording) -> Iterator[Mix]:
+    """Mix a recording down to what the model hears.
+
+    Raises:
+        CorpusError: samples are no numbers or far beyond full scale, or there is no sound.
+    """
+    with tempfile.TemporaryFile() as file:
+        with named(recording.name):
+            length, peak = _write_mix(recording, file)
+        yield Mix(file, length, peak)
+
+
+def _write_mix(recording: Recording, file: Any) -> tuple[int, float]:
+    """Write the mix; give its length in samples and the peak of the recording."""
+    length, peak, heard = 0, 0.0, False
+    for block in _resampled(recording):
+        peak = max(peak, block.peak)
+        steps = np.rint(block.mix * np.float32(FULL_SCALE))
+        whole = np.clip(steps, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+        heard |= bool(whole.any())
+        file.write(whole.tobytes())
+        length += len(whole)
+    if not heard:
+        raise CorpusError("must hold sound, every sample is 0 (or the channels cancel)")
+    file.flush()
+    return length, peak
+
+
+@dataclass(frozen=True)
+class _Block:
+    mix: np.ndarray
+    peak: float
+
+
+def _resampled(recording: Recording) -> Iterator[_Block]:
+    """Walk over the mix at 16 kHz; check that samples are numbers of a usual size."""
+    import soxr
+
+    same = recording.rate_hz == SAMPLE_RATE_HZ
+    stream = (
+        None
+        if same
+        else soxr.ResampleStream(recording.rate_hz, SAMPLE_RATE_HZ, 1, "float32", quality="HQ")
+    )
+    left = recording.samples
+    for block in recording.read():
+        if not np.isfinite(block).all():
+            raise CorpusError("samples must be finite numbers, some are NaN or infinite")
+        peak = float(np.abs(block).max())
+        if peak > MAX_PEAK:
+            raise CorpusError(
+                f"samples must lie between -1 and 1, the largest is {peak:g}; scale the file"
+            )
+        left -= len(block)
+        mix = np.ascontiguousarray(block.mean(axis=1, dtype=np.float32))
+        yield _Block(mix if stream is None else stream.resample_chunk(mix, last=left <= 0), peak)
+    if left:
+        raise CorpusError(f"must be whole, {left} samples are missing; copy the file again")
+
+
+def write_audio(
+    path: Path, blocks: Iterator[np.ndarray], rate_hz: int, channels: int, subtype: str = ""
+) -> None:
+    """Write blocks `[sample, channel]` as a wav or flac file, whole or not at all.
+
+    Args:
+        path: ends with .wav or .flac.
+        blocks: full scale 1.0; what lies beyond saturates.
+        rate_hz, channels: of the file.
+        subtype: of the source; its depth is kept if it is one of `KEPT_SUBTYPES`.
+
+    Raises:
+        ArtifactError: the name has another end.
+    """
+    import soundfile
+
+    check_writable(path)
+    chosen = subtype if subtype in KEPT_SUBTYPES else SUBTYPES[path.suffix.lower()]
+    container = path.suffix[1:].upper()
+    with (
+        new_file(path) as partial,
+        soundfile.SoundFile(partial, "w", rate_hz, channels, chosen, format=container) as file,
+    ):
+        for block in blocks:
+            file.write(block)
+
+
+def check_writable(path: Path) -> None:
+    """Raise ArtifactError if no audio file can have this name."""
+    if path.suffix.lower() not in SUBTYPES:
+        raise ArtifactError(
+            f"{path} must end with {' or '.join(SUBTYPES)}, other containers are not written"
+        )

@@ -1,0 +1,66 @@
+"""Vectors of recordings as files: CSV, npz or safetensors, by the end of the name."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fhvae.errors import ArtifactError
+from fhvae.files.atomic import new_file, write_csv
+
+ENDS = (".csv", ".npz", ".safetensors")
+DECIMALS = 7  # of a float32 in a CSV
+
+
+def check_table_name(path: Path | None) -> None:
+    """Raise ArtifactError if no table can have this name; None is the terminal."""
+    if path is not None and path.suffix.lower() not in ENDS:
+        raise ArtifactError(f"{path} must end with {', '.join(ENDS)}")
+
+
+def write_vectors(
+    path: Path | None,
+    names: Sequence[str],
+    rows: Mapping[str, np.ndarray],
+    times_s: np.ndarray | None = None,
+) -> None:
+    """Write rows that belong to recordings.
+
+    Args:
+        path: of the file; None writes CSV to the terminal.
+        names: `[row]`, the recording of each.
+        rows: `[row, dimension]` by name; a column of a CSV is called after both.
+        times_s: `[row]`, where rows have a time.
+
+    In an npz or safetensors file `names` are a text per row (safetensors: a list in the metadata).
+    """
+    check_table_name(path)
+    if path is not None and path.suffix.lower() != ".csv":
+        _write_arrays(path, names, rows if times_s is None else {"times_s": times_s, **rows})
+        return
+    columns: dict[str, object] = {"file": list(names)}
+    if times_s is not None:
+        columns["time_s"] = np.round(times_s, 4)
+    for name, values in rows.items():
+        columns |= {f"{name}_{place}": column for place, column in enumerate(values.T)}
+    table = pd.DataFrame(columns)
+    if path is None:
+        table.to_csv(sys.stdout, index=False, lineterminator="\n")
+    else:
+        write_csv(path, table)
+
+
+def _write_arrays(path: Path, names: Sequence[str], arrays: Mapping[str, np.ndarray]) -> None:
+    with new_file(path) as partial:
+        if path.suffix.lower() == ".npz":
+            with partial.open("wb") as file:
+                np.savez(file, **{"names": np.array(names), **arrays})  # type: ignore[arg-type]
+            return
+        import json
+
+        from safetensors.numpy import save_file
+
+        whole = {name: np.ascontiguousarray(values) for name, values in arrays.items()}
+        save_file(whole, partial, metadata={"names": json.dumps(list(names))})

@@ -1,0 +1,152 @@
+"""The command: files in, files out, and one sentence where one cannot be used."""
+
+import csv
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+from safetensors.numpy import load_file
+
+from fhvae.cli import found_files, parser
+from fhvae.errors import CorpusError
+from tests.fhvae.test_pretrained import files, folder, model  # noqa: F401  (fixtures)
+
+
+@pytest.fixture
+def fhvae(folder):  # noqa: F811
+    def run(command, *arguments):
+        typed = [command, *map(str, arguments), "--model", str(folder / "model")]
+        options = parser().parse_args(typed)
+        options.use(options)
+
+    return run
+
+
+@pytest.fixture
+def bad(tmp_path):
+    """Files that cannot be used: text, silence, 30 ms; one is not there."""
+    (tmp_path / "text.wav").write_text("no sound")
+    soundfile.write(tmp_path / "silence.wav", np.zeros(16000), 16000)
+    soundfile.write(tmp_path / "short.wav", 0.1 * np.ones(480), 16000)
+    return [tmp_path / name for name in ("text.wav", "silence.wav", "short.wav", "none.wav")]
+
+
+def read_rows(path):
+    with path.open() as file:
+        return list(csv.reader(file))
+
+
+def test_voices_are_written_in_three_formats(fhvae, model, files, tmp_path):  # noqa: F811
+    wanted = model.embed(files)
+    for end in ("csv", "npz", "safetensors"):
+        fhvae("embed", *files, "-o", tmp_path / f"v.{end}")
+    header, *rows = read_rows(tmp_path / "v.csv")
+    assert header == ["file", "mu2_0", "mu2_1"]
+    assert [row[0] for row in rows] == [str(path) for path in files]
+    assert np.allclose(np.array([row[1:] for row in rows], float), wanted, atol=1e-6)
+    with np.load(tmp_path / "v.npz") as found:
+        assert found["names"].tolist() == [str(path) for path in files]
+        assert np.array_equal(found["mu2"], wanted)
+    assert np.array_equal(load_file(tmp_path / "v.safetensors")["mu2"], wanted)
+
+
+def test_latents_have_a_row_a_segment(fhvae, model, files, tmp_path):  # noqa: F811
+    fhvae("latents", *files[:2], "-o", tmp_path / "l.csv")
+    header, *rows = read_rows(tmp_path / "l.csv")
+    assert header == ["file", "time_s", "z1_0", "z1_1", "z1_2", "z2_0", "z2_1"]
+    first, second = (model.encode(path) for path in files[:2])
+    assert len(rows) == len(first.z1) + len(second.z1)
+    assert np.allclose(np.array(rows[len(first.z1)][1:], float)[1:4], second.z1[0], atol=1e-6)
+
+
+def test_scores_are_printed(fhvae, model, files, capsys):  # noqa: F811
+    fhvae("score", files[0], files[1], files[2])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "file,cosine"
+    assert lines[2] == f"{files[2]},{model.score(files[0], files[2]):.4f}"
+
+
+def test_one_file_becomes_a_file_and_several_a_folder(fhvae, files, tmp_path):  # noqa: F811
+    fhvae("convert", files[0], "--to", files[2], files[3], "-o", tmp_path / "a.flac")
+    fhvae("denoise", *files[:2], "-o", tmp_path / "clean")
+    fhvae("swap", files[0], "--voice", files[2], "-o", tmp_path / "s.wav")
+    assert soundfile.info(tmp_path / "a.flac").frames == soundfile.info(files[0]).frames
+    assert sorted(path.name for path in (tmp_path / "clean").iterdir()) == [
+        f"{path.stem}.wav" for path in files[:2]
+    ]
+
+
+def test_a_bad_file_is_named_and_the_others_are_done(fhvae, files, bad, tmp_path, capsys):  # noqa: F811
+    with pytest.raises(SystemExit) as ended:
+        fhvae("embed", bad[0], files[0], *bad[1:], files[1], "-o", tmp_path / "v.csv")
+    assert ended.value.code == 2
+    assert len(read_rows(tmp_path / "v.csv")) == 3
+    told = [line for line in capsys.readouterr().err.splitlines() if "error:" in line]
+    assert len(told) == len(bad)
+    for path, line in zip(bad, told, strict=True):
+        assert str(path) in line
+    with pytest.raises(SystemExit) as ended:
+        fhvae("convert", *bad, files[0], "--to", files[1], "-o", tmp_path / "out")
+    assert ended.value.code == 2
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [f"{files[0].stem}.wav"]
+
+
+def test_a_bad_target_ends_it(fhvae, files, bad, tmp_path):  # noqa: F811
+    with pytest.raises(SystemExit):
+        fhvae("convert", files[0], "--to", bad[1], "-o", tmp_path / "a.wav")
+    assert not (tmp_path / "a.wav").exists()
+
+
+def test_names_that_cannot_be_written_are_told(fhvae, files, tmp_path):  # noqa: F811
+    with pytest.raises(Exception, match=r"must end with \.csv, \.npz, \.safetensors"):
+        fhvae("embed", files[0], "-o", tmp_path / "v.txt")
+    with pytest.raises(Exception, match=r"must end with \.wav or \.flac"):
+        fhvae("denoise", files[0], "-o", tmp_path / "a.mp3")
+    twin = tmp_path / "twin" / files[0].name
+    twin.parent.mkdir()
+    twin.write_bytes(files[0].read_bytes())
+    with pytest.raises(CorpusError, match="would be written twice"):
+        fhvae("denoise", files[0], twin, "-o", tmp_path / "out")
+
+
+def test_a_source_is_not_written_over(fhvae, files, tmp_path, capsys):  # noqa: F811
+    own = tmp_path / "own.wav"
+    own.write_bytes(files[0].read_bytes())
+    with pytest.raises(SystemExit):
+        fhvae("denoise", own, "-o", own)
+    assert "must be another file than its source" in capsys.readouterr().err
+    assert own.read_bytes() == files[0].read_bytes()
+
+
+def test_files_globs_and_folders(files, tmp_path, monkeypatch):  # noqa: F811
+    monkeypatch.chdir(files[0].parent)
+    assert found_files([str(files[0].parent)]) == files
+    assert [path.resolve() for path in found_files(["*-1.wav"])] == files[1::2]
+    assert found_files([str(files[0]), str(files[0])]) == [files[0]]
+    with pytest.raises(CorpusError, match="must match a file"):
+        found_files(["*.nothing"])
+
+
+def test_what_a_model_is(fhvae, capsys):
+    fhvae("info")
+    told = capsys.readouterr().out
+    assert "lstm, 1 x 6" in told
+    assert "corpus       not recorded" in told
+
+
+@pytest.mark.slow
+def test_the_command_ends_with_2_and_one_sentence(folder, bad):  # noqa: F811
+    command = [sys.executable, "-m", "fhvae", "embed", str(bad[1]), "--model", folder / "model"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.splitlines() == [
+        f"error: {bad[1]}: must hold sound, every sample is 0 (or the channels cancel)"
+    ]
+
+
+def test_import_fhvae_loads_nothing():
+    code = "import fhvae, sys; print(sorted({'torch', 'numpy', 'pandas'} & set(sys.modules)))"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout == "[]\n"
