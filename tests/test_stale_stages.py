@@ -117,7 +117,7 @@ EDITS = {
     ),
     "controls": comment("fhvae/baselines/controls.py", "controls"),
     "ubm": comment("fhvae/baselines/ivector/ubm.py", "ivector"),
-    "plda": comment("fhvae/verification/plda.py", "verify"),
+    "plda": comment("fhvae/verification/plda.py", "ivector", "verify"),
     "newton": comment("fhvae/probes/newton.py", "probe"),
     "f0": comment("fhvae/features/f0.py", "f0", "probe"),
     "recognizer": comment("fhvae/recognition/network.py", *RECOGNITION),
@@ -184,7 +184,7 @@ def test_no_file_of_an_evaluation_makes_the_training_stale():
     """Days at the paper's size, for a comment."""
     evaluations = [f"fhvae/{name}" for name in ("verification", "probes", "recognition")]
     for path in code_files(*evaluations):
-        before = MAKE_DATA | MODEL
+        before = (MAKE_DATA | MODEL) - {"ivector"}  # whose settings back-ends on dev choose
         assert not reading(path.relative_to(ROOT).as_posix()) & before
 
 

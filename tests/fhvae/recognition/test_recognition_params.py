@@ -38,7 +38,7 @@ def test_the_protocol_chooses_the_budget(values):
         ("speaker_shares", [1.0], "at most 0.99"),
         ("latent_inputs", ["z9"], "must be one of z1, z1mu2, untrained, got 'z9'"),
         ("topline_inputs", ["z1"], "headline.topline_inputs must name fbank"),
-        ("looks", 10_000, "looks must be at most recognition.headline.steps=300, got 10000"),
+        ("looks", 10_000, "looks must be at most recognition.headline.steps=600, got 10000"),
         ("dropout", 1.0, "headline.dropout must be .* at most 0.9"),
         ("recognizers", ["gmm"], "must be one of blstm, linear"),
     ],
