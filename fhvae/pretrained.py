@@ -31,7 +31,7 @@ from fhvae.conversion.synthesis import (
 from fhvae.conversion.voice import Voice, check_length, common_voice, encode, mu2_of, voice_of
 from fhvae.errors import ArtifactError, CorpusError, ParamsError
 from fhvae.export import export_onnx
-from fhvae.model.weights import CONFIG, OLD_CONFIG, TrainedModel, read_model
+from fhvae.model.weights import CONFIG, TrainedModel, is_model, read_model
 from fhvae.params.conversion import ConversionParams
 from fhvae.params.latents import Mu2Rule
 from fhvae.params.reading import from_mapping
@@ -78,7 +78,7 @@ def load(folder: Path | str | None = None, mu2: Mu2Rule = "mean") -> "Model":
         ArtifactError: there is no model, or it is broken.
     """
     chosen = SHIPPED if folder is None else Path(folder)
-    if not (chosen / CONFIG).exists() and not (chosen / OLD_CONFIG).exists():
+    if not is_model(chosen):
         if folder is None:
             raise ArtifactError(
                 "a model must be named, none is shipped with this version; "

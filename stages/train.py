@@ -31,6 +31,7 @@ from fhvae.training.batches import open_sequences
 from fhvae.training.checkpoint import Checkpoint, course_of_run, labels_digest
 from fhvae.training.learner import set_precision
 from fhvae.training.loop import Setting, Trainer
+from fhvae.training.start import read_start
 from fhvae.training.world import World, joined_world
 from fhvae.trials import cosine_eer
 
@@ -78,7 +79,10 @@ def train(files: Files, params: Params, device: torch.device, world: World) -> N
     read = [file for own in stems.values() for stem in own for file in packed_files(stem)]
     digests = world.from_first([file_digest(file) for file in read] if world.writes else [])
     digests += [labels_digest(data.speakers) for data in (sequences, dev)]
-    checkpoint = Checkpoint(course_of_run(**vars(setting), data_digests=digests, device=device))
+    parts = (params.model, params.segments, params.fbank)
+    start = read_start(params.training.from_, *parts)
+    course = course_of_run(**vars(setting), data_digests=digests, device=device, start=start.digest)
+    checkpoint = Checkpoint(course)
     normalizer = files.fbank / NORMALIZER
     with checkpoint.held() if world.writes else nullcontext():
         trained = Trainer(
@@ -89,10 +93,10 @@ def train(files: Files, params: Params, device: torch.device, world: World) -> N
             monitor=cosine_eer,
             world=world,
             decibel=decibel_of(read_normalizer(normalizer), params.fbank.power),
+            start=start.weights,
         ).run()
         if not world.writes:
             return
-        parts = (params.model, params.segments, params.fbank)
         model = with_weights(trained.weights, *parts, device)
         heard_clean = clean_utterances(files.corpus)
         clean = mean_mu2(model, read_packed(files.fbank / "train"), heard_clean)

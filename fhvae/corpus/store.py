@@ -24,6 +24,7 @@ from fhvae.corpus.manifest import (
     LOCAL_COLUMNS,
     PHONE_COLUMNS,
     SAMPLE_RATE_HZ,
+    SPLITS,
     WORD_COLUMNS,
     Phone,
     Recording,
@@ -149,8 +150,12 @@ def _by_utterance(
     return {utterance_id: tuple(items) for utterance_id, items in found.items()}
 
 
-def write_corpus(folder: Path, recordings: Iterable[Recording | Refused]) -> list[Utterance]:
+def write_corpus(
+    folder: Path, recordings: Iterable[Recording | Refused], needed: Sequence[str] = SPLITS
+) -> list[Utterance]:
     """Write recordings, which may come in any order of splits, as a local corpus.
+
+    `needed` names the splits that there must be.
 
     Streaming: memory is that of one recording. Nothing is left behind if it fails.
     """
@@ -182,7 +187,7 @@ def write_corpus(folder: Path, recordings: Iterable[Recording | Refused]) -> lis
                 if transcript := _transcript(recording):
                     transcripts[utterance.utterance_id] = transcript
             left = f" without the {len(refused)} recordings left out" if refused else ""
-            check_splits(utterances, f"corpus{left}")
+            check_splits(utterances, f"corpus{left}", needed)
         write_csv(partial / "manifest.csv", utterance_table(utterances))
         write_csv(partial / "phones.csv", phone_table(alignments))
         write_csv(partial / "words.csv", word_table(words))
@@ -213,8 +218,8 @@ def transcript_table(transcripts: Mapping[str, tuple[str, ...]]) -> pd.DataFrame
     return pd.DataFrame(rows, columns=list(TRANSCRIPT_COLUMNS))
 
 
-def read_corpus(folder: Path) -> Corpus:
-    """Read a local corpus written by `write_corpus`.
+def read_corpus(folder: Path, needed: Sequence[str] = SPLITS) -> Corpus:
+    """Read a local corpus written by `write_corpus`, with the splits that it needed.
 
     Raises:
         ArtifactError: there is none.
@@ -228,7 +233,7 @@ def read_corpus(folder: Path) -> Corpus:
         Utterance(**{**row, "duration_s": float(row["duration_s"])})
         for row in table.to_dict("records")
     )
-    check_splits(utterances, str(folder / "manifest.csv"))
+    check_splits(utterances, str(folder / "manifest.csv"), needed)
     return Corpus(folder, utterances)
 
 

@@ -117,6 +117,16 @@ def write_model(
         (partial / CARD).write_text(text, encoding="utf-8")
 
 
+def is_model(folder: Path) -> bool:
+    """Tell whether a folder holds a model, of this version or of 0.1."""
+    return (folder / CONFIG).exists() or (folder / OLD_CONFIG).exists()
+
+
+def weights_of(folder: Path) -> Path:
+    """Name the file of the networks in a model folder."""
+    return folder / (WEIGHTS if (folder / CONFIG).exists() else OLD_WEIGHTS)
+
+
 def read_model(folder: Path, device: torch.device, mu2: Mu2Rule = "mean") -> TrainedModel:
     """Read a model folder, ready for inference; `mu2` as in `TrainedModel`.
 
@@ -124,9 +134,7 @@ def read_model(folder: Path, device: torch.device, mu2: Mu2Rule = "mean") -> Tra
         ArtifactError: a file is missing, broken, or does not fit the others.
     """
     old = (folder / OLD_CONFIG).exists() and not (folder / CONFIG).exists()
-    weights, config_path = (
-        (folder / OLD_WEIGHTS, folder / OLD_CONFIG) if old else (folder / WEIGHTS, folder / CONFIG)
-    )
+    weights, config_path = weights_of(folder), folder / (OLD_CONFIG if old else CONFIG)
     config, source = read_json(config_path), str(config_path)
     try:
         fbank = from_mapping(FbankParams, config.get("fbank"), source, "fbank")

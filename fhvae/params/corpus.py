@@ -102,7 +102,16 @@ class VctkParams:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CorpusParams:
+class SplitParams:
+    """Shares of the speakers where a corpus leaves their split open, and the seed of the draw."""
+
+    seed: int = number(least=0)
+    dev_fraction: float = number(above=0, most=0.5)
+    test_fraction: float = number(above=0, most=0.5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusParams(SplitParams):
     """Which recordings, how speakers are split where the corpus does not say, and a seed.
 
     The seed is of all that is drawn of recordings and speakers, so that of two trainings on one
@@ -110,13 +119,10 @@ class CorpusParams:
     of test speakers.
     """
 
-    seed: int = number(least=0)
     name: Literal["espeak", "manifest", "timit", "librispeech", "speechocean762", "vctk"]
     path: str | None
     bad_audio: Literal["refuse", "quarantine"]
     conditions: tuple[Condition, ...]
-    dev_fraction: float = number(above=0, most=0.5)
-    test_fraction: float = number(above=0, most=0.5)
     espeak: EspeakParams
     librispeech: LibriSpeechParams
     speechocean762: Speechocean762Params

@@ -71,7 +71,10 @@ def from_mapping(section: type[Section], values: Any, source: str, key: str = ""
             f"{source}: {key or 'the file'} must hold keys and values, got {values!r}"
         )
     prefix = f"{key}." if key else ""
-    fields = {item.name: item for item in dataclasses.fields(section)}  # type: ignore[arg-type]
+    fields = {
+        item.name.rstrip("_"): item  # from_ is the key `from`, which Python keeps for itself
+        for item in dataclasses.fields(section)  # type: ignore[arg-type]
+    }
     for name in values:
         if name not in fields:
             close = difflib.get_close_matches(str(name), fields, n=1)
@@ -82,7 +85,8 @@ def from_mapping(section: type[Section], values: Any, source: str, key: str = ""
     for name, item in fields.items():
         if name not in values:
             raise ParamsError(f"{source}: key {prefix}{name} is missing")
-        checked[name] = _checked(values[name], kinds[name], item, source, prefix + name)
+        kind = kinds[item.name]
+        checked[item.name] = _checked(values[name], kind, item, source, prefix + name)
     result = section(**checked)
     if hasattr(result, "check"):
         try:

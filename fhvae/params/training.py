@@ -11,6 +11,7 @@ from fhvae.params.reading import number
 class TrainingParams:
     """Optimization, early stopping, the table of mu2, and how segments are heard."""
 
+    from_: str | None = None
     domains: Literal["clean", "all"]
     mu2_table: Literal["closed_form", "random"]
     block_sequences: int = number(least=0)

@@ -50,10 +50,14 @@ def course_of_run(
     training: TrainingParams,
     data_digests: list[str],
     device: torch.device,
+    start: str | None = None,
 ) -> dict[str, Any]:
-    """Gather all that decides the course of a training run, by dotted name."""
+    """Gather all that decides the course of a training run, by dotted name.
+
+    What `training.from` names is told by `start`, a hash of the weights, and not by its path.
+    """
     course = dataclasses.asdict(training)
-    for key in STOPPING_KEYS:
+    for key in (*STOPPING_KEYS, "from_"):
         del course[key]
     sections = {"segments": dataclasses.asdict(segments), "model": dataclasses.asdict(model)}
     sections["training"] = course
@@ -63,6 +67,7 @@ def course_of_run(
         "numpy": np.__version__,  # may change what a generator draws
         "device": device.type,
         **({"arithmetic": kind} if (kind := arithmetic()) else {}),
+        **({"start": start} if start else {}),
         "alpha": float(alpha),
         "seed": seed,
         **{

@@ -11,7 +11,7 @@ KLs and logits are float32 in all of them.
 
 import gc
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any, Literal
@@ -262,6 +262,13 @@ class Learner:
     def kept(self) -> FHVAE:
         """The networks that dev is shown and that are kept: averaged, if that is asked for."""
         return self.network if self.average is None else self.average.network
+
+    @torch.no_grad()
+    def start_from(self, weights: Mapping[str, Tensor]) -> None:
+        """Take networks that were trained before for the first weights."""
+        self.network.load_state_dict(dict(weights))
+        if self.average is not None:
+            self.average.network.load_state_dict(dict(weights))
 
     @torch.no_grad()
     def refill(self, table: Tensor) -> None:

@@ -8,7 +8,7 @@ import logging
 import math
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -74,8 +74,9 @@ class Trainer:
         monitor: Monitor | None = None,
         world: World | None = None,
         decibel: Tensor | None = None,
+        start: Mapping[str, Tensor] | None = None,
     ) -> None:
-        """Draw the first weights on the device of `dev`.
+        """Put the first weights on the device of `dev`.
 
         Args:
             setting: what decides the course.
@@ -85,6 +86,7 @@ class Trainer:
             monitor: computes an EER on dev, for the curve.
             world: the processes that train together; alone if None.
             decibel: what one is in the frames (`decibel_of`), where segments change in level.
+            start: weights to train on; None: they are drawn.
         """
         self.setting, self.dev = setting, dev
         self.checkpoint, self.monitor = checkpoint, monitor
@@ -112,6 +114,8 @@ class Trainer:
             self.device,
             self.world,
         )
+        if start is not None:
+            self.learner.start_from(start)
         if decibel is not None:
             decibel = decibel.to(self.device)
         self.augmentation = Augmentation(training, setting.seed, self.world.rank, decibel)

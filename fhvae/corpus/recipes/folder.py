@@ -38,7 +38,7 @@ from fhvae.corpus.manifest import (
 )
 from fhvae.corpus.recipes.kaldi import kaldi_folders, read_kaldi
 from fhvae.errors import CorpusError
-from fhvae.params.corpus import CorpusParams
+from fhvae.params.corpus import CorpusParams, SplitParams
 from fhvae.seeds import generator
 
 GENDERS = ("M", "F", "")
@@ -61,7 +61,16 @@ def read_folder(params: CorpusParams) -> Listing:
     """
     if params.path is None:
         raise ValueError("corpus.path is needed")
-    folder = Path(params.path)
+    return read_tables(Path(params.path), params)
+
+
+def is_listed(folder: Path) -> bool:
+    """Tell whether a folder has a manifest or lists of Kaldi."""
+    return (folder / "manifest.csv").exists() or bool(kaldi_folders(folder))
+
+
+def read_tables(folder: Path, params: SplitParams) -> Listing:
+    """Read the tables in a folder, as `read_folder` does."""
     if not (folder / "manifest.csv").exists():
         return _read_lists(folder, params)
     utterances = read_manifest(folder, params)
@@ -74,7 +83,7 @@ def read_folder(params: CorpusParams) -> Listing:
     )
 
 
-def _read_lists(folder: Path, params: CorpusParams) -> Listing:
+def _read_lists(folder: Path, params: SplitParams) -> Listing:
     """Read the lists of Kaldi where there is no manifest.csv."""
     if not kaldi_folders(folder):
         raise CorpusError(
@@ -84,7 +93,7 @@ def _read_lists(folder: Path, params: CorpusParams) -> Listing:
     return read_kaldi(folder, params)
 
 
-def read_manifest(folder: Path, params: CorpusParams) -> list[Utterance]:
+def read_manifest(folder: Path, params: SplitParams) -> list[Utterance]:
     """Read and check manifest.csv; fill the empty splits by speaker."""
     path = folder / "manifest.csv"
     rows = read_table(path, COLUMNS, OPTIONAL_COLUMNS).to_dict("records")

@@ -32,7 +32,7 @@ from fhvae.corpus.listing import (
 )
 from fhvae.corpus.manifest import SPLITS, Utterance, assign_splits, check_splits, read_lines
 from fhvae.errors import CorpusError
-from fhvae.params.corpus import CorpusParams
+from fhvae.params.corpus import SplitParams
 from fhvae.seeds import generator
 
 GENDERS = {"m": "M", "f": "F"}
@@ -70,7 +70,7 @@ def kaldi_folders(folder: Path) -> dict[str, Path]:
     return {split: folder / split for split in SPLITS if (folder / split / "wav.scp").exists()}
 
 
-def read_kaldi(folder: Path, params: CorpusParams) -> Listing:
+def read_kaldi(folder: Path, params: SplitParams) -> Listing:
     """Read and check the lists in a corpus folder, or in its folders train, dev and test.
 
     Raises:

@@ -1,0 +1,205 @@
+"""From a folder of recordings to a model folder, with what the stages are made of.
+
+<model>.work/    beside the model: corpus, frames, checkpoint; a killed run goes on from there,
+                 and it is gone when the model is written
+"""
+
+import logging
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from fhvae.corpus.store import Corpus, read_corpus, write_corpus
+from fhvae.device import choose_device
+from fhvae.errors import ArtifactError
+from fhvae.features.extraction import select_clips
+from fhvae.features.pieces import extract
+from fhvae.files.atomic import file_digest, read_json, write_json
+from fhvae.files.packed import packed_files, read_packed
+from fhvae.inference import infer_latents, mean_mu2
+from fhvae.model.card import Origin
+from fhvae.model.weights import (
+    NORMALIZER,
+    Calibration,
+    TrainedModel,
+    is_model,
+    with_weights,
+    write_model,
+)
+from fhvae.own.recordings import own_recordings
+from fhvae.own.settings import Settings
+from fhvae.training.batches import open_sequences
+from fhvae.training.checkpoint import Checkpoint, course_of_run, labels_digest
+from fhvae.training.learner import set_precision
+from fhvae.training.loop import Setting, Trainer
+from fhvae.training.record import TrainedRun
+from fhvae.training.start import read_start
+from fhvae.trials import cosine_eer
+from fhvae.verification.calibration import calibrate
+
+LISTED = "listed.json"  # what the corpus in the working folder was made of
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a training.
+
+    Attributes:
+        run: the best epoch and the curve.
+        utterances: by split.
+        left_out: recordings that could not be used; with those that are shorter than a segment.
+        knows_speakers: whether there is an EER.
+        eer_mu2: of all pairs by cosine, by split, where speakers are known.
+        calibration: fitted on dev; None where it cannot be.
+    """
+
+    run: TrainedRun
+    utterances: Mapping[str, int]
+    left_out: int
+    knows_speakers: bool
+    eer_mu2: Mapping[str, float]
+    calibration: Calibration | None
+
+
+def train_on(folder: Path, out: Path, settings: Settings) -> Outcome:
+    """Train on a folder of recordings and write the model; a run that was killed goes on.
+
+    Raises:
+        CorpusError: the folder holds too little, or nothing that can be used.
+        ArtifactError: `out` is a folder of other things.
+        TrainingError: the training diverged, or its checkpoint cannot be written.
+    """
+    _check_place(folder, out)
+    device = choose_device()
+    set_precision(settings.training.precision, device)
+    work = out.with_name(f"{out.name}.work")
+    work.mkdir(parents=True, exist_ok=True)
+    corpus, knows_speakers = _local_corpus(work, folder, settings)
+    frames = _frames(work, corpus, settings)
+    checkpoint = _checkpoint(work, frames, corpus, settings, device)
+    with checkpoint.held():
+        trained = _train(frames, corpus, settings, checkpoint, device)
+        parts = (settings.model, settings.segments, settings.fbank)
+        model = with_weights(trained.weights, *parts, device)
+        outcome = _outcome(model, frames, corpus, trained, knows_speakers)
+        origin = Origin(folder.resolve().name, settings.alpha, settings.seed)
+        clean = mean_mu2(model, read_packed(frames / "train"), lambda _: True)
+        normalizer = frames / NORMALIZER
+        write_model(out, trained.weights, *parts, normalizer, origin, clean, outcome.calibration)
+    shutil.rmtree(work)
+    return outcome
+
+
+def _check_place(folder: Path, out: Path) -> None:
+    """Let no model take the place of other files, nor lie among the recordings."""
+    if out.exists() and not is_model(out) and not (out.is_dir() and not any(out.iterdir())):
+        raise ArtifactError(f"{out} must be a new folder or a model's, it holds other things")
+    model, recordings = out.resolve(), folder.resolve()
+    if model == recordings or model in recordings.parents or recordings in model.parents:
+        raise ArtifactError(f"{out} must lie beside the recordings in {folder}, not within")
+
+
+def _local_corpus(work: Path, folder: Path, settings: Settings) -> tuple[Corpus, bool]:
+    """Decode the recordings, unless an earlier run did and none has changed since."""
+    own = own_recordings(folder, settings.splits, settings.piece_s)
+    listed = {
+        "files": dict(_facts(folder)),
+        "fbank": asdict(settings.fbank),
+        "segments": settings.segments.frames,
+        "knows_speakers": own.knows_speakers,
+    }
+    if (work / LISTED).exists() and read_json(work / LISTED) == listed:
+        log.info("going on with the recordings in %s", work)
+        return read_corpus(work / "corpus", own.splits), own.knows_speakers
+    for old in ("corpus", "fbank"):
+        shutil.rmtree(work / old, ignore_errors=True)
+    write_corpus(work / "corpus", own.recordings, own.splits)
+    corpus = read_corpus(work / "corpus", own.splits)
+    for one in corpus.left_out:
+        log.warning("left out: %s: %s", one.utterance.path, one.reason)
+    write_json(work / LISTED, listed)
+    return corpus, own.knows_speakers
+
+
+def _facts(folder: Path) -> Iterator[tuple[str, list[int]]]:
+    """Walk over the files below a folder: name; size in bytes and time of the last change."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            found = path.stat()
+            yield str(path.relative_to(folder)), [found.st_size, found.st_mtime_ns]
+
+
+def _frames(work: Path, corpus: Corpus, settings: Settings) -> Path:
+    """Compute normalized frames, where an earlier run did not; name their folder."""
+    selections = [
+        select_clips(corpus.folder / split, settings.fbank.hop_ms, settings.segments.frames)
+        for split in corpus.splits
+    ]
+    return extract(work / "fbank", selections, settings.fbank)
+
+
+def _checkpoint(
+    work: Path, frames: Path, corpus: Corpus, settings: Settings, device: torch.device
+) -> Checkpoint:
+    """Name the run after all that decides its course."""
+    digests = [
+        file_digest(file) for split in ("train", "dev") for file in packed_files(frames / split)
+    ]
+    digests.append(labels_digest(sorted(corpus.speaker_of)))
+    start = read_start(settings.training.from_, settings.model, settings.segments, settings.fbank)
+    course = course_of_run(
+        settings.alpha,
+        settings.seed,
+        settings.segments,
+        settings.model,
+        settings.training,
+        digests,
+        device,
+        start.digest,
+    )
+    return Checkpoint(course, work)
+
+
+def _train(
+    frames: Path, corpus: Corpus, settings: Settings, checkpoint: Checkpoint, device: torch.device
+) -> TrainedRun:
+    sequences, dev = (
+        open_sequences([read_packed(frames / split)], corpus.speaker_of, settings.training.sequence)
+        for split in ("train", "dev")
+    )
+    sections = (settings.segments, settings.model, settings.training)
+    start = read_start(settings.training.from_, settings.model, settings.segments, settings.fbank)
+    return Trainer(
+        Setting(settings.alpha, settings.seed, *sections),
+        sequences,
+        dev.load(device),
+        checkpoint,
+        monitor=cosine_eer,
+        start=start.weights,
+    ).run()
+
+
+def _outcome(
+    model: TrainedModel, frames: Path, corpus: Corpus, trained: TrainedRun, knows_speakers: bool
+) -> Outcome:
+    """Look at what was not trained on."""
+    packed = {split: read_packed(frames / split) for split in corpus.splits}
+    eers: dict[str, float] = {}
+    calibration = None
+    for split in [name for name in packed if name != "train" and knows_speakers]:
+        latents = infer_latents(model, packed[split], model.segments.shift)
+        speakers = [corpus.speaker_of[name] for name in latents.utterance_ids]
+        found = cosine_eer(latents.mu2, speakers)
+        if found is not None:
+            eers[split] = found
+        if split == "dev":
+            calibration = calibrate(latents.mu2, speakers)
+    counts = {split: len(one.utterance_ids) for split, one in packed.items()}
+    dropped = len(corpus.utterances) - sum(counts.values())
+    left_out = dropped + len(corpus.left_out)
+    return Outcome(trained, counts, left_out, knows_speakers, eers, calibration)

@@ -1,0 +1,142 @@
+"""`fhvae train`: recordings in, a model folder out, and a kill loses nothing."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import soundfile
+import yaml
+
+import fhvae
+from fhvae.cli import parser
+from fhvae.errors import ArtifactError, ParamsError
+from fhvae.own.run import train_on
+from fhvae.own.settings import QUICK, quick
+from fhvae.training.loop import Trainer
+from tests.fhvae.training.test_loop import weights_equal
+from tests.params_factory import fbank_params, model_params
+from tests.tiny import ROOT
+from tests.tones import write_tone_corpus
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    """Six speakers, a folder for each; no manifest."""
+    top = tmp_path_factory.mktemp("own")
+    write_tone_corpus(top / "tones", {"train": 6}, utterances=3, seconds=0.6)
+    for path in sorted((top / "tones/wav").iterdir()):
+        speaker = top / "speech" / path.stem.split("-")[0]
+        speaker.mkdir(parents=True, exist_ok=True)
+        path.rename(speaker / path.name)
+    return top / "speech"
+
+
+@pytest.fixture
+def settings():
+    found = quick(epochs=2)
+    training = replace(found.training, epoch_steps=6, batch=8)
+    sizes = {"model": model_params(), "fbank": fbank_params(), "training": training}
+    return replace(found, **sizes)
+
+
+@pytest.mark.slow
+def test_a_model_comes_out_that_can_be_used(recordings, settings, tmp_path):
+    found = train_on(recordings, tmp_path / "mine", settings)
+    assert found.utterances == {"dev": 6, "train": 12}
+    assert found.left_out == 0
+    assert set(found.eer_mu2) == {"dev"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine"]
+    model = fhvae.load(tmp_path / "mine")
+    assert model.trained.origin.corpus == "speech"
+    assert model.trained.calibration == found.calibration
+    assert model.trained.clean_mu2.shape == (2,)
+    assert model.embed(recordings).shape == (18, 2)
+
+
+@pytest.mark.slow
+def test_a_killed_training_goes_on_to_the_same_weights(recordings, settings, tmp_path, monkeypatch):
+    whole = train_on(recordings, tmp_path / "whole", settings)
+    step, taken = Trainer.train_step, []
+
+    def killed(trainer):
+        if len(taken) == 8:
+            trainer._save()
+            raise KeyboardInterrupt
+        taken.append(step(trainer))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Trainer, "train_step", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train_on(recordings, tmp_path / "killed", settings)
+    assert (tmp_path / "killed.work").is_dir()
+    again = []
+    monkeypatch.setattr(Trainer, "train_step", lambda one: again.append(step(one)))
+    resumed = train_on(recordings, tmp_path / "killed", settings)
+    assert weights_equal(resumed.run.weights, whole.run.weights)
+    assert len(again) == 12 - 8
+
+
+def test_recordings_that_changed_meanwhile_are_read_again(
+    recordings, settings, tmp_path, monkeypatch
+):
+    def stop(trainer):
+        raise KeyboardInterrupt
+
+    for path in recordings.rglob("*.wav"):
+        copy = tmp_path / "speech" / path.relative_to(recordings)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    with monkeypatch.context() as patched:
+        patched.setattr(Trainer, "run", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train_on(tmp_path / "speech", tmp_path / "mine", settings)
+    noise = 0.1 * np.random.default_rng(0).normal(size=9600)
+    soundfile.write(copy.with_name("new.wav"), noise, 16000)
+    found = train_on(tmp_path / "speech", tmp_path / "mine", settings)
+    assert sum(found.utterances.values()) == 19
+
+
+def test_it_starts_from_a_model_with_its_frames_and_networks(recordings, settings, tmp_path):
+    train_on(recordings, tmp_path / "first", settings)
+    start = quick(epochs=1, start=tmp_path / "first")
+    assert (start.model, start.fbank) == (settings.model, settings.fbank)
+    assert start.training.learning_rate == start.fine_tuning_rate
+    still = replace(start.training, learning_rate=0.0, epoch_steps=3, batch=8)
+    found = train_on(recordings, tmp_path / "second", replace(start, training=still))
+    before = fhvae.load(tmp_path / "first").trained.network.state_dict()
+    for name, value in found.run.weights.items():
+        assert np.allclose(value, before[name], atol=1e-6), name
+
+
+def test_places_that_hold_something_are_refused(recordings, settings, tmp_path):
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "letter.txt").touch()
+    with pytest.raises(ArtifactError, match="holds other things"):
+        train_on(recordings, tmp_path / "taken", settings)
+    for within in (recordings / "model", recordings.parent):
+        with pytest.raises(ArtifactError, match=r"must lie beside the recordings|other things"):
+            train_on(recordings, within, settings)
+
+
+def test_the_profile_has_the_frames_and_networks_of_params_yaml():
+    own = yaml.safe_load(QUICK.read_text())
+    whole = yaml.safe_load((ROOT / "params.yaml").read_text())
+    for section in ("fbank", "segments", "model"):
+        assert own[section] == whole[section], section
+    different = {key for key, value in whole["training"].items() if own["training"][key] != value}
+    assert different == {"average", "max_epochs", "patience"}
+
+
+def test_the_command_tells_what_came_of_it(recordings, settings, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("fhvae.own.settings.quick", lambda *_: settings)
+    options = parser().parse_args(["train", str(recordings), "-o", str(tmp_path / "mine")])
+    options.use(options)
+    told = capsys.readouterr().out
+    assert "train 12, dev 6; left out 0" in told
+    assert "12, the best on dev after" in told
+    assert "dev EER" in told
+
+
+def test_a_start_that_is_no_model_is_told(tmp_path):
+    with pytest.raises((ArtifactError, ParamsError), match="config"):
+        quick(start=tmp_path)
