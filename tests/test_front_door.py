@@ -28,7 +28,7 @@ def pinned() -> dict[str, str]:
 
 
 def declared() -> dict[str, Requirement]:
-    # abx needs a newer Python, listen weighs 140 MB: installed by those who ask for them, as onnx is
+    # abx needs a newer Python, listen weighs 140 MB: whoever asks for them installs them
     asked = ("abx", "listen", "onnx")
     extras = [own for name, own in PROJECT["optional-dependencies"].items() if name not in asked]
     lines = [*PROJECT["dependencies"], *(line for extra in extras for line in extra)]
