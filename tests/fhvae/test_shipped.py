@@ -91,6 +91,20 @@ def test_what_the_examples_page_says_works(tmp_path, monkeypatch, capsys):
     assert soundfile.info("a-as-b.wav").frames == soundfile.info(names[0]).frames
 
 
+@pytest.mark.slow
+def test_the_lines_of_the_readme_run(tmp_path, monkeypatch):
+    code = re.search(
+        r"```python\n(import fhvae\n.*?)```", (ROOT / "README.md").read_text(), re.DOTALL
+    )
+    (tmp_path / "examples").symlink_to(EXAMPLES)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    exec(code[1], names)
+    assert names["voice"].shape == (32,)
+    assert {path.suffix for path in tmp_path.glob("*.wav")} == {".wav"}
+    assert len(list(tmp_path.glob("*.wav"))) == 3
+
+
 def test_a_conversion_moves_the_voice_towards_the_other(model, tmp_path):
     a, b = EXAMPLES / "a.flac", EXAMPLES / "b.flac"
     model.convert(a, b, to=tmp_path / "a-as-b.wav")
