@@ -118,6 +118,10 @@ def convert(options: Namespace) -> None:
     model = load(options.model)
     targets = found_files(options.to)
     settings = {"strength": options.strength, "pitch": not options.keep_pitch}
+    if options.out is None:
+        voice, source = targets[0].stem, found_files(options.audio)[0].stem
+        several = _are_several(options)
+        options.out = Path(f"as-{voice}" if several else f"{source}-as-{voice}.wav")
 
     def use(source: Path, out: Path) -> None:
         model.convert(source, targets, to=out, **settings)
@@ -151,7 +155,7 @@ def _within_full_scale(audio: Audio) -> Audio:
 def _change_files(options: Namespace, label: str, use: Callable[[Path, Path], None]) -> None:
     """Change one file into one, or several into a folder, each under its own name."""
     sources, failures = found_files(options.audio), Failures()
-    several = len(sources) > 1 or Path(options.audio[0]).is_dir() or not options.out.suffix
+    several = _are_several(options) or not options.out.suffix
     if several:
         outs = [options.out / f"{path.stem}.wav" for path in sources]
         twice = [out for out in outs if outs.count(out) > 1]
@@ -174,6 +178,10 @@ def _change_files(options: Namespace, label: str, use: Callable[[Path, Path], No
     for source, _ in failures.each(sources, label, change):
         log.info("%s -> %s", source, place[source])
     failures.exit()
+
+
+def _are_several(options: Namespace) -> bool:
+    return len(found_files(options.audio)) > 1 or Path(options.audio[0]).is_dir()
 
 
 def info(options: Namespace) -> None:
@@ -265,12 +273,10 @@ def parser() -> ArgumentParser:
     made.add_argument("enrolment", help="a file, or a folder or glob of one speaker's files")
     made.add_argument("test", nargs="+", help="files, globs or folders, compared one by one")
     _add_rule(made)
-    made = using(
-        convert, "a.wav --to b.wav -o a-as-b.wav", "talks/ --to voice/ -o converted --strength 1.5"
-    )
+    made = using(convert, "a.wav --to b.wav", "talks/ --to voice/ -o converted --strength 1.5")
     _add_audio(made)
     made.add_argument("--to", nargs="+", required=True, help="recordings of the voice wanted")
-    _add_change(made)
+    _add_change(made, "; default: a-as-b.wav, or the folder as-b")
     made.add_argument("--keep-pitch", action="store_true", help="leave the pitch as it is")
     made = using(denoise, "noisy.wav -o clean.wav", "noisy/ --clean good.wav -o cleaned")
     _add_audio(made)
@@ -321,9 +327,9 @@ def _add_rule(made: ArgumentParser) -> None:
     made.add_argument("--mu2", choices=("mean", "precision"), default="mean", help=text)
 
 
-def _add_change(made: ArgumentParser) -> None:
-    text = "wav or flac file, or a folder for several; rate and channels stay"
-    made.add_argument("-o", "--out", type=Path, required=True, help=text)
+def _add_change(made: ArgumentParser, default: str = "") -> None:
+    text = f"wav or flac file, or a folder for several; rate and channels stay{default}"
+    made.add_argument("-o", "--out", type=Path, required=not default, help=text)
     text = f"how far mu2 goes, 0: not at all; default: {DEFAULT.strength:g}"
     made.add_argument("--strength", type=float, default=DEFAULT.strength, help=text)
 

@@ -140,6 +140,9 @@ def _frames(work: Path, corpus: Corpus, settings: Settings) -> Path:
         select_clips(corpus.folder / split, settings.fbank.hop_ms, settings.segments.frames)
         for split in corpus.splits
     ]
+    path_of = {one.utterance_id: one.path for one in corpus.utterances}
+    for clip in (clip for item in selections for clip in item.dropped):
+        log.warning("left out: %s: it is shorter than a segment", path_of[clip.utterance_id])
     return extract(work / "fbank", selections, settings.fbank)
 
 

@@ -53,6 +53,17 @@ def test_a_model_comes_out_that_can_be_used(recordings, settings, tmp_path):
     assert model.embed(recordings).shape == (18, 2)
 
 
+def test_what_is_shorter_than_a_segment_is_left_out_by_name(recordings, settings, tmp_path, caplog):
+    for path in recordings.rglob("*.wav"):
+        copy = tmp_path / "speech" / path.relative_to(recordings)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    soundfile.write(copy.with_name("short.wav"), 0.1 * np.ones(800), 16000)
+    found = train_on(tmp_path / "speech", tmp_path / "mine", settings)
+    assert found.left_out == 1
+    assert f"{copy.parent.name}/short.wav: it is shorter than a segment" in caplog.text
+
+
 @pytest.mark.slow
 def test_a_killed_training_goes_on_to_the_same_weights(recordings, settings, tmp_path, monkeypatch):
     whole = train_on(recordings, tmp_path / "whole", settings)
