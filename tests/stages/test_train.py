@@ -243,3 +243,21 @@ def test_two_processes_save_on_sigterm_and_one_goes_on(folder):
     assert code == 0, log
     assert f"resumed at step {saved['step']} from" in log
     assert "trained by 2 processes until now, by 1 from here" in log
+
+
+@pytest.mark.slow
+def test_a_training_starts_from_the_model_of_another(folder):
+    assert finish(folder)[0] == 0
+    (folder / "model").rename(folder / "first")
+    bound = json.loads((folder / "train.json").read_text())["dev_lower_bound"]
+    set_params(folder / "params.yaml", {"training.from": "first"})
+    code, log = finish(folder)
+    assert code == 0, log
+    assert json.loads((folder / "train.json").read_text())["dev_lower_bound"] > bound + 10
+    first, second = (json.loads((folder / name / "config.json").read_text())
+                     for name in ("first", "model"))  # fmt: skip
+    assert first["normalizer"] == second["normalizer"]
+    set_params(folder / "params.yaml", {"model.z1": 11})
+    code, log = finish(folder)
+    assert code == 2
+    assert re.search(r"model\.z1 is \d+ there and 11 here; set them to what is there", log)

@@ -1,5 +1,7 @@
 """Judges that are there judge; one that is not says what to install."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -85,12 +87,14 @@ def test_a_voice_is_nearer_to_itself(name):
 
 @pytest.mark.slow
 @needs("naturalness")
-def test_noise_is_less_natural_than_a_vowel():
-    import sys
-
+def test_naturalness_is_on_the_scale_and_tells_signals_apart():
+    """A buzz of harmonics is no speech to it either: which of the two is better is not promised."""
     score = judges.naturalness()
     hiss = np.random.default_rng(1).normal(scale=0.1, size=2 * RATE)
-    assert 1.0 <= score(hiss) < score(vowel((500, 1500, 2500))) <= 5.0
+    found = [score(signal) for signal in (hiss, vowel((500, 1500, 2500)), hiss)]
+    assert all(1.0 <= one <= 5.0 for one in found)
+    assert found[0] == found[2]
+    assert abs(found[0] - found[1]) > 0.1
     assert "torchaudio" not in sys.modules
 
 
