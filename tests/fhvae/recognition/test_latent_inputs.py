@@ -29,7 +29,7 @@ MELS, WINDOW, Z1, Z2 = 7, 5, 3, 4
 def models(request, tmp_path):
     sizes, fbank = model_params(cell=request.param, z1=Z1, z2=Z2), fbank_params(mels=MELS)
     segments = SegmentsParams(frames=WINDOW, train_shift=2, shift=WINDOW)
-    write_json(tmp_path / "normalizer.json", {})
+    write_json(tmp_path / "normalizer.json", {"mean": [0.0] * MELS, "std": [1.0] * MELS})
     for seed, name in enumerate(("fhvae", "untrained")):
         weights = new_network(MELS, WINDOW, sizes, seed).state_dict()
         folder = tmp_path / name
