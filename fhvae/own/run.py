@@ -16,7 +16,7 @@ from fhvae.corpus.store import Corpus, read_corpus, write_corpus
 from fhvae.device import choose_device
 from fhvae.errors import ArtifactError
 from fhvae.features.extraction import select_clips
-from fhvae.features.pieces import extract
+from fhvae.features.pieces import extract, held
 from fhvae.files.atomic import file_digest, read_json, write_json
 from fhvae.files.packed import packed_files, read_packed
 from fhvae.inference import infer_latents, mean_mu2
@@ -143,7 +143,8 @@ def _frames(work: Path, corpus: Corpus, settings: Settings) -> Path:
     path_of = {one.utterance_id: one.path for one in corpus.utterances}
     for clip in (clip for item in selections for clip in item.dropped):
         log.warning("left out: %s: it is shorter than a segment", path_of[clip.utterance_id])
-    return extract(work / "fbank", selections, settings.fbank)
+    with held(work / "fbank"):
+        return extract(work / "fbank", selections, settings.fbank)
 
 
 def _checkpoint(
