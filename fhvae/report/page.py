@@ -25,7 +25,7 @@ from fhvae.report.headline import (
     verification_rows,
 )
 from fhvae.report.sequential import STATIC_DYNAMIC, static_dynamic_rows
-from fhvae.report.tables import Runs, cell, pooled, read_runs, spread, spread_of, table
+from fhvae.report.tables import BySeed, Runs, cell, pooled, read_runs, spread, spread_of, table
 
 INTRODUCTION = """# Results
 
@@ -323,17 +323,23 @@ SUMMARY_COLUMNS = {
 }
 
 
+def columns_of(results: Path) -> dict[str, BySeed]:
+    """Find the runs of each of `SUMMARY_COLUMNS` that has any, titled with their number."""
+    found = {}
+    for title, (corpus, setting) in SUMMARY_COLUMNS.items():
+        if own := read_runs(results / corpus).get(setting, {}):
+            found[f"{title}, {len(own)} seed{'s' if len(own) > 1 else ''}"] = own
+    return found
+
+
 def summary(results: Path) -> str:
     """Lay out README's table: mean and standard deviation over seeds, in percent."""
-    runs = {corpus: read_runs(results / corpus) for corpus, _ in SUMMARY_COLUMNS.values()}
-    rows = []
+    columns, rows = columns_of(results), []
     for name, key in SUMMARY.items():
-        cells = []
-        for corpus, setting in SUMMARY_COLUMNS.values():
-            found = [look_up(run, key) for run in runs[corpus].get(setting, {}).values()]
-            cells.append(spread([value for value in found if value is not None]) or "-")
-        rows.append([name, *cells])
-    figures = table(["%, mean (sd) over seeds", *SUMMARY_COLUMNS], with_figures(rows))
+        found = [[look_up(run, key) for run in own.values()] for own in columns.values()]
+        known = [[value for value in values if value is not None] for values in found]
+        rows.append([name, *(spread(values) or "-" for values in known)])
+    figures = table(["%, mean (sd) over seeds", *columns], with_figures(rows))
     return f"{figures}\n{against(results)}"
 
 
@@ -348,14 +354,11 @@ CITED_FIRST = {
 
 def cited_first(results: Path) -> str:
     """Lay out the five figures that one cites first, with intervals over speakers and seeds."""
-    rows = []
-    for name, key in CITED_FIRST.items():
-        cells = [
-            cell(read_runs(results / corpus).get(setting, {}), key)
-            for corpus, setting in SUMMARY_COLUMNS.values()
-        ]
-        rows.append([name, *cells])
-    return "## Five figures to cite first\n\n" + table(["%", *SUMMARY_COLUMNS], rows)
+    columns = columns_of(results)
+    rows = [
+        [name, *(cell(own, key) for own in columns.values())] for name, key in CITED_FIRST.items()
+    ]
+    return "## Five figures to cite first\n\n" + table(["%", *columns], rows)
 
 
 AGAINST = {
@@ -377,15 +380,11 @@ def against(results: Path) -> str:
 
     Better and worse are said where the interval over speakers and seeds excludes 0.
     """
-    rows = []
+    columns, rows = columns_of(results), []
     for name, key in AGAINST.items():
-        cells = []
-        for corpus, setting in SUMMARY_COLUMNS.values():
-            own = read_runs(results / corpus).get(setting, {})
-            difference = pooled(own, key)
-            cells.append(f"{cell(own, key)} {_says(key, difference)}".strip())
-        rows.append([name, *cells])
-    return table(["points, paired", *SUMMARY_COLUMNS], with_figures(rows))
+        said = [f"{cell(own, key)} {_says(key, pooled(own, key))}" for own in columns.values()]
+        rows.append([name, *(one.strip() for one in said)])
+    return table(["points, paired", *columns], with_figures(rows))
 
 
 def _says(key: str, difference: Interval | None) -> str:

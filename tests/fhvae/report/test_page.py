@@ -93,5 +93,6 @@ def test_better_is_said_where_the_paired_interval_says_so_and_by_the_way_that_is
         }  # fmt: skip
         content = {"commit": "1a2b3c4d5e", "flags": [], "metrics": metrics, "wall_s": 7}
         (tmp_path / "default" / f"alpha10-seed{seed}.json").write_text(json.dumps(content))
-    said = [line.split(" | ")[2].rsplit("] ")[-1] for line in against(tmp_path).splitlines()[2:]]
+    rows = [line.strip("| ").split(" | ") for line in against(tmp_path).splitlines()[2:]]
+    said = [row[1].rsplit("] ")[-1] for row in rows]
     assert said == ["FHVAE better", "level", "FHVAE better", "FHVAE worse"]
