@@ -1,5 +1,6 @@
 """A map over worker processes: in order, never far ahead of its consumer, told when it cannot."""
 
+import gc
 import importlib.util
 import os
 import signal
@@ -56,6 +57,8 @@ def marks(folder):
 
 
 def use(monkeypatch, kind):
+    # A client of Dask that is collected while another connects waits for that one's lock forever.
+    gc.collect()
     for name in ("FHVAE_WORKERS", "FHVAE_DASK"):
         monkeypatch.delenv(name, raising=False)
     for name, value in kind.items():
