@@ -25,3 +25,10 @@ def test_each_latent_holds_its_own_factor():
 
 def test_the_default_run_has_not_collapsed():
     assert metric("train", "collapse.collapsed") == 0
+
+
+def test_the_recorded_default_run_is_the_committed_one():
+    path = ROOT / "experiments" / "results" / "sweep" / "default" / "alpha10-seed0.json"
+    for stage, found in json.loads(path.read_text())["metrics"].items():
+        committed = json.loads((ROOT / "metrics" / f"{stage}.json").read_text())
+        assert found == committed, stage
