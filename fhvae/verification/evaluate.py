@@ -60,7 +60,8 @@ from fhvae.verification.scores import as_written, write_scores, write_trials
 from fhvae.verification.trial_lists import ALL_PAIRS, TrialList, all_pairs, other_lists
 
 BEST = "best"
-WITH_CURVES = ("mu2", "mu1", "ivector", "fbank", "untrained")  # in the plot
+# In the plot.
+WITH_CURVES = ("mu2", "mu1", "ivector", "ivector_supervised", "fbank", "untrained")
 FEW_ERRORS = 30  # the rule of 30: below so many errors an error rate is hardly known
 Metrics = dict[str, float | int | str]
 

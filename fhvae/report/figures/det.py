@@ -10,8 +10,8 @@ import pandas as pd
 from fhvae.report.figures.drawing import COLOR_OF, PINK, new_figure
 from fhvae.trials import ErrorCurve, deviates
 
-GRAY = "#777777"
-COLORS = {**COLOR_OF, "ivector": PINK, "untrained": GRAY}
+GRAY, GOLD = "#777777", "#B8860B"
+COLORS = {**COLOR_OF, "ivector": PINK, "ivector_supervised": GOLD, "untrained": GRAY}
 
 AXIS = (0.0005, 0.8)  # ends of the axes of a DET plot
 # Rates with a tick: round numbers.
@@ -33,7 +33,7 @@ def draw_det(
         metrics: those of the stage verify: the EERs, and what was compared.
     """
     band_of = dict(list(bands.groupby("system")))
-    with new_figure(path, width=9.2, height=6.0) as figure:
+    with new_figure(path, width=10.2, height=6.0) as figure:
         axes = figure.subplots()
         for system, curve in curves.items():
             vector, _, backend = system.partition(".")
