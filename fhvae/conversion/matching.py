@@ -15,11 +15,12 @@ import torch
 
 from fhvae.conversion.gain import overlapped, segment_starts
 from fhvae.conversion.pitch import PitchMove, at_rate, lay_grains, plan_grains
+from fhvae.corpus.audio import FULL_SCALE
 from fhvae.features.fbank import SAMPLE_RATE_HZ, hop_samples
 from fhvae.model.objective import posteriors
 from fhvae.model.weights import TrainedModel
 from fhvae.params.conversion import ConversionParams
-from fhvae.recording import FULL_SCALE, Mix
+from fhvae.recording import Mix
 from fhvae.segments import gather
 
 MOST_FRAMES = 4000  # of a bank, 40 s of active speech; bounds memory
