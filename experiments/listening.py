@@ -46,6 +46,8 @@ LABELS = {
     "dec0.06": "pitch + matched by decoded frames, tau 0.06",
     "dec0.12": "pitch + matched by decoded frames, tau 0.12",
     "dec0.25": "**pitch + matched by decoded frames**",
+    "convert": "**`fhvae convert`**, the shipped model",
+    "convert0": "`fhvae convert` with `match=0`, the shipped model",
     "dec0.5": "pitch + matched by decoded frames, tau 0.5",
     "hkdec0.12": "gain, then matched by decoded frames, tau 0.12",
     "hkdec0.25": "gain, then matched by decoded frames, tau 0.25",

@@ -114,7 +114,11 @@ def score(options: Namespace) -> None:
 
 
 def convert(options: Namespace) -> None:
-    """Say what the files say with another voice."""
+    """Say what the files say with another voice.
+
+    The pitch moves to that of the voice wanted, and each spectrum by what frames of that voice that
+    say alike have more; more recordings of it (--to) give more frames to choose from.
+    """
     model = load(options.model)
     targets = found_files(options.to)
     settings = {"strength": options.strength, "pitch": not options.keep_pitch}

@@ -10,6 +10,7 @@ Rate, channels, features and the normalizer are in here, so that no one can forg
 import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,14 @@ import numpy as np
 import torch
 
 from fhvae.conversion.change import BLOCK_S, Change, changed_blocks
+from fhvae.conversion.matching import (
+    MOST_FRAMES,
+    Bank,
+    Matching,
+    bank_of,
+    common_bank,
+    moved_mix,
+)
 from fhvae.conversion.pitch import pitch_move
 from fhvae.conversion.synthesis import (
     codes_of,
@@ -154,8 +163,9 @@ class Model:
     ) -> Audio | None:
         """Say what the source says with the voice of the targets.
 
-        The source's own spectrum is kept and multiplied by gains; its pitch moves along. Rate,
-        channels and length stay.
+        The source's own spectrum is kept and multiplied by gains: what the targets' frames that
+        say alike have more (`match=0`: what the decoder says of the other mu2). Its pitch moves
+        along. Rate, channels and length stay.
 
         Args:
             source: what is said.
@@ -166,7 +176,10 @@ class Model:
         """
         params = self._settings(settings)
         voices = [self._voice(one) for one in _progress(_recordings(targets, rate), "targets")]
-        return self._change(_recording(source, rate), common_voice(voices), params, to)
+        voice, bank = common_voice(voices), None
+        if params.match and params.strength:
+            bank = self._bank(_recordings(targets, rate), voice.mu2, params.shift)
+        return self._change(_recording(source, rate), voice, params, to, bank)
 
     def denoise(
         self,
@@ -184,7 +197,7 @@ class Model:
             clean: clean recordings of the same speaker; None: the mean of the training data.
             to, settings: as in `convert`.
         """
-        params = self._settings({**settings, "pitch": False})
+        params = self._settings({**settings, "pitch": False, "match": 0.0})
         if clean is not None:
             heard = [self._voice(one) for one in _progress(_recordings(clean, rate), "clean")]
             target = common_voice(heard)
@@ -273,6 +286,13 @@ class Model:
         with mixed(recording) as mix:
             return voice_of(self.trained, recording, mix)
 
+    def _bank(self, opened: list[Callable[[], Recording]], mu2: np.ndarray, shift: int) -> Bank:
+        banks, most = [], max(1, MOST_FRAMES // len(opened))
+        for one in opened:
+            with mixed(one()) as mix:
+                banks.append(bank_of(self.trained, mix, mu2, shift, most))
+        return common_bank(banks)
+
     def _resynthesize(self, audio: Source, rate: int | None, change: Callable[..., Any]) -> Audio:
         recording = _recording(audio, rate)
         with mixed(recording) as mix:
@@ -285,11 +305,18 @@ class Model:
         target: Voice,
         params: ConversionParams,
         to: Path | str | None,
+        bank: Bank | None = None,
     ) -> Audio | None:
-        with mixed(recording) as mix:
+        with ExitStack() as opened:
+            mix = opened.enter_context(mixed(recording))
             own = voice_of(self.trained, recording, mix)
             pitch = pitch_move(own.pitch, target.pitch, params)
-            change = Change(params.strength * (target.mu2 - own.mu2), pitch, own.f0)
+            matching = None
+            if bank is not None:
+                heard = opened.enter_context(moved_mix(mix, own.f0, pitch))
+                frames = bank_of(self.trained, heard, target.mu2, params.shift)
+                matching = Matching(heard, target.mu2, frames, bank)
+            change = Change(params.strength * (target.mu2 - own.mu2), pitch, own.f0, matching)
 
             def blocks() -> Iterator[np.ndarray]:
                 return changed_blocks(self.trained, recording, mix, change, params)

@@ -1,6 +1,9 @@
 """A recording with another voice, block by block: pitch moved, then gains on its own spectrum.
 
-    y = STFT^-1( S(x with its pitch moved) * exp(D(z1, z2 + step) - D(z1, z2)) )
+    y = STFT^-1( S(x with its pitch moved) * exp(gain) )
+
+The gain is what frames of the references like this one have more (matching.py), or what the
+decoder says of a step of z2, D(z1, z2 + step) - D(z1, z2) (gain.py).
 
 Each channel keeps its own spectrum and phase, at its own rate; all get the gain and the marks of
 the 16 kHz mix. Without a step and a move of pitch the output is the input.
@@ -12,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fhvae.conversion.gain import bands_to_bins, log_gains
+from fhvae.conversion.matching import Matching, matched_gains
 from fhvae.conversion.pitch import (
     LONGEST_PERIOD_S,
     Grains,
@@ -36,11 +40,13 @@ class Change:
         step: `[z2]`, added to z2 of every segment.
         pitch: how F0 moves; None: it stays.
         f0: `[frame]` of the source, as `track_pitch` follows it.
+        matching: gives the gains; None: the decoder does, by the step.
     """
 
     step: np.ndarray
     pitch: PitchMove | None
     f0: np.ndarray
+    matching: Matching | None = None
 
 
 def changed_blocks(
@@ -76,7 +82,7 @@ def changed_blocks(
         moved = _with_pitch(part, start - beside, grains, start, behind, window)
         first, last = start // hop - OVERLAP // 2, behind // hop + OVERLAP // 2 + 1
         times = np.arange(first, last + 1) * hop / rate_hz
-        gains = np.exp(_gains_at(trained, mix, change.step, times, params) @ to_bins)
+        gains = np.exp(_gains_at(trained, mix, change, times, params) @ to_bins)
         yield filtered(moved, start - window, gains, first, hop, start, behind)
 
 
@@ -93,7 +99,7 @@ def _with_pitch(
 def _gains_at(
     trained: TrainedModel,
     mix: Mix,
-    step: np.ndarray,
+    change: Change,
     times: np.ndarray,
     params: ConversionParams,
 ) -> np.ndarray:
@@ -101,7 +107,10 @@ def _gains_at(
     count = mix.frames(trained.fbank)
     position = np.clip(times * 1000 / trained.fbank.hop_ms, 0, count - 1)
     first, last = int(position[0]), min(int(position[-1]) + 2, count)
-    gains = log_gains(trained, mix, step, first, last, params)
+    if change.matching is None:
+        gains = log_gains(trained, mix, change.step, first, last, params)
+    else:
+        gains = matched_gains(trained, change.matching, first, last, params)
     before = np.minimum(position.astype(np.int64), last - 1) - first
     after = np.minimum(before + 1, len(gains) - 1)
     share = (position - first - before)[:, None]

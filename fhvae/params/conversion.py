@@ -15,6 +15,7 @@ class ConversionParams:
 
     Attributes:
         strength: lambda, of the step from mu2 of the source to that of the target; 0: none.
+        match: tau, how alike frames must be that are matched; 0: the decoder's gain alone.
         shift: frames between the starts of two segments.
         most_gain: nats; no part of the spectrum is raised or lowered by more.
         window_ms: of the source's own short-time spectrum, four windows overlap.
@@ -24,6 +25,7 @@ class ConversionParams:
     """
 
     strength: float = _setting(1.0, least=0, most=4)
+    match: float = _setting(0.25, least=0, most=1000)
     shift: int = _setting(3, least=1)
     most_gain: float = _setting(3.0, above=0, most=10)
     window_ms: float = _setting(32.0, above=1, most=200)
