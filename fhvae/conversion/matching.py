@@ -90,10 +90,13 @@ def decoded_frames(
     starts = starts[(starts > first - length) & (starts < last)]
     begin, behind = int(starts[0]), int(starts[-1]) + length
     rows = trained.normalizer.apply(mix.log_mel(begin, behind, trained.fbank))
-    segments = gather(torch.from_numpy(rows), torch.from_numpy(starts - begin), length)
+    device = next(trained.network.parameters()).device
+    segments = gather(
+        torch.from_numpy(rows).to(device), torch.from_numpy(starts - begin).to(device), length
+    )
     z1 = posteriors(trained.network, segments).z1.mean
     z2 = torch.from_numpy(mu2).to(z1).expand(len(z1), -1)
-    means = trained.network.decode(z1, z2, length).mean.numpy().astype(np.float64)
+    means = trained.network.decode(z1, z2, length).mean.cpu().numpy().astype(np.float64)
     return overlapped(means, starts - begin)[first - begin : last - begin]
 
 
