@@ -95,13 +95,17 @@ def open_audio(path: Path) -> Iterator[OpenAudio]:
         raise CorpusError(f"must be a readable file: {error.strerror or error}") from error
     except soundfile.SoundFileError as error:
         _check_coding(path)
-        raise CorpusError(f"must be an audio file, {_reason(error)}") from error
+        reason = "it is empty" if path.stat().st_size == 0 else _reason(error)
+        raise CorpusError(
+            f"must be an audio file, {reason}; convert it to wav or flac, or leave it out"
+        ) from error
     except TypeError as error:  # soundfile on a file named .raw
         raise CorpusError(f"must be an audio file with a header, {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    said = getattr(error, "error_string", str(error))  # libsndfile's, without the path
+    return " ".join(said.split()).rstrip(".") or type(error).__name__
 
 
 def _check_kind(file: Any) -> None:
