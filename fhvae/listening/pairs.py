@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fhvae.errors import ListeningError
 from fhvae.intervals import Interval, t_interval
 
 TRIES = 10_000  # a guard: of 24 speakers one permutation in about 15 will do
@@ -34,7 +35,7 @@ def draw_pairs(sexes: Mapping[str, str], rounds: int, random: np.random.Generato
         random: where the draws come from.
 
     Raises:
-        ValueError: so many rounds were not found.
+        ListeningError: so many rounds were not found.
     """
     speakers = sorted(sexes)
     drawn: list[Pair] = []
@@ -56,7 +57,10 @@ def _draw_round(
         new = all(pair.source != pair.target and pair not in taken for pair in found)
         if new and abs(2 * alike - len(found)) <= len(found) % 2:
             return found
-    raise ValueError(f"found no new round of pairs of {len(speakers)} speakers, half of one sex")
+    raise ListeningError(
+        f"pairs must be half of one sex in every round, of {len(speakers)} test speakers found no "
+        "new round; lower listening.rounds"
+    )
 
 
 def mean_over_pairs(

@@ -13,6 +13,7 @@ from fhvae.params.domains import DomainsParams
 from fhvae.params.fbank import FbankParams
 from fhvae.params.ivector import IvectorParams
 from fhvae.params.latents import LatentsParams
+from fhvae.params.listening import ListeningParams
 from fhvae.params.model import ModelParams
 from fhvae.params.probes import ProbesParams
 from fhvae.params.reading import from_mapping, read_yaml
@@ -38,6 +39,7 @@ class Params(Discriminative, Evaluated):
     verification: VerificationParams
     probes: ProbesParams
     recognition: RecognitionParams
+    listening: ListeningParams
 
     def check(self) -> None:
         """Raise ParamsError where two sections contradict each other."""

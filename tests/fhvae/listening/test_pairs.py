@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from fhvae.errors import ListeningError
 from fhvae.listening.pairs import Pair, draw_pairs, mean_over_pairs
 
 SEXES = {f"s{number:02d}": "FM"[number % 2] for number in range(12)}
@@ -28,7 +29,7 @@ def test_an_odd_number_comes_as_near_to_half_as_it_can():
 
 
 def test_what_cannot_be_drawn_is_refused():
-    with pytest.raises(ValueError, match="no new round of pairs of 2 speakers"):
+    with pytest.raises(ListeningError, match="of 2 test speakers found no new round"):
         draw_pairs({"a": "F", "b": "F"}, 1, np.random.default_rng(5))
 
 
