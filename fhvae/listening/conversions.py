@@ -26,6 +26,7 @@ from fhvae.params.conversion import ConversionParams
 from fhvae.params.fbank import FbankParams
 from fhvae.params.listening import ListeningParams
 from fhvae.pretrained import Model, load
+from fhvae.progress import no_bars
 from fhvae.seeds import generator
 
 TEST = "test"
@@ -111,32 +112,31 @@ def plan_conversions(
 def _plan(
     corpus: Corpus, found: Spoken, pair: Pair, turn: int, params: ListeningParams
 ) -> Conversion:
-    readings = _readings(corpus, found, pair)
     own, theirs = found.test[pair.source], found.test[pair.target]
-    if readings:
-        name = sorted(readings)[turn % len(readings)]
-    else:
-        name = own[turn % len(own)].utterance_id
-    text = next(one.text for one in found.all_read[pair.source] if one.utterance_id == name)
-    said = normalize_text(text)
+    readings = _readings(corpus, found, pair)
+    read = [one for one in found.all_read[pair.source] if one.utterance_id in readings]
+    source = (read or own)[turn % len(read or own)]
+    said = normalize_text(source.text)
     others = [one for one in theirs if not said or normalize_text(one.text) != said]
     if not others:
         raise ListeningError(
-            f"{pair.target} must have an utterance of another text than {name}, there is none"
+            f"{pair.target} must say something else than {source.utterance_id}, which is to be "
+            "converted, and does not"
         )
     count = min(params.references, max(1, len(others) - 1))
-    kept = [one for one in own if one.utterance_id != name] or own
+    kept = [one for one in own if one.utterance_id != source.utterance_id] or own
+    enrolled = kept, others[count:] or others
+
+    def clips(utterances: Sequence[Utterance]) -> tuple[Clip, ...]:
+        return tuple(found.clips[one.utterance_id] for one in utterances)
+
     return Conversion(
         pair,
-        found.clips[name],
-        text,
-        tuple(found.clips[one.utterance_id] for one in others[:count]),
-        readings.get(name),
-        tuple(found.clips[one.utterance_id] for one in kept[: params.enrolled]),
-        tuple(
-            found.clips[one.utterance_id]
-            for one in (others[count:] or others)[: params.enrolled]
-        ),
+        found.clips[source.utterance_id],
+        source.text,
+        clips(others[:count]),
+        readings.get(source.utterance_id),
+        *(clips(part[: params.enrolled]) for part in enrolled),
     )
 
 
@@ -198,7 +198,8 @@ def measure_conversions(
 
 def _measure(folder: Path, task: Task) -> Converted:
     model, wanted = load(folder), task.conversion
-    outputs = convert(model, wanted)
+    with no_bars():
+        outputs = convert(model, wanted)
     source = wanted.source.samples()
     rows: dict[str, Row] = {name: {} for name in outputs}
     for name, signal in outputs.items():
@@ -208,7 +209,8 @@ def _measure(folder: Path, task: Task) -> Converted:
         if why_absent("stoi") is None:
             rows[name]["stoi"] = intelligibility(signal, from_int16(source))
     if task.judged:
-        own, others = ([from_int16(clip.samples()) for clip in part] for part in _heard(wanted))
+        enrolled = wanted.own, wanted.others
+        own, others = ([from_int16(clip.samples()) for clip in part] for part in enrolled)
         asked = Asked(from_int16(source), wanted.text, own, others)
         for name, found in verdicts(outputs, asked).items():
             rows[name] |= found
@@ -217,10 +219,6 @@ def _measure(folder: Path, task: Task) -> Converted:
         reading = wanted.reading.clip if wanted.reading else wanted.references[0]
         sounds["target"] = reading.samples()
     return Converted(wanted.pair, wanted.source.utterance_id, rows, sounds)
-
-
-def _heard(wanted: Conversion) -> tuple[tuple[Clip, ...], tuple[Clip, ...]]:
-    return wanted.own, wanted.others
 
 
 def _to_reading(samples: np.ndarray, reading: Reading, fbank: FbankParams) -> Row:

@@ -29,6 +29,7 @@ from fhvae.params.domains import DomainsParams
 from fhvae.params.fbank import FbankParams
 from fhvae.params.listening import ListeningParams
 from fhvae.pretrained import Model, load
+from fhvae.progress import no_bars
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,8 @@ def _measure(folder: Path, acoustics: Acoustics, task: Task) -> Denoised:
     model, wanted = load(folder), task.denoising
     degraded = degrade(acoustics, wanted.copy)
     clean = from_int16(wanted.copy.clip.samples()) * degraded.draws.gain
-    outputs = denoise(model, to_int16(degraded.signal), wanted.clean)
+    with no_bars():
+        outputs = denoise(model, to_int16(degraded.signal), wanted.clean)
     sounds = {name: to_int16(signal) for name, signal in outputs.items()} if task.kept else {}
     if task.kept:
         sounds["clean"] = to_int16(clean)
@@ -146,9 +148,7 @@ def _measure(folder: Path, acoustics: Acoustics, task: Task) -> Denoised:
     )
 
 
-def denoise(
-    model: Model, noisy: np.ndarray, clean: Sequence[Clip]
-) -> dict[str, np.ndarray]:
+def denoise(model: Model, noisy: np.ndarray, clean: Sequence[Clip]) -> dict[str, np.ndarray]:
     """Denoise by every method that can be had, `[sample]` with full scale 1 each.
 
     `fhvae` moves mu2 to the mean of clean training speech, `fhvae_own` to that of clean speech of

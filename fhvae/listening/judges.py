@@ -44,7 +44,7 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {  # by measure or control, as they ar
 
 
 def absent_measures() -> dict[str, str]:
-    """Say which measures and controls cannot be had, and why; empty where all packages are installed."""
+    """Say which measures and controls cannot be had, and why; empty where all are installed."""
     found = {name: why_absent(name) for name in PACKAGES}
     return {name: reason for name, reason in found.items() if reason is not None}
 

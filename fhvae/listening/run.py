@@ -96,9 +96,11 @@ def measure(setting: Setting) -> tuple[dict[str, list[Item]], dict[str, Any]]:
             absent[name] = str(error)
             continue
         items[name], metrics[name] = found.items, found.metrics
+    if "conversion" in items:
+        absent["conversion.si_sdr"] = "another reading of a text is not in step, sample by sample"
     readings = [one for one in items.get("conversion", []) if "lsd" in one.rows["source"]]
     if "conversion" in items and not readings:
-        absent["readings"] = "no pair reads the same text with the same phones at known times"
+        absent["conversion.readings"] = "no pair reads one text with the same phones, times known"
     return items, {**metrics, "absent": absent}
 
 

@@ -1,6 +1,7 @@
 """What was measured of conversions and denoisings -> metrics, tables and sounds."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,12 +103,14 @@ def table(items: Iterable[Item]) -> pd.DataFrame:
 
 
 def write_sounds(folder: Path, items: Iterable[Item]) -> None:
-    """Write the sounds that were kept, `<utterance>[-<target> or -<domain>]-<method>.flac`."""
-    kept = [one for one in items if one.sounds]
-    for number, one in enumerate(kept, start=1):
-        kind = one.domain if isinstance(one, Denoised) else "convert"
-        for method, samples in one.sounds.items():
-            write_flac(folder / f"{kind}-{number}-{method}.flac", samples)
+    """Write the sounds that were kept, `convert-1-fhvae.flac`, `noise5-1-noisy.flac`."""
+    numbers: Counter[str] = Counter()
+    for one in items:
+        if one.sounds:
+            kind = one.domain if isinstance(one, Denoised) else "convert"
+            numbers[kind] += 1
+            for method, samples in one.sounds.items():
+                write_flac(folder / f"{kind}-{numbers[kind]}-{method}.flac", samples)
 
 
 def write_flac(path: Path, samples: np.ndarray) -> None:
