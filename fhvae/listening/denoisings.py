@@ -16,6 +16,7 @@ from fhvae.features.extraction import Clip
 from fhvae.features.fbank import SAMPLE_RATE_HZ
 from fhvae.listening import controls
 from fhvae.listening.distances import (
+    RANGE_DB,
     intelligibility,
     log_spectral_distance,
     mel_cepstral_distortion,
@@ -173,8 +174,8 @@ def denoise(model: Model, noisy: np.ndarray, clean: Sequence[Clip]) -> dict[str,
 def _row(signal: np.ndarray, clean: np.ndarray, fbank: FbankParams) -> Row:
     row = {
         "si_sdr": si_sdr(signal, clean),
-        "lsd": log_spectral_distance(signal, clean),
-        "mcd": mel_cepstral_distortion(to_int16(signal), to_int16(clean), fbank),
+        "lsd": log_spectral_distance(signal, clean, RANGE_DB),
+        "mcd": mel_cepstral_distortion(to_int16(signal), to_int16(clean), fbank, RANGE_DB),
     }
     if why_absent("stoi") is None:
         row["stoi"] = intelligibility(signal, clean)

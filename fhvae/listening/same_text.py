@@ -12,7 +12,7 @@ from fhvae.corpus.manifest import Phone
 from fhvae.corpus.phone_classes import PAUSES
 from fhvae.features.f0 import FRAME, HOP, track_f0
 from fhvae.features.fbank import SAMPLE_RATE_HZ, log_mel
-from fhvae.listening.distances import DB, cepstral_distance, f0_difference
+from fhvae.listening.distances import DB, RANGE_DB, cepstral_distance, f0_difference
 from fhvae.params.fbank import FbankParams
 
 
@@ -69,7 +69,10 @@ def distances_to_reading(
     at = target_times(spans, np.arange(len(heard)) * hop_s)
     known = np.flatnonzero(~np.isnan(at))
     there = np.minimum(np.rint(at[known] / hop_s).astype(np.int64), len(wanted) - 1)
-    heard, wanted = heard[known].astype(np.float64), wanted[there].astype(np.float64)
+    least = wanted.max() - RANGE_DB / DB
+    heard, wanted = (
+        np.maximum(part, least).astype(np.float64) for part in (heard[known], wanted[there])
+    )
     away = heard - wanted - (heard - wanted).mean()
     found = {
         "lsd": float(DB * np.sqrt(np.square(away).mean(axis=1)).mean()),
