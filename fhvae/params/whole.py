@@ -38,8 +38,8 @@ class Params(Discriminative, Evaluated):
     ivector: IvectorParams
     verification: VerificationParams
     probes: ProbesParams
-    recognition: RecognitionParams
     listening: ListeningParams
+    recognition: RecognitionParams
 
     def check(self) -> None:
         """Raise ParamsError where two sections contradict each other."""
