@@ -29,8 +29,19 @@ def test_an_odd_number_comes_as_near_to_half_as_it_can():
 
 
 def test_what_cannot_be_drawn_is_refused():
-    with pytest.raises(ListeningError, match="of 2 test speakers found no new round"):
-        draw_pairs({"a": "F", "b": "F"}, 1, np.random.default_rng(5))
+    with pytest.raises(ListeningError, match="of 2 test speakers there are no more"):
+        draw_pairs({"a": "F", "b": "F"}, 2, np.random.default_rng(5))
+
+
+@pytest.mark.parametrize(
+    ("sexes", "alike"), [("FMFMFM", 2), ("FFFFF", 5), ("FFFFFM", 4), ("FM", 0)]
+)
+def test_other_speakers_come_as_near_to_half_as_they_can(sexes, alike):
+    """Pairs of two sexes come by twos; six speakers have two or four of one."""
+    known = {f"s{number}": sex for number, sex in enumerate(sexes)}
+    drawn = draw_pairs(known, 1, np.random.default_rng(5))
+    found = sum(known[pair.source] == known[pair.target] for pair in drawn)
+    assert abs(2 * found - len(sexes)) == abs(2 * alike - len(sexes))
 
 
 def ring(count):

@@ -15,7 +15,9 @@ TARGET = (Phone(0.0, 0.4, "aa"), Phone(0.4, 0.5, "pau"), Phone(0.5, 0.6, "iy"))
 
 def voice(f0_hz, seconds=1.0, brightness=0.7):
     times = np.arange(int(seconds * RATE)) / RATE
-    tones = [brightness**n * np.sin(2 * np.pi * n * f0_hz * times) for n in range(1, int(7900 / f0_hz))]
+    tones = [
+        brightness**n * np.sin(2 * np.pi * n * f0_hz * times) for n in range(1, int(7900 / f0_hz))
+    ]
     return np.rint(2000 * np.sum(tones, axis=0)).astype(np.int16)
 
 
