@@ -39,4 +39,4 @@ class TrainingError(FhvaeError):
 
 
 class ListeningError(FhvaeError):
-    """A judge of speech cannot be had here: the extra `listen` must be installed."""
+    """Nobody can be asked: the extra `listen` must be installed, or `listening` must change."""

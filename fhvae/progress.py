@@ -1,12 +1,15 @@
 """Progress bars: one line that moves on a terminal, a line now and then in a log."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 from tqdm import tqdm
 
 Item = TypeVar("Item")
+_inside = ContextVar("_inside", default=False)
 LOG_SECONDS = 20.0  # between two lines of progress where nobody watches
 
 
@@ -38,5 +41,15 @@ def progress_bar(
         mininterval=0.2 if sys.stderr.isatty() else LOG_SECONDS,
         maxinterval=LOG_SECONDS,
         smoothing=0.05,
-        disable=not shown,
+        disable=not shown or _inside.get(),
     )
+
+
+@contextmanager
+def no_bars() -> Iterator[None]:
+    """Show no bars of what is done inside: one step of something that has its own."""
+    token = _inside.set(True)
+    try:
+        yield
+    finally:
+        _inside.reset(token)

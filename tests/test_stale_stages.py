@@ -21,8 +21,8 @@ MAKE_DATA = {"download", "conditions", "fbank", "domains", "f0"}
 MODEL = {"train", "latents", "baselines", "controls", "ivector"}
 RECOGNITION = {"recognize_baselines", "recognize"}
 EVALUATIONS = {"verify", "probe", *RECOGNITION}
-OF_NO_STAGE = ("fhvae/conversion", "fhvae/listening", "fhvae/own")  # for users of a model
-RUN_A_MODEL = {"latents", "baselines", "controls", "probe", "recognize", "figures"}
+OF_NO_STAGE = ("fhvae/own",)  # for users of a model
+RUN_A_MODEL = {"latents", "baselines", "controls", "probe", "recognize", "convert", "figures"}
 DVC = [sys.executable, "-P", "-m", "dvc"]
 COMMENT = "# nothing but a comment\n"
 
@@ -65,7 +65,7 @@ EDITS = {
         "fhvae/params/domains.py",
         "return _spelled_out(domains.train, AURORA_TRAIN)",
         "return ()",
-        *("conditions", "domains", "train"),
+        *("conditions", "domains", "train", "convert"),
     ),
     "full-is-headline": edit(
         "fhvae/params/recognition.py",
@@ -80,6 +80,7 @@ EDITS = {
         *(MAKE_DATA - {"fbank", "f0"}),
         *MODEL,
         *EVALUATIONS,
+        "convert",
         "figures",
     ),
     "without-processes": edit(
@@ -89,21 +90,24 @@ EDITS = {
         *MAKE_DATA,
         "ivector",
         *EVALUATIONS,
+        "convert",
     ),
     "archives": comment("fhvae/fetch/unpack.py", "download"),
-    "cut-ogg": comment("fhvae/corpus/containers/ogg.py", "download", "conditions", "domains"),
+    "cut-ogg": comment(
+        "fhvae/corpus/containers/ogg.py", "download", "conditions", "domains", "convert"
+    ),
     "a-corpus": comment("fhvae/corpus/recipes/vctk.py", "download"),
     "a-phone-of-espeak": edit("fhvae/corpus/espeak/phones.csv", "", "x,x\n", "download"),
     "a-phone-of-timit": edit(
-        "fhvae/corpus/timit_phones.csv", "", "x,x,x\n", "download", "probe", *RECOGNITION
+        "fhvae/corpus/timit_phones.csv", "", "x,x,x\n", "download", "probe", *RECOGNITION, "convert"
     ),
     "mel-bands": edit(
         "fhvae/features/fbank.py",
         "",
         "log_mel = None\n",
-        *("conditions", "fbank", "domains", "f0", "ivector", "probe"),
+        *("conditions", "fbank", "domains", "f0", "ivector", "probe", "convert"),
     ),
-    "telephone": comment("fhvae/acoustics/sounds.py", "conditions", "domains"),
+    "telephone": comment("fhvae/acoustics/sounds.py", "conditions", "domains", "convert"),
     "clean-twins": comment("fhvae/acoustics/conditions.py", "conditions"),
     "lower-bound": comment("fhvae/model/objective.py", "train", *RUN_A_MODEL),
     "table-of-mu2": comment("fhvae/training/table.py", "train"),
@@ -114,13 +118,15 @@ EDITS = {
         "fhvae/trials.py",
         "return float(equal_error_rate",
         "return 1 - float(equal_error_rate",
-        *("train", "latents", "ivector", "verify", "figures"),
+        *("train", "latents", "ivector", "verify", "convert", "figures"),
     ),
     "controls": comment("fhvae/baselines/controls.py", "controls"),
     "ubm": comment("fhvae/baselines/ivector/ubm.py", "ivector"),
     "plda": comment("fhvae/verification/plda.py", "ivector", "verify"),
     "newton": comment("fhvae/probes/newton.py", "probe"),
-    "f0": comment("fhvae/features/f0.py", "f0", "probe"),
+    "f0": comment("fhvae/features/f0.py", "f0", "probe", "convert"),
+    "gains": comment("fhvae/conversion/gain.py", "convert"),
+    "equalizer": comment("fhvae/listening/controls.py", "convert"),
     "recognizer": comment("fhvae/recognition/network.py", *RECOGNITION),
     "learning-rate": comment("fhvae/params/training.py", "train", "recognize"),
     "probes-params": comment("fhvae/params/probes.py", "probe"),

@@ -15,6 +15,7 @@ FFT, HOP = 512, 160  # samples at 16 kHz: 32 ms, every 10 ms
 CEPSTRA = 13  # of mel-cepstral distortion, the level (number 0) left out, as is usual
 DB = 10 / np.log(10)  # of a power whose natural logarithm is 1
 LEAST_POWER = 1e-10  # below any spectral power of 16-bit speech, so that no logarithm is infinite
+RANGE_DB = 60.0  # of a spectrogram as one looks at it; what lies below is heard as silence
 SEMITONES = 12 / np.log(2)  # of a ratio whose natural logarithm is 1
 
 
@@ -48,19 +49,23 @@ def si_sdr(signal: np.ndarray, reference: np.ndarray) -> float:
         return float(DB * np.log(np.square(target).sum() / distortion))
 
 
-def log_spectral_distance(signal: np.ndarray, reference: np.ndarray) -> float:
+def log_spectral_distance(
+    signal: np.ndarray, reference: np.ndarray, range_db: float = np.inf
+) -> float:
     """Average over frames the root mean square difference of power spectra in dB.
 
     Args:
         signal, reference: `[sample]` of one length, full scale 1, at 16 kHz.
+        range_db: below the loudest bin of the reference; further down counts as there.
     """
     _check_lengths(signal, reference)
     heard, wanted = (DB * np.log(_power(part)) for part in (signal, reference))
+    heard, wanted = (np.maximum(part, wanted.max() - range_db) for part in (heard, wanted))
     return float(np.sqrt(np.square(heard - wanted).mean(axis=1)).mean())
 
 
 def mel_cepstral_distortion(
-    signal: np.ndarray, reference: np.ndarray, params: FbankParams
+    signal: np.ndarray, reference: np.ndarray, params: FbankParams, range_db: float = np.inf
 ) -> float:
     """Average over frames the distance of mel cepstra 1 to 13 in dB (Kubichek, 1993).
 
@@ -69,9 +74,11 @@ def mel_cepstral_distortion(
     Args:
         signal, reference: `[sample]` int16 of one length, at 16 kHz.
         params: section `fbank`.
+        range_db: below the loudest band of the reference; further down counts as there.
     """
     _check_lengths(signal, reference)
     heard, wanted = (log_mel(part, params) * (2 / params.power) for part in (signal, reference))
+    heard, wanted = (np.maximum(part, wanted.max() - range_db / DB) for part in (heard, wanted))
     return cepstral_distance(heard, wanted)
 
 
@@ -96,7 +103,11 @@ def f0_error(signal: np.ndarray, reference: np.ndarray) -> F0Error:
         signal, reference: `[sample]` int16 of one length, at 16 kHz, at least 64 ms.
     """
     _check_lengths(signal, reference)
-    heard, wanted = track_f0(signal), track_f0(reference)
+    return f0_difference(track_f0(signal), track_f0(reference))
+
+
+def f0_difference(heard: np.ndarray, wanted: np.ndarray) -> F0Error:
+    """Compare two tracks of F0, `[frame]` in Hz each, at least one frame, `UNVOICED` allowed."""
     both = (heard != UNVOICED) & (wanted != UNVOICED)
     away = SEMITONES * np.log(heard[both] / wanted[both])
     return F0Error(
@@ -106,7 +117,7 @@ def f0_error(signal: np.ndarray, reference: np.ndarray) -> F0Error:
 
 
 def intelligibility(signal: np.ndarray, reference: np.ndarray) -> float:
-    """Compute STOI (Taal et al., 2011) by pystoi, of the extra `listen`.
+    """Compute STOI (Taal et al., 2011) by pystoi.
 
     Args:
         signal, reference: `[sample]` of one length, at 16 kHz.

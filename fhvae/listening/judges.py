@@ -37,12 +37,11 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {  # by measure, as they are imported
     "naturalness": ("distillmos", "xls_r_sqa"),
     "phones": ("hama",),
     "words": ("pocketsphinx",),
-    "stoi": ("pystoi",),
 }
 
 
 def absent_measures() -> dict[str, str]:
-    """Say which measures cannot be taken here, and why; empty where all packages are installed."""
+    """Say which measures cannot be had, and why; empty where all are installed."""
     found = {name: why_absent(name) for name in PACKAGES}
     return {name: reason for name, reason in found.items() if reason is not None}
 

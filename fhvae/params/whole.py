@@ -13,6 +13,7 @@ from fhvae.params.domains import DomainsParams
 from fhvae.params.fbank import FbankParams
 from fhvae.params.ivector import IvectorParams
 from fhvae.params.latents import LatentsParams
+from fhvae.params.listening import ListeningParams
 from fhvae.params.model import ModelParams
 from fhvae.params.probes import ProbesParams
 from fhvae.params.reading import from_mapping, read_yaml
@@ -37,6 +38,7 @@ class Params(Discriminative, Evaluated):
     ivector: IvectorParams
     verification: VerificationParams
     probes: ProbesParams
+    listening: ListeningParams
     recognition: RecognitionParams
 
     def check(self) -> None:

@@ -98,7 +98,6 @@ def test_lengths_must_agree(measure):
 
 
 def test_intelligibility_falls_with_noise():
-    pytest.importorskip("pystoi", reason="pystoi of the extra listen is not installed")
     clean = voice(120.0, seconds=2.0) / 32768 * (1 + np.sin(np.arange(32000) / 800))
     hiss = noise(seconds=2.0)
     found = [intelligibility(clean + scale * hiss, clean) for scale in (0.0, 0.3, 3.0)]

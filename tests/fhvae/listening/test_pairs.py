@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from fhvae.errors import ListeningError
 from fhvae.listening.pairs import Pair, draw_pairs, mean_over_pairs
 
 SEXES = {f"s{number:02d}": "FM"[number % 2] for number in range(12)}
@@ -28,8 +29,19 @@ def test_an_odd_number_comes_as_near_to_half_as_it_can():
 
 
 def test_what_cannot_be_drawn_is_refused():
-    with pytest.raises(ValueError, match="no new round of pairs of 2 speakers"):
-        draw_pairs({"a": "F", "b": "F"}, 1, np.random.default_rng(5))
+    with pytest.raises(ListeningError, match="of 2 test speakers there are no more"):
+        draw_pairs({"a": "F", "b": "F"}, 2, np.random.default_rng(5))
+
+
+@pytest.mark.parametrize(
+    ("sexes", "alike"), [("FMFMFM", 2), ("FFFFF", 5), ("FFFFFM", 4), ("FM", 0)]
+)
+def test_other_speakers_come_as_near_to_half_as_they_can(sexes, alike):
+    """Pairs of two sexes come by twos; six speakers have two or four of one."""
+    known = {f"s{number}": sex for number, sex in enumerate(sexes)}
+    drawn = draw_pairs(known, 1, np.random.default_rng(5))
+    found = sum(known[pair.source] == known[pair.target] for pair in drawn)
+    assert abs(2 * found - len(sexes)) == abs(2 * alike - len(sexes))
 
 
 def ring(count):
