@@ -129,11 +129,11 @@ def test_sounds_are_kept_and_tables_hold_every_row(ran):
     kept = [name for name in written(out / "sounds") if name.endswith(".flac")]
     assert kept == sorted(
         [f"convert-1-{name}.flac" for name in ("equalizer", "fhvae", "griffin_lim", "pitch")]
-        + [f"convert-1-{name}.flac" for name in ("source", "target")]
+        + [f"convert-1-{name}.flac" for name in ("source", "target", "world")]
         + [
             f"noise{ratio}-1-{name}.flac"
             for ratio in (5, 0)
-            for name in ("noisy", "clean", "fhvae", "fhvae_own")
+            for name in ("noisy", "clean", "fhvae", "fhvae_own", "noisereduce")
         ]
     )
     rows = pd.read_csv(out / "sounds/conversion.csv")
