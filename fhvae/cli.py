@@ -8,6 +8,7 @@ import logging
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Iterator, Sequence
+from inspect import cleandoc
 from pathlib import Path
 from typing import TypeVar
 
@@ -254,7 +255,7 @@ def parser() -> ArgumentParser:
         made = commands.add_parser(
             name,
             help=_first_sentence(use.__doc__),
-            description=use.__doc__,
+            description=cleandoc(use.__doc__ or ""),
             epilog=f"examples:\n{lines}",
             formatter_class=RawDescriptionHelpFormatter,
         )
@@ -334,7 +335,7 @@ def _add_rule(made: ArgumentParser) -> None:
 def _add_change(made: ArgumentParser, default: str = "") -> None:
     text = f"wav or flac file, or a folder for several; rate and channels stay{default}"
     made.add_argument("-o", "--out", type=Path, required=not default, help=text)
-    text = f"how far mu2 goes, 0: not at all; default: {DEFAULT.strength:g}"
+    text = f"how far the voice goes, 0: not at all; default: {DEFAULT.strength:g}"
     made.add_argument("--strength", type=float, default=DEFAULT.strength, help=text)
 
 

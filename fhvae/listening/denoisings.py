@@ -23,7 +23,7 @@ from fhvae.listening.distances import (
     si_sdr,
 )
 from fhvae.listening.pairs import Pair
-from fhvae.listening.verdicts import Row
+from fhvae.listening.verdicts import OF_DENOISED, Asked, Row, verdicts
 from fhvae.parallel import map_in_order
 from fhvae.params.domains import DomainsParams
 from fhvae.params.fbank import FbankParams
@@ -110,22 +110,24 @@ def _clean(own: Sequence[Clip], place: int, params: ListeningParams) -> tuple[Cl
 
 @dataclass(frozen=True)
 class Task:
-    """A denoising, and whether its sound is kept."""
+    """A denoising, whether its sound is kept, and whether judges are asked."""
 
     denoising: Denoising
     kept: bool
+    judged: bool
 
 
-def measure_denoisings(plan: Plan, model: Path, kept: int) -> list[Denoised]:
-    """Make all copies noisy, denoise and measure them.
+def measure_denoisings(plan: Plan, model: Path, kept: int, judged: bool) -> list[Denoised]:
+    """Make all copies noisy, denoise, measure and judge them; judges hear `clean` too.
 
     Args:
         plan: what is denoised.
         model: a model folder.
         kept: of how many utterances the sound is kept, at every ratio.
+        judged: whether pretrained judges are asked, made for recorded speech.
     """
     first = sorted({one.copy.clip.utterance_id for one in plan.denoisings})[:kept]
-    tasks = [Task(one, one.copy.clip.utterance_id in first) for one in plan.denoisings]
+    tasks = [Task(one, one.copy.clip.utterance_id in first, judged) for one in plan.denoisings]
     work = partial(_measure, model, plan.acoustics)
     return list(map_in_order(work, tasks, "denoise"))
 
@@ -136,6 +138,11 @@ def _measure(folder: Path, acoustics: Acoustics, task: Task) -> Denoised:
     clean = from_int16(wanted.copy.clip.samples()) * degraded.draws.gain
     with no_bars():
         outputs = denoise(model, to_int16(degraded.signal), wanted.clean)
+    rows = {name: _row(signal, clean, model.trained.fbank) for name, signal in outputs.items()}
+    if task.judged:
+        asked = Asked(clean, text="", own=(), target=())
+        for name, found in verdicts({**outputs, "clean": clean}, asked, OF_DENOISED).items():
+            rows[name] = rows.get(name, {}) | found
     sounds = {name: to_int16(signal) for name, signal in outputs.items()} if task.kept else {}
     if task.kept:
         sounds["clean"] = to_int16(clean)
@@ -143,7 +150,7 @@ def _measure(folder: Path, acoustics: Acoustics, task: Task) -> Denoised:
         wanted.copy.domain,
         Pair(wanted.speaker, wanted.speaker),
         wanted.copy.clip.utterance_id,
-        {name: _row(signal, clean, model.trained.fbank) for name, signal in outputs.items()},
+        rows,
         sounds,
     )
 

@@ -76,7 +76,7 @@ def denoising(setting: Setting) -> Measured:
     own, seed = setting.listening, setting.of_corpus.seed
     sections = setting.domains, setting.fbank, own, seed
     plan = plan_denoisings(setting.corpus, setting.frames, *sections)
-    items = measure_denoisings(plan, setting.model, own.examples)
+    items = measure_denoisings(plan, setting.model, own.examples, setting.is_judged)
     return Measured([*items], summarize_ratios(items, "fhvae"))
 
 

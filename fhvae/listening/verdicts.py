@@ -1,4 +1,4 @@
-"""What the pretrained judges say of converted speech, with whatever of them is installed."""
+"""What the pretrained judges say of changed speech, with whatever of them is installed."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from fhvae.listening import judges
 
 VOICES = ("voice_resemblyzer", "voice_dvector")
 JUDGES = (*VOICES, "naturalness", "phones", "words")
+OF_DENOISED = ("naturalness", "phones")  # the voice is to stay, and words are heard too badly
 LEAST_LEVEL = 1e-6  # a guard: of silence, which no level can be given
 
 Row = dict[str, float]
@@ -29,7 +30,7 @@ class Asked:
     """Of what judges are asked; signals are `[sample]` at 16 kHz with full scale 1.
 
     Attributes:
-        source: what was converted.
+        source: what was converted; the clean recording of what was denoised.
         text: what it says, or "".
         own: other utterances of its speaker.
         target: utterances of the target that no conversion heard.
@@ -41,8 +42,15 @@ class Asked:
     target: Sequence[np.ndarray]
 
 
-def verdicts(outputs: Mapping[str, np.ndarray], asked: Asked) -> dict[str, Row]:
-    """Ask every judge that is installed of every output, each brought to the level of the source.
+def verdicts(
+    outputs: Mapping[str, np.ndarray], asked: Asked, names: Sequence[str] = JUDGES
+) -> dict[str, Row]:
+    """Ask judges that are installed of every output, each brought to the level of the source.
+
+    Args:
+        outputs: by method.
+        asked: what it is compared with.
+        names: of judges.
 
     Returns:
         By method: `voice_*`, the cosine with the target; `nearer_*`, 1 where that with the source's
@@ -52,7 +60,7 @@ def verdicts(outputs: Mapping[str, np.ndarray], asked: Asked) -> dict[str, Row]:
     level = np.sqrt(np.square(asked.source).mean())
     heard = {name: _at_level(signal, level) for name, signal in outputs.items()}
     rows: dict[str, Row] = {name: {} for name in heard}
-    for judge in JUDGES:
+    for judge in names:
         if judges.why_absent(judge) is None:
             for name, found in _ASK[judge](judge, heard, asked).items():
                 rows[name] |= found

@@ -156,6 +156,8 @@ def test_recorded_speech_is_judged(given, tmp_path, monkeypatch):
     monkeypatch.setattr(verdicts, "_judge", lambda name: lambda signal: np.abs(signal).max())
     metrics = run(given, tmp_path / "out", corpus__name="manifest", corpus__path="x")
     assert 0 < metrics["conversion"]["fhvae"]["naturalness"] < 2
+    assert 0 < metrics["denoising"]["noise0"]["clean"]["naturalness"] < 2
+    assert "naturalness" in metrics["denoising"]["noise0"]["difference"]["fhvae-noisy"]
     assert "judges" not in metrics["absent"]
     assert {"phones", "words", "voice_resemblyzer", "voice_dvector"} < set(metrics["absent"])
 
