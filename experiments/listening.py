@@ -5,11 +5,14 @@
 The recorded verdicts, a row per method and utterance, are in experiments/results/listening/:
 conversion.csv of test speakers, conversion_dev.csv of dev speakers, which chose the setting,
 conversion_levers.csv of the first four pairs of these, which narrowed the choice, denoising.csv,
-reconstruction.csv.
+reconstruction.csv. convert.json is what the stage `convert` wrote of recorded speech, and the
+params that were not the default's.
 """
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -92,6 +95,16 @@ RECONSTRUCTED = {
 }
 
 
+CONVERTED = {  # digits behind the point
+    "voice_resemblyzer": 3,
+    "voice_dvector": 3,
+    "naturalness": 2,
+    "phone_edits": 3,
+    "stoi": 3,
+}
+CLEANED = {"si_sdr": 2, "stoi": 3, "lsd": 2, "naturalness": 2, "phone_edits": 3}
+
+
 def conversion_table(verdicts: pd.DataFrame) -> str:
     """Make a row per method: means, and differences from the control on the same pairs."""
     control = verdicts[verdicts.method == CONTROL].set_index(["utt", "target"])
@@ -160,6 +173,23 @@ def reconstruction_table(verdicts: pd.DataFrame) -> str:
     return table(["signal", "utterances", "MOS", "STOI", "phone edits"], rows)
 
 
+def stage_table(found: Mapping[str, Any], measures: Mapping[str, int]) -> str:
+    """Make a row per method of the stage `convert`: means, and FHVAE less the method."""
+    rows = []
+    for method in (name for name in found if name not in ("utterances", "speakers", "difference")):
+        own, less = found[method], found["difference"].get(f"fhvae-{method}", {})
+        means = [f"{own[name]:.{k}f}" if name in own else "" for name, k in measures.items()]
+        away = [_won(less[name], k) if name in less else "" for name, k in measures.items()]
+        rows.append([method, *means, *away])
+    return table(["method", *measures, *(f"FHVAE - it: {name}" for name in measures)], rows)
+
+
+def _won(difference: Mapping[str, Any], digits: int) -> str:
+    ends = (difference.get(name) for name in ("value", "value_low", "value_high"))
+    mark = {"fhvae": " won", "neither": "", None: ""}.get(difference.get("better"), " lost")
+    return signed(Interval(*ends), digits) + mark
+
+
 def _cell(own: pd.DataFrame, measure: str) -> str:
     if own.empty or measure not in own:
         return ""
@@ -180,6 +210,10 @@ def main() -> None:
         print(f"{name}\n\n{conversion_table(read(name))}\n")
     print(denoising_table(read("denoising.csv"), ("sisdr", "stoi")))
     print(reconstruction_table(read("reconstruction.csv")))
+    stage = json.loads((RESULTS / "convert.json").read_text(encoding="utf-8"))["metrics"]
+    print(f"\nconversion\n\n{stage_table(stage['conversion'], CONVERTED)}")
+    for ratio, found in stage["denoising"].items():
+        print(f"\n{ratio}\n\n{stage_table(found, CLEANED)}")
 
 
 if __name__ == "__main__":

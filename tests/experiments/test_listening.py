@@ -3,7 +3,14 @@
 import pandas as pd
 import pytest
 
-from experiments.listening import CONTROL, conversion_table, denoising_table, read, signed
+from experiments.listening import (
+    CONTROL,
+    conversion_table,
+    denoising_table,
+    read,
+    signed,
+    stage_table,
+)
 from fhvae.intervals import Interval
 
 
@@ -55,6 +62,36 @@ def test_denoising_has_a_column_per_measure_and_ratio():
     text = denoising_table(pd.DataFrame(rows), ("sisdr", "stoi"))
     assert cells(text, "noisy") == ["3", "0.00", "10.00", "0.90", "0.90"]
     assert "sisdr, 0 dB | sisdr, 10 dB | stoi, 0 dB" in text
+
+
+def test_the_table_of_the_stage_says_who_won():
+    def away(value, better):
+        return {
+            "value": value,
+            "value_low": value - 0.1,
+            "value_high": value + 0.1,
+            "better": better,
+        }
+
+    found = {
+        "utterances": 7,
+        "speakers": 7,
+        "noisy": {"stoi": 0.8, "lsd": 9.0},
+        "fhvae": {"stoi": 0.7, "lsd": 5.0},
+        "gate": {"stoi": 0.65, "lsd": 5.0},
+        "difference": {
+            "fhvae-noisy": {"stoi": away(-0.1, "noisy"), "lsd": away(-4.0, "fhvae")},
+            "fhvae-gate": {"stoi": away(0.05, "neither")},
+        },
+    }
+    text = stage_table(found, {"stoi": 2, "lsd": 1})
+    assert cells(text, "noisy") == [
+        *("0.80", "9.0"),
+        "-0.10 [-0.20, +0.00] lost",
+        "-4.0 [-4.1, -3.9] won",
+    ]
+    assert cells(text, "fhvae") == ["0.70", "5.0", "", ""]
+    assert cells(text, "gate") == ["0.65", "5.0", "+0.05 [-0.05, +0.15]", ""]
 
 
 @pytest.mark.parametrize("name", ["conversion.csv", "conversion_dev.csv"])
