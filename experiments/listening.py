@@ -95,6 +95,10 @@ RECONSTRUCTED = {
 }
 
 
+METHODS = (
+    *("source", "pitch", "equalizer", "world", "griffin_lim"),
+    *("clean", "noisy", "noisereduce", "fhvae_own", "fhvae"),
+)
 CONVERTED = {  # digits behind the point
     "voice_resemblyzer": 3,
     "voice_dvector": 3,
@@ -176,7 +180,7 @@ def reconstruction_table(verdicts: pd.DataFrame) -> str:
 def stage_table(found: Mapping[str, Any], measures: Mapping[str, int]) -> str:
     """Make a row per method of the stage `convert`: means, and FHVAE less the method."""
     rows = []
-    for method in (name for name in found if name not in ("utterances", "speakers", "difference")):
+    for method in (name for name in METHODS if name in found):
         own, less = found[method], found["difference"].get(f"fhvae-{method}", {})
         means = [f"{own[name]:.{k}f}" if name in own else "" for name, k in measures.items()]
         away = [_won(less[name], k) if name in less else "" for name, k in measures.items()]
@@ -212,7 +216,7 @@ def main() -> None:
     print(reconstruction_table(read("reconstruction.csv")))
     stage = json.loads((RESULTS / "convert.json").read_text(encoding="utf-8"))["metrics"]
     print(f"\nconversion\n\n{stage_table(stage['conversion'], CONVERTED)}")
-    for ratio, found in stage["denoising"].items():
+    for ratio, found in sorted(stage["denoising"].items(), key=lambda item: int(item[0][5:])):
         print(f"\n{ratio}\n\n{stage_table(found, CLEANED)}")
 
 

@@ -78,10 +78,10 @@ def test_the_table_of_the_stage_says_who_won():
         "speakers": 7,
         "noisy": {"stoi": 0.8, "lsd": 9.0},
         "fhvae": {"stoi": 0.7, "lsd": 5.0},
-        "gate": {"stoi": 0.65, "lsd": 5.0},
+        "noisereduce": {"stoi": 0.65, "lsd": 5.0},
         "difference": {
             "fhvae-noisy": {"stoi": away(-0.1, "noisy"), "lsd": away(-4.0, "fhvae")},
-            "fhvae-gate": {"stoi": away(0.05, "neither")},
+            "fhvae-noisereduce": {"stoi": away(0.05, "neither")},
         },
     }
     text = stage_table(found, {"stoi": 2, "lsd": 1})
@@ -91,7 +91,7 @@ def test_the_table_of_the_stage_says_who_won():
         "-4.0 [-4.1, -3.9] won",
     ]
     assert cells(text, "fhvae") == ["0.70", "5.0", "", ""]
-    assert cells(text, "gate") == ["0.65", "5.0", "+0.05 [-0.05, +0.15]", ""]
+    assert cells(text, "noisereduce") == ["0.65", "5.0", "+0.05 [-0.05, +0.15]", ""]
 
 
 @pytest.mark.parametrize("name", ["conversion.csv", "conversion_dev.csv"])
