@@ -4,6 +4,7 @@ VENV   ?= .venv
 PYTHON ?= python3
 BIN    := $(CURDIR)/$(VENV)/bin
 STAMP  := $(VENV)/.installed
+TOOLS  := $(VENV)/.installed-dev
 
 # Stages run `python -m stages.<name>`: it must be the interpreter of the environment.
 export PATH := $(BIN):$(PATH)
@@ -25,6 +26,10 @@ $(STAMP): requirements.txt
 	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
+$(TOOLS): requirements-dev.txt $(STAMP)
+	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
 # DVC runs one stage at a time. What needs no trained model runs beside the training, which leaves
 # a core idle; the last line runs the rest, and nothing twice.
 BESIDE := ivector baselines recognize_baselines f0
@@ -35,7 +40,7 @@ reproduce: $(STAMP) ## environment, the whole pipeline on the default corpus, th
 	dvc repro
 	@python -m fhvae.report.headline
 
-test: $(STAMP) ## all tests that need no GPU, the tiny pipeline included
+test: $(TOOLS) ## all tests that need no GPU, the tiny pipeline included; pages need Chromium
 	$(PYTEST) -m "not gpu"
 
 check: format lint types layers fast ## what a review would say first
@@ -85,5 +90,5 @@ gpu: $(STAMP) ## with a GPU: tests, speed (benchmarks/results/gpu.json); DATA=DI
 results: $(STAMP) ## docs/results.md and the table of README.md from the runs in experiments/results/sweep/
 	python -m experiments.sweep table
 
-setup: $(STAMP) ## environment and the hooks before commit and push
+setup: $(TOOLS) ## environment and the hooks before commit and push
 	pre-commit install

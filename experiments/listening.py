@@ -189,9 +189,9 @@ def stage_table(found: Mapping[str, Any], measures: Mapping[str, int]) -> str:
 
 
 def _won(difference: Mapping[str, Any], digits: int) -> str:
-    ends = (difference.get(name) for name in ("value", "value_low", "value_high"))
+    found = Interval(difference["value"], difference.get("value_low"), difference.get("value_high"))
     mark = {"fhvae": " won", "neither": "", None: ""}.get(difference.get("better"), " lost")
-    return signed(Interval(*ends), digits) + mark
+    return signed(found, digits) + mark
 
 
 def _cell(own: pd.DataFrame, measure: str) -> str:
