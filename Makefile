@@ -14,10 +14,10 @@ PORTABLE := python -m fhvae.portable
 # What takes longest begins first (tests/conftest.py).
 PYTEST := $(PORTABLE) python -m pytest -n auto --maxprocesses 8 --dist loadscope --no-loadscope-reorder
 
-.PHONY: help reproduce test check format lint types layers fast deps tiny benchmark gpu results setup
+.PHONY: help reproduce test check format lint types layers fast deps tiny benchmark gpu results paper-tables setup
 
 help: ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 $(STAMP): requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -89,6 +89,10 @@ gpu: $(STAMP) ## with a GPU: tests, speed (benchmarks/results/gpu.json); DATA=DI
 
 results: $(STAMP) ## docs/results.md and the table of README.md from the runs in experiments/results/sweep/
 	python -m experiments.sweep table
+
+# PAPER='--only alpha*-z32 --seeds 0' makes a part of it; PAPER='--name timit -S corpus.name=timit ...' another corpus.
+paper-tables: $(STAMP) ## the paper's tables from DVC's queue of experiments; docs/results/paper-*
+	python -m experiments.paper run $(PAPER)
 
 setup: $(TOOLS) ## environment and the hooks before commit and push
 	pre-commit install

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-TARGETS = re.findall(r"^([a-z]+): .*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
+TARGETS = re.findall(r"^([a-z-]+): .*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
 PROGRAMS = ("dvc", "ruff", "mypy", "lint-imports", "pre-commit")
 OF_OUTER_MAKE = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "VENV", "PYTHON"}
 NOTE_CALL = '#!/bin/sh\necho "$(basename "$0") $*" >> "$CALLS"\n'
@@ -28,7 +28,7 @@ def clone(tmp_path):
     """A folder with a blank in its name that holds the Makefile, and a python3 of its own."""
     folder = tmp_path / "my projects" / "a clone"
     folder.mkdir(parents=True)
-    for name in ("Makefile", "requirements.txt"):
+    for name in ("Makefile", "requirements.txt", "requirements-dev.txt"):
         shutil.copy(ROOT / name, folder)
     call = tmp_path / "call"
     for path, text in ((call, NOTE_CALL), (tmp_path / "python3", PYTHON3.format(call=call))):

@@ -26,7 +26,7 @@ def read_runs(folder: Path) -> Runs:
         content = json.loads(path.read_text(encoding="utf-8"))
         metrics = {
             **with_leaks(content["metrics"]),
-            "wall_s": content["wall_s"],
+            "wall_s": content.get("wall_s"),
             "commit": content["commit"],
         }
         runs.setdefault(setting, {})[int(seed)] = metrics

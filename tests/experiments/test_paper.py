@@ -1,0 +1,79 @@
+import itertools
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from experiments.paper import ALPHAS, KEPT, SIZES, STAGES_OF, page_of, planned, tables_of
+from fhvae.cited import look_up
+
+ROW = {"eer": 0.25, "eer_low": 0.125, "eer_high": 0.375, "rule_of_30": 1}
+
+
+def nested(key: str, value: object) -> dict:
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    return value
+
+
+def states(**found: list[str]) -> dict[str, list[str]]:
+    return {one.setting: ["missing"] for one in planned("x")} | found
+
+
+def test_the_plan_holds_every_alpha_with_every_size_and_seed():
+    members = [one.member for one in planned("paper")]
+    pairs = {(f"alpha={a}", f"model.z2={z}", f"seed={s}")
+             for a, z, s in itertools.product(ALPHAS, SIZES, range(5))}  # fmt: skip
+    assert pairs <= {member.flags for member in members}
+
+
+def test_names_are_different_and_may_be_names_of_experiments():
+    names = [one.member.name for one in planned("paper")]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", name) for name in names)
+
+
+def test_every_flag_sets_a_param_that_exists():
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    keys = {flag.partition("=")[0] for one in planned("x") for flag in one.member.flags}
+    assert [key for key in keys if look_up(params, key) is None] == []
+
+
+def test_flags_of_all_members_come_first_so_that_a_member_may_differ():
+    assert planned("timit", ["corpus.name=timit"])[0].member.flags[0] == "corpus.name=timit"
+
+
+def test_what_a_member_runs_is_kept():
+    targets = {target for one in planned("x") for target in one.member.targets}
+    assert targets == set(STAGES_OF)
+    assert {stage for target in targets for stage in STAGES_OF[target]} == set(KEPT)
+
+
+def test_a_cell_stands_in_its_row_and_column_with_its_states():
+    runs = {"alpha30-z16": {4: nested("verify.mu1.lda24", ROW)}}
+    speakers = tables_of(runs, states(**{"alpha30-z16": ["Success", "Success", "Failed"]}))[0]
+    filled = [row for row in speakers.rows if "25.0" in str(row)]
+    assert [row[:2] for row in filled] == [["30", "16"]]
+    found = dict(zip(speakers.header, filled[0], strict=True))
+    assert found["mu1 LDA 24"] == "25.0 [12.5, 37.5]"
+    assert found["mu2 LDA 24"] == "-"
+    assert found["state"] == "2 Success, 1 Failed"
+
+
+def test_a_mismatch_shows_what_z1_gains():
+    found = {"gain": 0.5, "gain_low": 0.25, "gain_high": 0.75}
+    runs = {"alpha1-z32": {0: nested("recognize.gap.z1.male.female", found)}}
+    mismatch = tables_of(runs, states())[3]
+    row = dict(zip(mismatch.header[1:3], mismatch.rows[3][1:3], strict=True))
+    assert mismatch.rows[3][0] == "z1 of FHVAE, alpha 1"
+    assert mismatch.rows[3][3] == "50.0 [25.0, 75.0]", row
+
+
+@pytest.mark.parametrize(
+    ("kind", "mark"), [("md", "### Speakers"), ("tex", r"\toprule"), ("html", "<table>")]
+)
+def test_a_page_in_each_format_has_every_row(kind, mark):
+    page = page_of(tables_of({}, states()), kind)
+    assert mark in page
+    assert page.count("i-vector") == 3
