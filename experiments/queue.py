@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -202,13 +203,17 @@ class Queue:
         return self._call("git", *words)
 
     def _call(self, *command: str) -> str:
-        done = subprocess.run(
-            command, cwd=self.root, env=self.environment, capture_output=True, text=True
-        )
+        # a file, not a pipe: workers that a command leaves behind would hold a pipe open
+        with tempfile.TemporaryFile("w+") as said:
+            done = subprocess.run(
+                command, cwd=self.root, env=self.environment, stdout=said, stderr=subprocess.STDOUT
+            )
+            said.seek(0)
+            output = said.read()
         if done.returncode:
-            said = (done.stderr or done.stdout).strip().splitlines()
+            lines = output.strip().splitlines()
             raise QueueError(
                 f"`{' '.join(command[-6:])}` must succeed, it ended with {done.returncode}: "
-                f"{said[-1] if said else 'no message'}"
+                f"{lines[-1] if lines else 'no message'}"
             )
-        return done.stdout
+        return output
