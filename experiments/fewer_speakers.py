@@ -1,0 +1,58 @@
+"""Copies of a recorded corpus that teach fewer speakers: how many does it take?
+
+    python -m experiments.fewer_speakers DIR 9 18 36      # -> DIR-9, DIR-18, DIR-36
+
+DIR has manifest.csv with its splits. A copy has the same dev and test, and of train the first so
+many of one drawn order of speakers, so that a smaller copy is part of a larger one. Recordings and
+other files are linked.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from fhvae.files.atomic import new_file
+from fhvae.seeds import generator
+
+MANIFEST = "manifest.csv"
+
+
+def with_speakers(manifest: pd.DataFrame, count: int) -> pd.DataFrame:
+    """Leave so many of train's speakers in a manifest, whose cells are text."""
+    train = manifest.split == "train"
+    speakers = sorted(set(manifest.speaker[train]))
+    order = generator(0, "fewer speakers").permutation(len(speakers))
+    kept = {speakers[place] for place in order[:count]}
+    return manifest[~train | manifest.speaker.isin(kept)]
+
+
+def copy(folder: Path, count: int) -> Path:
+    """Make the copy beside `folder`, or leave what is linked as it is; give its path."""
+    made = folder.with_name(f"{folder.name}-{count}")
+    made.mkdir(exist_ok=True)
+    for path in folder.iterdir():
+        link = made / path.name
+        if path.name != MANIFEST and not link.is_symlink():
+            link.symlink_to(path)
+    manifest = pd.read_csv(folder / MANIFEST, dtype=str, keep_default_na=False)
+    with new_file(made / MANIFEST) as partial:
+        with_speakers(manifest, count).to_csv(partial, index=False)
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Make the copies that are asked for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path, help="with manifest.csv")
+    parser.add_argument("speakers", type=int, nargs="+", help="of train, in each copy")
+    options = parser.parse_args(arguments)
+    for count in options.speakers:
+        print(copy(options.folder.resolve(), count))
+
+
+if __name__ == "__main__":
+    main()
