@@ -29,7 +29,7 @@ import yaml
 
 from benchmarks.sizes import ROOT
 from fhvae.files.atomic import new_file, write_json
-from fhvae.report.results import results_page, summary
+from fhvae.report.results import results_page, to_cite
 from fhvae.report.tables import put_between
 
 PLAN = Path(__file__).with_suffix(".yaml")
@@ -166,7 +166,7 @@ def write_pages(root: Path) -> None:
             readme.read_text(encoding="utf-8"),
             "<!-- results: begin -->",
             "<!-- results: end -->",
-            summary(RESULTS),
+            to_cite(RESULTS),
         ),
     }
     for old in set(folder.glob("*.csv")) - set(pages):

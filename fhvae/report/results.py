@@ -25,7 +25,17 @@ from fhvae.report.headline import (
     verification_rows,
 )
 from fhvae.report.sequential import STATIC_DYNAMIC, static_dynamic_rows
-from fhvae.report.tables import BySeed, Runs, cell, pooled, read_runs, spread, spread_of, table
+from fhvae.report.tables import (
+    DIFFERENCES,
+    BySeed,
+    Runs,
+    cell,
+    pooled,
+    read_runs,
+    spread,
+    spread_of,
+    table,
+)
 
 INTRODUCTION = """# Results
 
@@ -180,7 +190,7 @@ def section(name: str, title: str, flags: list[str], runs: Runs, seeds: list[int
     ]  # fmt: skip
     tables = {
         "controls": (CONTROL_COLUMNS, control_rows(runs)),
-        "differences": (DIFFERENCES, difference_rows(runs)),
+        "differences": (DIFFERENCE_COLUMNS, difference_rows(runs)),
         "static-dynamic": (STATIC_DYNAMIC, static_dynamic_rows(runs)),
         "probes": (["setting", "figure", *heads, "mean (sd)"], rows_of(runs, seeds, PROBES)),
         "claims": (["table of mu2", "claim", "holds in"], claim_rows(runs, seeds)),
@@ -204,7 +214,7 @@ def as_csv(section_name: str, tables: Tables) -> dict[str, str]:
     return written
 
 
-DIFFERENCES = ["back-end", "difference", "points", "better", "in single seeds, by speakers"]
+DIFFERENCE_COLUMNS = ["back-end", "difference", "points", "better", "in single seeds, by speakers"]
 
 
 COMPARED = {
@@ -332,15 +342,14 @@ def columns_of(results: Path) -> dict[str, BySeed]:
     return found
 
 
-def summary(results: Path) -> str:
-    """Lay out README's table: mean and standard deviation over seeds, in percent."""
+def overview(results: Path) -> str:
+    """Lay out all figures of both corpora in one table: mean and standard deviation over seeds."""
     columns, rows = columns_of(results), []
     for name, key in SUMMARY.items():
         found = [[look_up(run, key) for run in own.values()] for own in columns.values()]
         known = [[value for value in values if value is not None] for values in found]
         rows.append([name, *(spread(values) or "-" for values in known)])
-    figures = table(["%, mean (sd) over seeds", *columns], with_figures(rows))
-    return f"{figures}\n{against(results)}"
+    return part("## In one table", ["%, mean (sd) over seeds", *columns], rows)
 
 
 CITED_FIRST = {
@@ -393,6 +402,39 @@ def _says(key: str, difference: Interval | None) -> str:
     if not difference.excludes_zero:
         return LEVEL
     return BETTER if difference.is_below_zero == key.endswith(".eer") else WORSE
+
+
+# README's rows: figures of alpha 10, and what the paper has on TIMIT by cosine, as remembered.
+TO_CITE = {
+    "**EER of mu2**, cosine": ("verify.mu2.cos.eer", "2.4"),
+    "EER of the i-vector, cosine": ("verify.ivector.cos.eer", "9.5"),
+    "... mu2 minus the best baseline": ("verify.difference.cos.mu2-baseline.eer", ""),
+    "**EER of mu2**, best supervised back-end": ("verify.mu2.best.eer", ""),
+    "EER of the i-vector, best supervised": ("verify.ivector_supervised.best.eer", ""),
+    "... mu2 minus the best baseline, supervised": ("verify.difference.best.mu2-baseline.eer", ""),
+    "EER of z1, strongest attacker": ("leak.z1.eer", ""),
+    "phone accuracy from z1, linear probe": ("probe.phone.z1.accuracy", ""),
+    "... z1 minus PCA": ("probe.phone.z1_minus.linear.pca.accuracy", ""),
+    "hand-labelled phones, z1 minus PCA": ("hand_labels.phone.z1_minus.pca.accuracy", ""),
+    "PER of z1, taught by men, asked of women": ("recognize.per.z1.male.female.per", ""),
+    "... FBANK minus z1": ("recognize.gap.z1.male.female.gain", ""),
+    "PER in noise of 10 dB, FBANK minus z1": ("recognize.gap.z1.clean.noise10.gain", ""),
+}
+CITED_COLUMNS = {"default corpus (synthetic)": "default", "speechocean762": "speechocean762"}
+
+
+def to_cite(results: Path) -> str:
+    """Lay out README's table: alpha 10, with intervals over speakers and seeds, and the paper's."""
+    columns = [read_runs(results / one).get("alpha10", {}) for one in CITED_COLUMNS.values()]
+    rows = []
+    for name, (key, paper) in TO_CITE.items():
+        cells = [cell(own, key) for own in columns]
+        if any(part in key for part in (*DIFFERENCES, ".gain")):
+            said = [_says(key, pooled(own, key)) for own in columns]
+            cells = [f"{one} {word}".strip() for one, word in zip(cells, said, strict=True)]
+        rows.append([name, *cells, paper or "-"])
+    heads = ["%, alpha 10", *CITED_COLUMNS, "TIMIT, the paper, as remembered"]
+    return table(heads, with_figures(rows))
 
 
 VARIANCE = ["points, standard deviation over", "speakers", "trainings", "recognizers"]
@@ -458,7 +500,8 @@ def results_page(results: Path, plan: Path, folder: str = "results") -> tuple[st
     paired = against(results)
     beaten = f"### What FHVAE is better at, and what not\n\n{paired}" if paired else ""
     variance = part("### Where the variance comes from", VARIANCE, variance_rows(results))
-    parts, links = [INTRODUCTION, cited_first(results), beaten, variance], []
+    parts = [INTRODUCTION, cited_first(results), beaten, overview(results), variance]
+    links = []
     tables: dict[str, str] = {}
     for corpus, setting in content.items():
         runs = read_runs(results / corpus)

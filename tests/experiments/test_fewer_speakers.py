@@ -24,7 +24,10 @@ def test_copies_are_nested_and_keep_dev_and_test(tmp_path):
     ]
     columns = ["utterance_id", "path", "speaker", "split"]
     pd.DataFrame(rows, columns=columns).to_csv(folder / "manifest.csv", index=False)
+    before = (folder / "manifest.csv").read_text()
     main([str(folder), "2", "5"])
+    main([str(folder), "2"])
+    assert (folder / "manifest.csv").read_text() == before
     small, large = tmp_path / "corpus-2", tmp_path / "corpus-5"
     assert len(speakers_of(small, "train")) == 2
     assert len(speakers_of(large, "train")) == 5
