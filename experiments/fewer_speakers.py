@@ -3,8 +3,8 @@
     python -m experiments.fewer_speakers DIR 9 18 36      # -> DIR-9, DIR-18, DIR-36
 
 DIR has manifest.csv with its splits. A copy has the same dev and test, and of train the first so
-many of one drawn order of speakers, so that a smaller copy is part of a larger one. Recordings and
-other files are hard links: a copy costs no disk.
+many of one drawn order of speakers, so that a smaller copy is part of a larger one. Recordings are
+hard links, a copy costs no disk; phones and other tables, which name all utterances, are left out.
 """
 
 import argparse
@@ -34,8 +34,9 @@ def copy(folder: Path, count: int) -> Path:
     """Make the copy beside `folder`; of one that is there, its manifest. Give its path."""
     made = folder.with_name(f"{folder.name}-{count}")
     if not made.exists():
-        shutil.copytree(folder, made, copy_function=os.link)
-        (made / MANIFEST).unlink()  # the link, not the table of `folder`
+        made.mkdir()
+        for recordings in filter(Path.is_dir, folder.iterdir()):
+            shutil.copytree(recordings, made / recordings.name, copy_function=os.link)
     manifest = pd.read_csv(folder / MANIFEST, dtype=str, keep_default_na=False)
     with new_file(made / MANIFEST) as partial:
         with_speakers(manifest, count).to_csv(partial, index=False)
