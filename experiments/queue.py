@@ -26,6 +26,7 @@ SUCCESS, RUNNING, QUEUED, FAILED, MISSING = "Success", "Running", "Queued", "Fai
 WORKERS = re.compile(r"Worker status: (\d+) active, (\d+) idle")
 STARTING_S = 60  # a worker that was started shows itself within that
 ATTEMPTS = 10  # to read experiments, a second apart
+QUESTIONS = 5  # to workers before they count as gone
 ENDING_S = 120  # an experiment that was told to end has ended within that
 LOOK_S = 20.0  # between two looks at the queue; one costs two seconds of a core
 
@@ -130,7 +131,7 @@ class Queue:
         with progress_bar(None, "experiments", "run", total=len(members)) as bar:
             while True:
                 # asked first: whoever ends between the two questions has left its result
-                at_work = sum(self._workers()) > 0 or time.monotonic() - begun < STARTING_S
+                at_work = time.monotonic() - begun < STARTING_S or self._is_attended()
                 states = self.found(members)
                 for member in members:
                     if states[member.name].state == SUCCESS and member.name not in told:
@@ -160,7 +161,7 @@ class Queue:
         """Take failed members, and those whose worker was killed, out of the queue."""
         states = self.found(members)
         broken = [name for name, one in states.items() if one.state == FAILED]
-        if sum(self._workers()) == 0:
+        if not self._is_attended():
             orphans = [name for name, one in states.items() if one.state == RUNNING]
             self._end(orphans)
             broken += orphans
@@ -191,10 +192,14 @@ class Queue:
             if count in (self.jobs, len(missing)):  # the first run while the others are put in
                 self._dvc("queue", "start", "--jobs", str(self.jobs))
 
-    def _workers(self) -> tuple[int, int]:
-        """Count workers that work, and those that wait."""
-        match = WORKERS.search(self._dvc("queue", "status"))
-        return (int(match[1]), int(match[2])) if match else (0, 0)
+    def _is_attended(self) -> bool:
+        """Tell whether a worker answers; on a busy machine it does not at the first question."""
+        for _ in range(QUESTIONS):
+            match = WORKERS.search(self._dvc("queue", "status"))
+            if match and int(match[1]) + int(match[2]):
+                return True
+            time.sleep(1)
+        return False
 
     def _dvc(self, *words: str) -> str:
         return self._call(sys.executable, "-m", "dvc", *words)
