@@ -154,4 +154,6 @@ def _flat(value: Any) -> str:
         return ", ".join(f"{name} {_flat(one)}" for name, one in value.items()) or "none"
     if isinstance(value, list):
         return " ".join(map(str, value)) or "none"
-    return {None: "none", True: "yes", False: "no"}.get(value, str(value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else str(value)
