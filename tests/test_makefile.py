@@ -28,7 +28,7 @@ def clone(tmp_path):
     """A folder with a blank in its name that holds the Makefile, and a python3 of its own."""
     folder = tmp_path / "my projects" / "a clone"
     folder.mkdir(parents=True)
-    for name in ("Makefile", "requirements.txt"):
+    for name in ("Makefile", "requirements.txt", "requirements-dev.txt"):
         shutil.copy(ROOT / name, folder)
     call = tmp_path / "call"
     for path, text in ((call, NOTE_CALL), (tmp_path / "python3", PYTHON3.format(call=call))):
