@@ -9,7 +9,7 @@ from typing import Any
 NAMES = ("math", "mermaid")
 STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
 WIDTH = re.compile(r'width="100%"(.*?)style="max-width: ([\d.]+)px;"', re.DOTALL)
-SCALE = 0.7  # of a drawing as wide as a page without its table of contents
+SCALE = 0.65  # of a drawing as wide as a page without its table of contents
 
 
 def math(source: str, *_: Any, **__: Any) -> str:
