@@ -31,7 +31,9 @@ ELSEWHERE = {
     "examples/README.md": "examples.md",
     "params.yaml": "params.md",
     "README.md": "index.md",
+    "docs/tour.ipynb": "tour.md",
 }
+MADE = ("params.md", "cli.md", "tour.md")
 AWAITED = ("teams.md", "pull-requests.md")
 COPIED = ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "CODE_OF_CONDUCT.md")
 CARDS = ("fhvae/shipped/README.md", "examples/README.md")  # linked, in no menu
@@ -70,20 +72,13 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
     pages = {
         "params.md": site_pages.params_page(ROOT),
         "cli.md": site_pages.cli_page(),
+        "tour.md": site_pages.notebook_page(ROOT / "docs/tour.ipynb"),
         **site_pages.api_pages(),
         **{ELSEWHERE[name]: _text(ROOT / name) for name in (*COPIED, *CARDS)},
     }
-    linked = {
-        _target(target, origin)
-        for file in [*files.documentation_pages()]
-        for target in _targets(file.content_string)
-        if (origin := f"docs/{file.src_uri}")
-    }
-    linked |= {
-        _target(target, name)
-        for name in (*COPIED, *CARDS)
-        for target in _targets(_text(ROOT / name))
-    }
+    sources = [f"docs/{file.src_uri}" for file in files.documentation_pages()]
+    sources += [*COPIED, *CARDS]
+    linked = {_target(target, name) for name in sources for target in _targets(_text(ROOT / name))}
     for uri, content in pages.items():
         inclusion = InclusionLevel.NOT_IN_NAV if uri in UNLISTED else InclusionLevel.UNDEFINED
         files.append(File.generated(config, uri, content=content, inclusion=inclusion))
@@ -101,7 +96,7 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
         page.meta["hide"] = ["toc"]  # room for the drawing
     if uri == "metrics.md":
         markdown = site_pages.with_values(markdown, ROOT)
-    if (page.file.generated_by and uri not in ELSEWHERE.values()) or uri == "params.md":
+    if uri in MADE or uri.startswith("api/"):
         return markdown  # its links were made for the site
     origin = f"docs/{uri}"
     if not (ROOT / origin).exists():
@@ -122,10 +117,10 @@ def _inlined(found: re.Match[str]) -> str:
 def _turned(found: re.Match[str], origin: str, uri: str) -> str:
     target, anchor = found[1], found[2] or ""
     path = _target(target, origin)
-    if path.startswith("docs/"):
-        place = path.removeprefix("docs/")
-    elif path in ELSEWHERE:
+    if path in ELSEWHERE:
         place = ELSEWHERE[path]
+    elif path.startswith("docs/"):
+        place = path.removeprefix("docs/")
     else:
         place = _copy_of(path)
     return posixpath.relpath(place, posixpath.dirname(uri) or ".") + anchor

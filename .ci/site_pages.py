@@ -3,6 +3,7 @@
 - params.md: values and comments of params.yaml, types and bounds of fhvae/params/, stages of
   dvc.yaml.
 - cli.md: the help of `fhvae` and of each of its commands.
+- tour.md: the notebook.
 - api/: docstrings, by mkdocstrings, a page for each room of the library.
 - metrics.md: beside each definition the value of this clone and its interval.
 """
@@ -216,6 +217,15 @@ def _help_of(parser: argparse.ArgumentParser) -> str:
         return parser.format_help().strip()
     finally:
         os.environ.pop("COLUMNS") if before is None else os.environ.update(COLUMNS=before)
+
+
+def notebook_page(path: Path) -> str:
+    """Lay out a notebook without outputs: its texts, and its code as blocks."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    fenced = {"code": "```python\n{}\n```", "markdown": "{}"}
+    return (
+        "\n\n".join(fenced[one["cell_type"]].format("".join(one["source"])) for one in cells) + "\n"
+    )
 
 
 def rooms() -> list[str]:

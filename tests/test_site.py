@@ -22,6 +22,7 @@ OPENED = ("index", "model", "params", "metrics", "architecture", "cli", "api/ind
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
+    pytest.importorskip("mkdocs")
     folder = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
     variables = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
@@ -94,7 +95,7 @@ def test_diagrams_and_equations_are_drawn(site):
     assert architecture.count('class="diagram"') == 2
     assert "flowchart TB\n" not in architecture
     assert "recognize_baselines" in architecture.split('class="diagram"')[1]
-    assert model.count("<math ") >= 10
+    assert model.count("<math ") >= 6
     assert "\\mathcal" not in model
     assert 'class="figure"' in model
 
