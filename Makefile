@@ -94,5 +94,5 @@ setup: $(TOOLS) ## environment and the hooks before commit and push
 	pre-commit install
 
 site: $(TOOLS) ## the documentation as a site that opens from disk: site/index.html
-	python -m mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 python -m mkdocs build --quiet
 	@echo "site/index.html"

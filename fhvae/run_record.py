@@ -51,8 +51,9 @@ def recorded(stage: str) -> Iterator[None]:
     if os.environ.get("RANK", "0") != "0":  # of torchrun: the first process writes
         yield
         return
-    place, record, begun = place_of(stage), dict[str, Any](), Meter()
+    place, record = place_of(stage), dict[str, Any]()
     _quietly(lambda: record.update(beginning(stage)))
+    begun = Meter()  # git, just asked, is no part of the stage
     _quietly(lambda: write_json(place, record))
     code: int | None = 1
     try:
@@ -105,11 +106,13 @@ class Meter:
 
     def __init__(self) -> None:
         self.wall, self.cpu = time.perf_counter(), _cpu_seconds()
+        self.child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * RUSAGE_BYTES
 
     def read(self) -> dict[str, Any]:
         """Give wall and CPU seconds since, and the most memory of a process so far.
 
-        Worker processes count when they have ended, or are still there to be asked (Linux).
+        Worker processes count when they have ended, or are still there to be asked (Linux). The
+        system takes one that has ended to have held what this process held when it began it.
         """
         torch = sys.modules.get("torch")
         living = [_living(pid) for pid in _children(os.getpid())]
@@ -117,7 +120,8 @@ class Meter:
             resource.getrusage(who).ru_maxrss * RUSAGE_BYTES
             for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
         )
-        child = max([ended, *(memory for _, memory in living)])
+        seen = ended if ended > self.child else 0  # else of a child of before
+        child = max([seen, *(memory for _, memory in living)])
         cpu = _cpu_seconds() - self.cpu + sum(seconds for seconds, _ in living)
         return {
             "wall_s": round(time.perf_counter() - self.wall, 2),

@@ -132,6 +132,12 @@ def test_worker_processes_count_while_they_live():
     assert found["cpu_s"] >= 0.5
 
 
+def test_a_child_of_before_is_none_of_the_stage():
+    code = "block = bytearray(300_000_000)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert Meter().read()["peak_memory_mb"]["largest_child"] == 0
+
+
 def test_it_costs_less_than_a_twentieth_of_a_second():
     """CPU time of this process and of git; the least of five, on a machine with much else to do."""
     Path("requirements.txt").write_text("numpy==1\ntorch==1\npandas==1\n")
