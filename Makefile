@@ -14,7 +14,7 @@ PORTABLE := python -m fhvae.portable
 # What takes longest begins first (tests/conftest.py).
 PYTEST := $(PORTABLE) python -m pytest -n auto --maxprocesses 8 --dist loadscope --no-loadscope-reorder
 
-.PHONY: help reproduce test check format lint types layers fast deps tiny benchmark gpu results paper-tables setup
+.PHONY: help reproduce test check format lint types layers fast deps tiny benchmark gpu results paper-tables setup site
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -96,3 +96,7 @@ paper-tables: $(STAMP) ## the paper's tables from DVC's queue of experiments; do
 
 setup: $(TOOLS) ## environment and the hooks before commit and push
 	pre-commit install
+
+site: $(TOOLS) ## the documentation as a site that opens from disk: site/index.html
+	NO_MKDOCS_2_WARNING=1 python -m mkdocs build --quiet
+	@echo "site/index.html"

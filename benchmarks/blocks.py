@@ -19,11 +19,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.machine import can_draw, describe_machine
+from benchmarks.drawing import can_draw
 from benchmarks.process_tree import status_bytes
 from benchmarks.sizes import sizes
 from benchmarks.step import MELS
 from benchmarks.training_process import in_process
+from fhvae.environment import describe_machine
 from fhvae.files.atomic import write_json
 from fhvae.files.packed import Packed
 from fhvae.files.shards import RowFile, open_rows, shard_path

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.machine import describe_machine
 from benchmarks.sizes import sizes
 from benchmarks.step import MELS, SEQUENCE_FRAMES, cpu_seconds, medians
+from fhvae.environment import describe_machine
 from fhvae.files.atomic import write_json
 from fhvae.inference import infer_groups
 from fhvae.model.network import FHVAE

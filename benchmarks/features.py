@@ -18,9 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.machine import can_draw, describe_machine
+from benchmarks.drawing import can_draw
 from benchmarks.noise_corpus import write_noise_corpus
 from benchmarks.process_tree import Usage, measure
+from fhvae.environment import describe_machine
 from fhvae.features.fbank import log_mel
 from fhvae.files.atomic import file_digest, write_json
 from fhvae.files.packed import packed_files, read_packed

@@ -30,9 +30,9 @@ from typing import Any
 import torch
 
 from benchmarks.logits import logits
-from benchmarks.machine import describe_machine
 from benchmarks.sizes import sizes
 from benchmarks.step import MELS, made_up_frames
+from fhvae.environment import describe_machine
 from fhvae.files.atomic import read_json, write_json
 from fhvae.inference import infer_latents
 from fhvae.model.network import new_network

@@ -16,9 +16,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from benchmarks.machine import can_draw, describe_machine
+from benchmarks.drawing import can_draw
 from benchmarks.sizes import sizes
 from benchmarks.step import SEQUENCE_FRAMES, cpu_seconds, made_up_data, medians, new_trainer
+from fhvae.environment import describe_machine
 from fhvae.files.atomic import write_json
 from fhvae.model.objective import log_q_sequence
 from fhvae.params.whole import Params

@@ -23,11 +23,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.machine import describe_machine
 from benchmarks.process_tree import status_bytes
 from benchmarks.scale_table import write_tables
 from fhvae.corpus.manifest import LOCAL_COLUMNS, PHONE_COLUMNS, SAMPLE_RATE_HZ
 from fhvae.corpus.store import read_corpus
+from fhvae.environment import describe_machine
 from fhvae.features.extraction import select_clips
 from fhvae.files.atomic import read_json, write_csv, write_json
 from fhvae.files.packed import INDEX_COLUMNS, read_packed, write_index

@@ -20,9 +20,9 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from benchmarks.machine import describe_machine
 from benchmarks.plain_loop import PlainStep
 from benchmarks.sizes import sizes
+from fhvae.environment import describe_machine
 from fhvae.files.atomic import write_json
 from fhvae.files.packed import Packed
 from fhvae.params.model import ModelParams

@@ -21,10 +21,10 @@ from pathlib import Path
 import torch
 import yaml
 
-from benchmarks.machine import describe_machine
 from benchmarks.process_tree import measure, status_bytes
 from benchmarks.sizes import ROOT, sizes
 from benchmarks.step import SEQUENCE_FRAMES, made_up_data, medians, new_trainer
+from fhvae.environment import describe_machine
 from fhvae.files.atomic import write_json
 from fhvae.portable import environment
 

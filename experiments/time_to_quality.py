@@ -22,11 +22,11 @@ from typing import Any
 import torch
 import yaml
 
-from benchmarks.machine import describe_machine
 from benchmarks.sizes import ROOT, default_values, put
 from benchmarks.training_process import stage_variables
 from experiments.timed import train_timed
 from fhvae.corpus.store import read_corpus
+from fhvae.environment import describe_machine
 from fhvae.files.atomic import new_file, write_json
 from fhvae.files.packed import read_packed
 from fhvae.params.reading import from_mapping

@@ -4,6 +4,7 @@ Every command takes files, globs or folders. A file that cannot be used is named
 the others are done, and the exit code is then 2.
 """
 
+import json
 import logging
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
@@ -244,6 +245,17 @@ def train(options: Namespace) -> None:
     print(f"{'model':12} {options.out}")
 
 
+def doctor(options: Namespace) -> None:
+    """Say what a report of a bug needs to say of this machine.
+
+    Versions, processor, memory, GPU, disk, DVC's cache, settings; no host, user or home folder.
+    """
+    from fhvae.doctor import examine, told
+
+    found = examine()
+    print(json.dumps(found, indent=2) if options.json else "\n".join(told(found)))
+
+
 def parser() -> ArgumentParser:
     """Build the command line."""
     top = ArgumentParser(prog="fhvae", description=_first_sentence(__doc__))
@@ -304,6 +316,8 @@ def parser() -> ArgumentParser:
     made.add_argument("--epochs", type=_above_zero, metavar="N", help=text)
     text = "of weights and batches; default: 0"
     made.add_argument("--seed", type=int, metavar="N", help=text)
+    made = command(doctor, "", "--json")
+    made.add_argument("--json", action="store_true", help="for programs")
     return top
 
 

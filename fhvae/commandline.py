@@ -6,6 +6,7 @@ import signal
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from fhvae.errors import FhvaeError
@@ -54,6 +55,20 @@ def run(main: Callable[[], None], makes_figures: bool = True) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # half-written folders are removed
     if makes_figures and (kind := arithmetic()):
         logging.warning("arithmetic %s: another may give other figures (docs/portability.md)", kind)
+    with _record():
+        _end_in_words(main)
+
+
+def _record() -> AbstractContextManager[None]:
+    """Keep a record of what DVC runs (fhvae/run_record.py), of nothing else."""
+    if DVC_STAGE not in os.environ:
+        return nullcontext()
+    from fhvae.run_record import recorded
+
+    return recorded(os.environ[DVC_STAGE])
+
+
+def _end_in_words(main: Callable[[], None]) -> None:
     try:
         main()
     except FhvaeError as error:

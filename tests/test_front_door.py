@@ -81,7 +81,7 @@ def test_every_profile_sets_keys_that_exist_and_loads(path):
     assert from_mapping(Params, after, source=str(path)) != from_mapping(Params, before, "default")
 
 
-@pytest.mark.parametrize("name", ["data", "models", "checkpoints", "corpora"])
+@pytest.mark.parametrize("name", ["data", "models", "checkpoints", "runs", "corpora"])
 def test_what_runs_leave_is_ignored_as_folder_and_as_link(tmp_path, name):
     """A pattern with a slash at its end matches no link, as to another disk."""
     subprocess.run(["git", "init", "-q", tmp_path], check=True)

@@ -97,6 +97,24 @@ def test_a_stage_is_run_once_in_the_world_as_it_is(monkeypatch):
     assert world() == before
 
 
+def test_a_record_of_the_run_changes_nothing_for_the_stage(tmp_path, monkeypatch):
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setenv("DVC_STAGE", "train")
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    before, seen = world(), []
+    run(lambda: seen.append(world()))
+    assert seen == [before]
+    assert world() == before
+    assert (tmp_path / "runs" / "train.json").exists()
+
+
+def test_what_describes_a_run_is_asked_by_the_command_line_alone():
+    """So no stage depends on the machine, the clock or the commit that a record names."""
+    describing = {"fhvae.environment", "fhvae.run_record"}
+    importers = {name for name in CODE.trees if describing & CODE._imports(name)}
+    assert importers == {"fhvae.commandline", "fhvae.doctor", "fhvae.run_record"}
+
+
 def test_the_check_of_all_params_gives_nothing_back():
     before = world()
     assert check_params(ROOT / "params.yaml") is None

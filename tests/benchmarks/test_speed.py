@@ -1,12 +1,6 @@
 """What the benchmarks of speed and memory compute from their measurements, by hand."""
 
-import json
-import platform
-
-import pytest
-
 from benchmarks import extraction
-from benchmarks.machine import describe_machine, processor_name
 from benchmarks.sizes import put
 from benchmarks.step import medians
 
@@ -27,19 +21,3 @@ def test_extraction_is_measured_against_one_segment_at_a_time(tiny, monkeypatch)
     found = extraction.measure(tiny, rounds=1)
     assert set(found) == {"one_at_a_time_to_whole_utterance", "seconds_of_speech_per_cpu_second"}
     assert min(found.values()) > 0
-
-
-def test_a_machine_is_described_by_its_make(tmp_path):
-    cpuinfo = tmp_path / "cpuinfo"
-    cpuinfo.write_text("processor\t: 0\nmodel name\t: Some CPU 9 @ 3 GHz\nmodel name\t: other\n")
-    assert processor_name(cpuinfo) == "Some CPU 9 @ 3 GHz"
-    cpuinfo.write_text("processor\t: 0\nBogoMIPS\t: 50.00\n")
-    assert processor_name(cpuinfo) == processor_name(tmp_path / "none") == platform.machine()
-
-
-def test_a_description_names_no_host(monkeypatch):
-    monkeypatch.setattr(platform, "node", lambda: pytest.fail("asked for the host's name"))
-    found = describe_machine(threads=3)
-    assert set(found) == {"processor", "cores", "torch", "threads"}
-    assert found["threads"] == 3
-    json.dumps(found)
