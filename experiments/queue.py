@@ -5,30 +5,33 @@ a user would type (`dvc exp run --queue`, `dvc queue start`, `dvc queue kill`, `
 Members belong to the commit they were queued at: after another commit they are missing again.
 """
 
+import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import dvc.api
-from dvc.exceptions import DvcException
 
 from fhvae.errors import FhvaeError
 from fhvae.progress import progress_bar
 
 SUCCESS, RUNNING, QUEUED, FAILED, MISSING = "Success", "Running", "Queued", "Failed", "missing"
-WORKERS = re.compile(r"Worker status: (\d+) active, (\d+) idle")
-STARTING_S = 60  # a worker that was started shows itself within that
 ATTEMPTS = 10  # to read experiments, a second apart
-QUESTIONS = 5  # to workers before they count as gone
+SHOWN_S = 120  # and then it is asked again
+MOST_TRIES = 3  # of an experiment that got lost: its worker was killed, or its place in the queue
+UNSEEN = 3  # looks at which it is neither queued nor running nor ended, before it counts as lost
 ENDING_S = 120  # an experiment that was told to end has ended within that
 LOOK_S = 20.0  # between two looks at the queue; one costs two seconds of a core
+SHOW = """
+import json, dvc.api
+rows = [row for row in dvc.api.exp_show() if row["Experiment"]]
+print(json.dumps([[row["Experiment"], row["State"], row["rev"]] for row in rows]))
+"""
 
 
 class QueueError(FhvaeError):
@@ -87,29 +90,24 @@ class Queue:
 
     def found(self, members: Iterable[Member]) -> dict[str, Found]:
         """Read the state of members from DVC, by name."""
-        rows = self._shown()
-        shown = {row["Experiment"]: row for row in rows if row["Experiment"]}
-        return {
-            member.name: Found(shown[member.name]["State"] or SUCCESS, shown[member.name]["rev"])
-            if member.name in shown
-            else Found(MISSING)
-            for member in members
-        }
+        shown = self._shown()
+        return {member.name: shown.get(member.name, Found(MISSING)) for member in members}
 
-    def _shown(self) -> list[dict[str, Any]]:
-        """Ask DVC; it fails where it looks into an experiment's folder as that comes or goes."""
-        attempts = 0
-        while True:
-            try:
-                return list(dvc.api.exp_show(str(self.root)))
-            except DvcException as error:
-                attempts += 1
-                if attempts == ATTEMPTS:
-                    raise QueueError(
-                        f"DVC must be able to show its experiments, it says {error!r}: "
-                        "`dvc queue remove --all`, then the same command again"
-                    ) from error
-                time.sleep(1)
+    def _shown(self) -> dict[str, Found]:
+        """Ask DVC, in a process of its own.
+
+        It fails, or waits for ever, where it looks into an experiment's folder that comes or goes.
+        """
+        for _ in range(ATTEMPTS):
+            with suppress(subprocess.TimeoutExpired, QueueError, ValueError):
+                said = self._call(sys.executable, "-c", SHOW, timeout_s=SHOWN_S)
+                rows = json.loads(said.splitlines()[-1])  # warnings may stand before
+                return {name: Found(state or SUCCESS, rev) for name, state, rev in rows}
+            time.sleep(1)
+        raise QueueError(
+            f"DVC must be able to show its experiments, it did not at {ATTEMPTS} attempts: type "
+            "`dvc exp show` to see why, `dvc queue remove --all` to begin again"
+        )
 
     def run(self, members: Sequence[Member], ended: Callable[[Member, Found], None]) -> list[str]:
         """Run what has not succeeded, and wait for it.
@@ -122,31 +120,39 @@ class Queue:
             The names of those that failed.
 
         Raises:
-            QueueError: if the tree differs from its commit, or the workers end before the work.
+            QueueError: if the tree differs from its commit, or DVC refuses a command.
         """
         self._check_clean()
-        self._put(members, self._healed(members))
+        put: Counter[str] = Counter()  # how often, by this call
+        unseen: Counter[str] = Counter()  # looks in a row; as it begins, one is seen nowhere
         told: set[str] = set()
-        begun = time.monotonic()
         with progress_bar(None, "experiments", "run", total=len(members)) as bar:
             while True:
-                # asked first: whoever ends between the two questions has left its result
-                at_work = time.monotonic() - begun < STARTING_S or self._is_attended()
+                workers = self._workers()  # asked first: the result of one that ended is there
                 states = self.found(members)
-                for member in members:
-                    if states[member.name].state == SUCCESS and member.name not in told:
+                by_state = {
+                    state: [one for one in members if states[one.name].state == state]
+                    for state in (SUCCESS, RUNNING, QUEUED, FAILED, MISSING)
+                }
+                for member in by_state[SUCCESS]:
+                    if member.name not in told:
                         ended(member, states[member.name])
                         told.add(member.name)
                         bar.update()
-                open_ones = [n for n, one in states.items() if one.state in (RUNNING, QUEUED)]
-                if not open_ones:
-                    return [name for name, one in states.items() if one.state == FAILED]
-                if not at_work:
-                    raise QueueError(
-                        f"the workers of the queue must run until it is empty, they ended with "
-                        f"{len(open_ones)} experiments left ({open_ones[0]} first): run the same "
-                        "command again, it goes on"
-                    )
+                orphans = [] if workers else self._end(by_state[RUNNING])
+                again = [one for one in by_state[FAILED] if not put[one.name]] + orphans
+                for one in members:
+                    unseen[one.name] = 1 + unseen[one.name] if one in by_state[MISSING] else 0
+                gone = [n for n in by_state[MISSING] if not put[n.name] or unseen[n.name] >= UNSEEN]
+                lost = [one for one in gone + again if put[one.name] < MOST_TRIES]
+                if again:
+                    self._dvc("queue", "remove", *(one.name for one in again))
+                self._put(sorted(lost, key=members.index))
+                put.update(one.name for one in lost)
+                if lost or (by_state[QUEUED] and workers < self.jobs):
+                    self._dvc("queue", "start", "--jobs", str(self.jobs))
+                elif gone == by_state[MISSING] and not by_state[RUNNING] and not by_state[QUEUED]:
+                    return [one.name for one in members if one.name not in told]
                 time.sleep(self.look_s)
 
     def _check_clean(self) -> None:
@@ -157,49 +163,46 @@ class Queue:
                 f"{len(changed)} ({changed[0].strip()}): commit, or `git stash`"
             )
 
-    def _healed(self, members: Sequence[Member]) -> dict[str, Found]:
-        """Take failed members, and those whose worker was killed, out of the queue."""
-        states = self.found(members)
-        broken = [name for name, one in states.items() if one.state == FAILED]
-        if not self._is_attended():
-            orphans = [name for name, one in states.items() if one.state == RUNNING]
-            self._end(orphans)
-            broken += orphans
-        if broken:
-            self._dvc("queue", "remove", *broken)
-        return {**states, **{name: Found(MISSING) for name in broken}}
+    def _end(self, members: Sequence[Member]) -> list[Member]:
+        """End experiments that nobody watches; give those that have failed by it.
 
-    def _end(self, names: Sequence[str]) -> None:
-        """End experiments that nobody watches; DVC notices a dead one when it is killed again."""
-        left, begun = list(names), time.monotonic()
-        while left:
-            self._dvc("queue", "kill", *left)
-            states = self.found(Member(name, ()) for name in left)
-            left = [name for name in left if states[name].state == RUNNING]
-            if left and time.monotonic() - begun > ENDING_S:
+        DVC notices that one is dead when it is told to kill it again.
+        """
+        begun = time.monotonic()
+        while True:
+            states = self.found(members)
+            left = [one.name for one in members if states[one.name].state == RUNNING]
+            if not left:
+                return [one for one in members if states[one.name].state == FAILED]
+            if time.monotonic() - begun > ENDING_S:
                 raise QueueError(
                     f"an experiment whose worker is gone must end within {ENDING_S} s, {left[0]} "
                     f"still runs: `dvc queue kill --force {left[0]}`"
                 )
+            for name in left:
+                with suppress(QueueError):  # it ended by itself just now
+                    self._dvc("queue", "kill", name)
 
-    def _put(self, members: Sequence[Member], states: Mapping[str, Found]) -> None:
-        missing = [member for member in members if states[member.name].state == MISSING]
-        if any(one.state in (QUEUED, RUNNING) for one in states.values()):
-            self._dvc("queue", "start", "--jobs", str(self.jobs))
-        for count, member in enumerate(progress_bar(missing, "queue", "run"), start=1):
+    def _put(self, members: Sequence[Member]) -> None:
+        for member in progress_bar(members, "queue", "run", shown=bool(members)):
             flags = [part for flag in member.flags for part in ("-S", flag)]
             self._dvc("exp", "run", "--queue", "--name", member.name, *flags, *member.targets)
-            if count in (self.jobs, len(missing)):  # the first run while the others are put in
-                self._dvc("queue", "start", "--jobs", str(self.jobs))
 
-    def _is_attended(self) -> bool:
-        """Tell whether a worker answers; on a busy machine it does not at the first question."""
-        for _ in range(QUESTIONS):
-            match = WORKERS.search(self._dvc("queue", "status"))
-            if match and int(match[1]) + int(match[2]):
-                return True
-            time.sleep(1)
-        return False
+    def _workers(self) -> int:
+        """Count the workers that are alive, by the notes that DVC keeps of them.
+
+        Not by `dvc queue status`: it sends the workers a message through files, and one that reads
+        its file half-written ends (kombu's transport `filesystem`).
+        """
+        alive = 0
+        for note in (self.root / ".dvc" / "tmp" / "exps" / "celery").glob("*.json"):
+            try:
+                found = json.loads(note.read_text(encoding="utf-8"))
+                os.kill(found["pid"], 0)
+            except (OSError, ValueError):  # gone, or the note is being written
+                continue
+            alive += found["returncode"] is None
+        return alive
 
     def _dvc(self, *words: str) -> str:
         return self._call(sys.executable, "-m", "dvc", *words)
@@ -207,11 +210,16 @@ class Queue:
     def _git(self, *words: str) -> str:
         return self._call("git", *words)
 
-    def _call(self, *command: str) -> str:
+    def _call(self, *command: str, timeout_s: float | None = None) -> str:
         # a file, not a pipe: workers that a command leaves behind would hold a pipe open
         with tempfile.TemporaryFile("w+") as said:
             done = subprocess.run(
-                command, cwd=self.root, env=self.environment, stdout=said, stderr=subprocess.STDOUT
+                command,
+                cwd=self.root,
+                env=self.environment,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                timeout=timeout_s,
             )
             said.seek(0)
             output = said.read()
