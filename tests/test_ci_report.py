@@ -255,6 +255,50 @@ def test_pictures_that_nobody_may_load_are_named(clone):
     assert "<img" not in answer.stdout
 
 
+def on_github(folder: Path, base: str, **said: str) -> tuple[int, str, str]:
+    """Run .ci/report as the workflow does; give exit code, summary and what goes to the comment."""
+    (folder / ".ci").mkdir(exist_ok=True)
+    for name in ("report", "metrics_report.py", "limits.py", "summaries.py", "compare_metrics.py"):
+        shutil.copy(SCRIPT.with_name(name), folder / ".ci")
+    files = {name: folder.parent / name for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
+    said = {"BASE": base, "HEAD": "f00d", "RAW": RAW, "PRIVATE": "false", "FORK": "false", **said}
+    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    answer = subprocess.run(
+        [folder / ".ci/report"],
+        env={"PATH": path, "HOME": str(folder.parent), **said}
+        | {name: str(file) for name, file in files.items()},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    texts = [file.read_text() if file.exists() else "" for file in files.values()]
+    return answer.returncode, texts[1], texts[0]
+
+
+def test_on_github_the_report_is_summary_and_output(clone):
+    limit(clone, "eer_mu2: {max: 0.2}\n")
+    code, summary, output = on_github(clone, "HEAD^")
+    assert code == 1
+    assert summary.startswith(metrics_report.MARK)
+    assert f"{RAW}/f00d/plots/det.png" in summary
+    first, *lines, last = output.splitlines()
+    assert first == f"report<<{last}"
+    assert "\n".join(lines) + "\n" == summary
+
+
+def test_on_github_a_private_repository_has_no_pictures_and_a_fork_no_comment(clone):
+    code, summary, output = on_github(clone, "HEAD^", PRIVATE="true", FORK="true")
+    assert code == 0
+    assert RAW not in summary + output
+    sentence = "The change comes from a fork, which may write no comment here: this page"
+    assert sentence in summary
+    assert sentence not in output
+
+
+def test_on_github_a_base_of_nothing_fails_and_hands_nothing_over(clone):
+    assert on_github(clone, "origin/nowhere") == (2, "", "")
+
+
 def test_a_base_that_was_not_fetched_is_named(clone):
     answer = report(clone, "origin/nowhere")
     assert answer.returncode == 2
