@@ -129,20 +129,17 @@ def values_part(values: Sequence[Value]) -> str:
         (value for value in values if value.moved),
         key=lambda value: (ORDER.index(value.verdict), value.name),
     )
-    parts = [_values_table(moved)]
+    header = ["value", "before", "95 %", "after", "95 %", "verdict"]
+    parts = [table(header, map(_row, moved))]
     same = [value for value in values if not value.moved]
     if same:
-        parts.append(folded(f"The same: {len(same)} of {len(values)} values", _values_table(same)))
+        rows = ([_name(value), *_side(value.head)] for value in same)
+        title = f"The same: {len(same)} of {len(values)} values"
+        parts.append(folded(title, table(["value", "before and after", "95 %"], rows)))
     return "\n\n".join(parts)
 
 
-def _values_table(values: Iterable[Value]) -> str:
-    header = ["value", "before", "95 %", "after", "95 %", "verdict"]
-    return table(header, map(_row, values))
-
-
 def _row(value: Value) -> list[str]:
-    name = f"{value.name}{ARROW.get(value.better or '', '')}"
     verdict = value.verdict
     if verdict == GONE:
         verdict = f"**{GONE}**: {value.why_gone}"
@@ -151,7 +148,11 @@ def _row(value: Value) -> list[str]:
         verdict = ": ".join([NO_VERDICT, *filter(None, reasons)][:2])
     elif verdict in (WORSE, BETTER):
         verdict = f"**{verdict}**"
-    return [name, *_side(value.base), *_side(value.head), verdict]
+    return [_name(value), *_side(value.base), *_side(value.head), verdict]
+
+
+def _name(value: Value) -> str:
+    return f"{value.name}{ARROW.get(value.better or '', '')}"
 
 
 def _side(side: Side | None) -> tuple[str, str]:

@@ -127,7 +127,7 @@ def test_the_report_shows_what_moved(clone):
     assert ["eer_mu2 \u2193", "0.1", "0.08 to 0.12", "0.25", "0.23 to 0.27", "**worse**"] in found
     assert ["only10", "1", "-", "-", "-", "**gone**: no such corpus"] in found
     assert ["only25", "-", "-", "1", "-", "new"] in found
-    assert ["bound \u2191", "-100", "-", "-100", "-", "level"] in found
+    assert ["bound \u2191", "-100", "-"] in found
     assert "The same: 1 of 4 values" in answer.stdout
     assert ["metrics/verify.json", "2", "1", "0", "0"] in found
     assert ["alpha", "10", "25"] in found
@@ -136,8 +136,7 @@ def test_the_report_shows_what_moved(clone):
 def test_what_is_worse_stands_first(clone):
     """Whatever the names: only10 comes after eer_mu2, only25 is last."""
     verdicts = [row[-1] for row in rows(report(clone, "HEAD^").stdout) if len(row) == 6]
-    moved = verdicts[2 : verdicts.index("verdict", 1)]
-    assert moved == ["**worse**", "**gone**: no such corpus", "new"]
+    assert verdicts[2:] == ["**worse**", "**gone**: no such corpus", "new"]
 
 
 def test_the_report_says_when_nothing_moved(clone):
