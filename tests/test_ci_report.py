@@ -1,6 +1,7 @@
 """The report of a change, on a toy pipeline of two commits."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import metrics_report
 import pytest
+from summaries import pair
 
 pytestmark = pytest.mark.slow
 
@@ -24,6 +26,7 @@ stages:
     plots:
       - metrics/summary_intervals.json: {cache: false}
       - metrics/verify.json: {cache: false}
+      - plots/det.png: {cache: false}
 """
 STAGE = """
 import json
@@ -33,11 +36,16 @@ alpha = open("params.yaml").read().split()[1]
 eer = float("0." + alpha)
 beside = {"better": "lower", "low": eer - 0.02, "high": eer + 0.02}
 values = {"eer_mu2": eer, "bound": -100.0, "only" + alpha: 1}
+if alpha == "30":
+    del values["eer_mu2"]
+cited = {"eer_mu2": beside, "bound": {"better": "higher"}}
 os.makedirs("metrics", exist_ok=True)
+os.makedirs("plots", exist_ok=True)
+open("plots/det.png", "w").write("pixels of " + alpha)
 open("weights.txt", "w").write(alpha)
 for name, value in {
     "summary": values,
-    "summary_intervals": {"cited": {"eer_mu2": beside}, "absent": {"only10": "no such corpus"}},
+    "summary_intervals": {"cited": cited, "absent": {"only10": "no such corpus"}},
     "verify": {"mu2": {"cos": eer, "lda": 0.5}},
 }.items():
     open(f"metrics/{name}.json", "w").write(json.dumps(value))
@@ -68,11 +76,16 @@ def two_commits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "dvc.yaml").write_text(PIPELINE)
     (folder / "score.py").write_text(STAGE)
     for alpha in (10, 25):
-        set_alpha(folder, alpha)
-        dvc(folder, "repro", "-q")
-        call(folder, "git", "add", "-A")
-        call(folder, "git", "commit", "-q", "-m", f"alpha {alpha}")
+        change_and_run(folder, alpha)
     return folder
+
+
+def change_and_run(folder: Path, alpha: int) -> None:
+    """Commit a change as a contributor should: params, lock and results together."""
+    set_alpha(folder, alpha)
+    dvc(folder, "repro", "-q")
+    call(folder, "git", "add", "-A")
+    call(folder, "git", "commit", "-q", "-m", f"alpha {alpha}")
 
 
 @pytest.fixture
@@ -83,11 +96,11 @@ def clone(two_commits: Path, tmp_path: Path) -> Path:
     return tmp_path / "clone"
 
 
-def report(folder: Path, base: str) -> subprocess.CompletedProcess:
+def report(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
     """Run the report with a PATH on which there is no dvc."""
     git = Path(shutil.which("git")).parent
     return subprocess.run(
-        [sys.executable, SCRIPT, base],
+        [sys.executable, SCRIPT, *arguments],
         cwd=folder,
         env={"PATH": f"{git}:/usr/bin:/bin", "HOME": str(folder.parent)},
         capture_output=True,
@@ -105,40 +118,184 @@ def rows(text: str) -> list[list[str]]:
 
 
 def test_the_report_shows_what_moved(clone):
+    """A changed param, a planted regression, a value that is gone and one that is new."""
     answer = report(clone, "HEAD^")
     assert answer.returncode == 0, answer.stderr
-    assert "`dvc.lock` belongs to this code and these params." in answer.stdout
+    assert answer.stdout.startswith(metrics_report.MARK + "\n")
+    assert "**1 worse, 1 gone, 1 new, 1 level.** `dvc.lock` is current" in answer.stdout
     found = rows(answer.stdout)
-    assert ["eer_mu2", "0.1", "0.25", "0.23 to 0.27", "worse"] in found
-    assert ["only10", "1", "-", "-", "vanished: no such corpus"] in found
-    assert ["only25", "-", "1", "-", "new"] in found
+    assert ["eer_mu2 \u2193", "0.1", "0.08 to 0.12", "0.25", "0.23 to 0.27", "**worse**"] in found
+    assert ["only10", "1", "-", "-", "-", "**gone**: no such corpus"] in found
+    assert ["only25", "-", "-", "1", "-", "new"] in found
+    assert ["bound \u2191", "-100", "-"] in found
+    assert "The same: 1 of 4 values" in answer.stdout
     assert ["metrics/verify.json", "2", "1", "0", "0"] in found
-    assert "The same: 1 of 4 values." in answer.stdout
-    assert ["params.yaml", "alpha", "10", "25"] in rows(answer.stdout)
+    assert ["alpha", "10", "25"] in found
+
+
+def test_what_is_worse_stands_first(clone):
+    """Whatever the names: only10 comes after eer_mu2, only25 is last."""
+    verdicts = [row[-1] for row in rows(report(clone, "HEAD^").stdout) if len(row) == 6]
+    assert verdicts[2:] == ["**worse**", "**gone**: no such corpus", "new"]
 
 
 def test_the_report_says_when_nothing_moved(clone):
     answer = report(clone, "HEAD")
     assert answer.returncode == 0, answer.stderr
-    assert answer.stdout.count("no change") == 2
-    assert rows(answer.stdout) == []
+    assert answer.stdout.count("No change.") == 2
+    assert "**3 level.**" in answer.stdout
+    assert "### Pictures" not in answer.stdout
+
+
+def limit(folder: Path, text: str) -> None:
+    (folder / "metrics/limits.yaml").write_text(text)
+
+
+def faults(answer: subprocess.CompletedProcess) -> list[str]:
+    """The sentences of standard error, each of which stands in the report as well."""
+    lines = [line.removeprefix("error: ") for line in answer.stderr.splitlines()]
+    for line in lines:
+        assert f"- {line}.\n" in answer.stdout
+    return lines
+
+
+def test_a_regression_beyond_the_limits_fails_with_a_sentence_for_each(clone):
+    limit(clone, "eer_mu2: {max: 0.2, worsening: 0.05}\nbound: {min: -110, worsening: 1}\n")
+    answer = report(clone, "HEAD^")
+    assert answer.returncode == 1
+    way_out = (
+        "found 0.25 in metrics/summary.json; mend the change, or move the limit in "
+        "metrics/limits.yaml and say why in the commit"
+    )
+    assert faults(answer) == [
+        f"eer_mu2 must be at most 0.2, {way_out}",
+        "eer_mu2 must be at most 0.17, 0.05 beyond its interval before (0.08 to 0.12), " + way_out,
+    ]
+    assert ["eer_mu2", "none", "max 0.2, worsening 0.05"] in rows(answer.stdout)
+
+
+def test_a_deleted_metric_with_a_limit_fails_with_a_sentence(two_commits, tmp_path):
+    folder = Path(shutil.copytree(two_commits, tmp_path / "copy"))
+    limit(folder, "eer_mu2: {max: 0.3}\n")
+    change_and_run(folder, 30)
+    answer = report(folder, "HEAD^")
+    assert answer.returncode == 1
+    assert ["eer_mu2 \u2193", "0.25", "0.23 to 0.27", "-", "-"] in [
+        row[:5] for row in rows(answer.stdout)
+    ]
+    assert faults(answer) == [
+        "eer_mu2 has a limit in metrics/limits.yaml and must be in metrics/summary.json, found "
+        "nothing (no reason is given); bring it back, or take its limit out"
+    ]
+
+
+def test_a_run_leaves_the_limits_where_they_are(two_commits, tmp_path):
+    """DVC deletes the outputs of a stage before it runs; the limits stand beside them."""
+    folder = Path(shutil.copytree(two_commits, tmp_path / "copy"))
+    limit(folder, "eer_mu2: {max: 0.3}\n")
+    dvc(folder, "repro", "-q", "--force")
+    assert (folder / "metrics/limits.yaml").read_text() == "eer_mu2: {max: 0.3}\n"
+    assert report(folder, "HEAD").returncode == 0
 
 
 def test_a_param_changed_without_running_is_a_stale_lock(clone):
     set_alpha(clone, 7)
     answer = report(clone, "HEAD")
     assert answer.returncode == 1
-    assert "`dvc.lock` is stale: run `dvc repro`" in answer.stdout
-    assert ["params.yaml", "alpha", "25", "7"] in rows(answer.stdout)
+    assert faults(answer) == [
+        "`dvc.lock` must belong to the code and params of the change, but `score` would run: type "
+        "`dvc repro` and commit `dvc.lock`, `metrics/` and `plots/`"
+    ]
+    assert ["alpha", "25", "7"] in rows(answer.stdout)
 
 
 def test_code_changed_without_running_is_a_stale_lock_with_data_too(two_commits, tmp_path):
     """With the data at hand DVC reports no error, only what it would run."""
-    folder = shutil.copytree(two_commits, tmp_path / "copy")
+    folder = Path(shutil.copytree(two_commits, tmp_path / "copy"))
     (folder / "score.py").write_text(STAGE + "# changed\n")
     answer = report(folder, "HEAD")
     assert answer.returncode == 1
-    assert "Running stage 'score'" in answer.stdout
+    assert len(faults(answer)) == 1
+    assert "but `score` would run" in answer.stderr
+
+
+def test_a_pipeline_that_dvc_cannot_read_is_a_stale_lock_in_its_words(clone):
+    (clone / "dvc.yaml").write_text("stages: [")
+    answer = report(clone, "HEAD")
+    assert answer.returncode == 1
+    assert "but DVC says: './dvc.yaml' is invalid. While parsing" in answer.stderr
+
+
+RAW = "https://raw.example.org/a/b"
+
+
+def test_pictures_of_both_commits_stand_side_by_side(clone):
+    head, base = (
+        subprocess.run(
+            ["git", "rev-parse", name], cwd=clone, capture_output=True, text=True, check=True
+        ).stdout.strip()
+        for name in ("HEAD", "HEAD^")
+    )
+    (clone / "plots/new.png").write_text("pixels")
+    call(clone, "git", "add", "-A")
+    answer = report(clone, "HEAD^", "--pictures", RAW, head)
+    shown = [re.findall(r'src="([^"]+)"', cell) for row in rows(answer.stdout) for cell in row]
+    shown = [urls for urls in shown if urls]
+    assert shown == [
+        [f"{RAW}/{base}/plots/det.png"],
+        [f"{RAW}/{head}/plots/det.png"],
+        [f"{RAW}/{head}/plots/new.png"],
+    ]
+
+
+def test_pictures_that_nobody_may_load_are_named(clone):
+    answer = report(clone, "HEAD^")
+    assert "`plots/det.png`. *Files changed* shows both versions" in answer.stdout
+    assert "<img" not in answer.stdout
+
+
+def on_github(folder: Path, base: str, **said: str) -> tuple[int, str, str]:
+    """Run .ci/report as the workflow does; give exit code, summary and what goes to the comment."""
+    (folder / ".ci").mkdir(exist_ok=True)
+    for name in ("report", "metrics_report.py", "limits.py", "summaries.py", "compare_metrics.py"):
+        shutil.copy(SCRIPT.with_name(name), folder / ".ci")
+    files = {name: folder.parent / name for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
+    said = {"BASE": base, "HEAD": "f00d", "RAW": RAW, "PRIVATE": "false", "FORK": "false", **said}
+    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    answer = subprocess.run(
+        [folder / ".ci/report"],
+        env={"PATH": path, "HOME": str(folder.parent), **said}
+        | {name: str(file) for name, file in files.items()},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    texts = [file.read_text() if file.exists() else "" for file in files.values()]
+    return answer.returncode, texts[1], texts[0]
+
+
+def test_on_github_the_report_is_summary_and_output(clone):
+    limit(clone, "eer_mu2: {max: 0.2}\n")
+    code, summary, output = on_github(clone, "HEAD^")
+    assert code == 1
+    assert summary.startswith(metrics_report.MARK)
+    assert f"{RAW}/f00d/plots/det.png" in summary
+    first, *lines, last = output.splitlines()
+    assert first == f"report<<{last}"
+    assert "\n".join(lines) + "\n" == summary
+
+
+def test_on_github_a_private_repository_has_no_pictures_and_a_fork_no_comment(clone):
+    code, summary, output = on_github(clone, "HEAD^", PRIVATE="true", FORK="true")
+    assert code == 0
+    assert RAW not in summary + output
+    sentence = "The change comes from a fork, which may write no comment here: this page"
+    assert sentence in summary
+    assert sentence not in output
+
+
+def test_on_github_a_base_of_nothing_fails_and_hands_nothing_over(clone):
+    assert on_github(clone, "origin/nowhere") == (2, "", "")
 
 
 def test_a_base_that_was_not_fetched_is_named(clone):
@@ -150,6 +307,17 @@ def test_a_base_that_was_not_fetched_is_named(clone):
     assert answer.stdout == ""
 
 
+def test_limits_that_cannot_be_read_end_with_one_sentence(clone):
+    limit(clone, "eer_mu2: {most: 0.2}\n")
+    answer = report(clone, "HEAD")
+    assert answer.returncode == 2
+    assert answer.stdout == ""
+    assert answer.stderr == (
+        "error: metrics/limits.yaml: eer_mu2 must have some of max, min, worsening, found "
+        "{'most': 0.2}; write for example `eer_mu2: {max: 0.1, worsening: 0.01}`\n"
+    )
+
+
 def beside(low: float, high: float, better: str = "lower") -> dict[str, str | float]:
     return {"better": better, "low": low, "high": high}
 
@@ -157,29 +325,35 @@ def beside(low: float, high: float, better: str = "lower") -> dict[str, str | fl
 FEW = {"better": "lower", "no_interval": "few speakers"}
 
 
+def verdict(before, after, old, new):
+    (value,) = pair({"x": before}, {"x": after}, {"cited": {"x": old}}, {"cited": {"x": new}})
+    return value.verdict
+
+
 @pytest.mark.parametrize(
     ("before", "old", "new", "expected"),
     [
         pytest.param(0.30, beside(0.25, 0.35), beside(0.1, 0.2), "better", id="far-above"),
         pytest.param(0.05, beside(0.01, 0.09), beside(0.1, 0.2), "worse", id="far-below"),
-        pytest.param(0.12, beside(0.11, 0.13), beside(0.1, 0.2), "within noise", id="in-new"),
-        pytest.param(0.25, beside(0.14, 0.36), beside(0.1, 0.2), "within noise", id="in-old"),
-        pytest.param(0.15, beside(0.1, 0.2), beside(0.1, 0.2), "same", id="same"),
+        pytest.param(0.12, beside(0.11, 0.13), beside(0.1, 0.2), "level", id="in-new"),
+        pytest.param(0.25, beside(0.14, 0.36), beside(0.1, 0.2), "level", id="in-old"),
+        pytest.param(0.15, beside(0.1, 0.2), beside(0.1, 0.2), "level", id="same"),
         pytest.param(0.30, FEW, beside(0.1, 0.2), "no verdict", id="few-speakers-before"),
         pytest.param(0.30, beside(0.25, 0.35), FEW, "no verdict", id="few-speakers-after"),
+        pytest.param(0.30, {}, {}, "no verdict", id="nobody-says-which-way-is-better"),
         pytest.param(
             0.30, beside(0.25, 0.35), beside(0.1, 0.2, "higher"), "worse", id="more-is-better"
         ),
     ],
 )
 def test_a_verdict_needs_more_than_noise(before, old, new, expected):
-    assert metrics_report.verdict(before, 0.15, old, new) == expected
+    assert verdict(before, 0.15, old, new) == expected
 
 
 @pytest.mark.parametrize(("after", "expected"), [(-500.0, "better"), (-520.0, "worse")])
 def test_a_value_that_is_not_resampled_is_judged_by_itself(after, expected):
     direction = {"better": "higher"}
-    assert metrics_report.verdict(-510.0, after, direction, direction) == expected
+    assert verdict(-510.0, after, direction, direction) == expected
 
 
 def test_the_largest_change_makes_a_report_of_20_kb(two_commits, tmp_path):
@@ -194,7 +368,7 @@ def test_the_largest_change_makes_a_report_of_20_kb(two_commits, tmp_path):
     answer = report(folder, "HEAD")
     assert answer.returncode == 1, answer.stderr
     assert len(answer.stdout.encode()) <= 20_000
-    for part in ("## Lock", "## Metrics against", "## Params against"):
+    for part in ("## Results against", "### Values", "### Params"):
         assert part in answer.stdout
     assert "... and 2963 more" in answer.stdout
 

@@ -15,6 +15,10 @@ CODE = re.compile(r"^```.*?^```|`[^`\n]+`", re.MULTILINE | re.DOTALL)
 ELSEWHERE = {
     "benchmarks/results/gpu.json",  # for a machine with a GPU to write
     "benchmarks/lever_trainer.py",  # in the history, as its page says
+    ".dvc/cache",  # these are made by DVC
+    ".dvc/config.local",
+    ".dvc/tmp/exps",
+    ".dvc/tmp/exps/celery/dvc-exp-worker-*.out",
 }
 
 
