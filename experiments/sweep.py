@@ -29,7 +29,7 @@ import yaml
 
 from benchmarks.sizes import ROOT
 from fhvae.files.atomic import new_file, write_json
-from fhvae.report.page import results_page, summary
+from fhvae.report.results import results_page, summary
 from fhvae.report.tables import put_between
 
 PLAN = Path(__file__).with_suffix(".yaml")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from fhvae.report.page import against, claim_rows, results_page, variance_rows
+from fhvae.report.results import against, claim_rows, results_page, variance_rows
 from fhvae.report.tables import read_runs
 
 
