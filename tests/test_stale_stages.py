@@ -105,7 +105,7 @@ EDITS = {
         "fhvae/features/fbank.py",
         "",
         "log_mel = None\n",
-        *("conditions", "fbank", "domains", "f0", "ivector", "probe", "convert"),
+        *("conditions", "fbank", "domains", "f0", "ivector", "probe", "convert", "figures"),
     ),
     "telephone": comment("fhvae/acoustics/sounds.py", "conditions", "domains", "convert"),
     "clean-twins": comment("fhvae/acoustics/conditions.py", "conditions"),

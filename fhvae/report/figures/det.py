@@ -37,7 +37,7 @@ def draw_det(
     """
     band_of = dict(list(bands.groupby("system")))
     narrow = is_column(path)
-    with new_figure(path, width=10.2, height=6.0, column_height=4.6) as figure:
+    with new_figure(path, width=10.2, height=6.0, column_height=5.2) as figure:
         axes = figure.subplots()
         for system, curve in curves.items():
             vector, _, backend = system.partition(".")

@@ -9,6 +9,7 @@ The end of the file's name says what is drawn, by the same code:
 """
 
 import io
+import logging
 import os
 import re
 import textwrap
@@ -137,6 +138,7 @@ def new_figure(
         yield figure
         drawn = io.BytesIO()
         how = FILES[path.suffix]
+        logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of every letter
         figure.savefig(drawn, format=path.suffix[1:], dpi=DOTS_PER_INCH, **how)
         content = drawn.getvalue()
         if path.suffix == ".svg":

@@ -63,7 +63,7 @@ def draw_learning_curve(path: Path, curve: pd.DataFrame) -> None:
     with new_figure(path, width=12.0, height=6.6, column_height=4.8) as figure:
         panels = figure.subplots(rows, columns_of_panels, sharex=True)
         for axes, (title, columns) in zip(panels.flat, PANELS.items(), strict=True):
-            _draw_panel(axes, curve, columns)
+            _draw_panel(axes, curve, columns, "x-small" if is_column(path) else "small")
             axes.set_title(filled(figure, title, 0.9 / columns_of_panels, "large"))
             if IN_PERCENT[0] in columns:
                 axes.set_ylim(bottom=0)
@@ -83,7 +83,7 @@ def best_epoch(curve: pd.DataFrame) -> int | None:
 
 
 def _draw_panel(
-    axes: "Axes", curve: pd.DataFrame, columns: Mapping[str, tuple[str, str, str]]
+    axes: "Axes", curve: pd.DataFrame, columns: Mapping[str, tuple[str, str, str]], size: str
 ) -> None:
     from matplotlib.ticker import MaxNLocator
 
@@ -100,8 +100,8 @@ def _draw_panel(
                 label=label,
             )
     if axes.lines:
-        axes.legend(fontsize="small")
+        axes.legend(fontsize=size)
     else:
         axes.text(0.5, 0.5, "no value", ha="center", va="center", transform=axes.transAxes)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     axes.grid(True)

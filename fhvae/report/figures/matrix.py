@@ -75,14 +75,14 @@ def draw_matrix(path: Path, cells: Cells) -> None:
         axes = figure.subplots()
         axes.set_facecolor("#BBBBBB")
         axes.imshow(_shown(cells, factors), cmap=COLOR_MAP, vmin=0, vmax=1, aspect="auto")
-        turned = 30 if is_column(path) else 0
+        turned, small = (30, "xx-small") if is_column(path) else (0, "x-small")
         names = [NAMES.get(name, name) for name in factors]
         axes.set_xticks(range(len(factors)), names, rotation=turned)
         axes.set_yticks(range(len(cells)), [NAMES.get(name, name) for name in cells])
         axes.tick_params(length=0, top=False)
         for row, of_code in enumerate(cells.values()):
             for factor, cell in of_code.items():
-                _write_cell(axes, (factors.index(factor), row), cell)
+                _write_cell(axes, (factors.index(factor), row), cell, small)
         title = filled(figure, TITLE, 0.95, "large")
         figure.suptitle(title, x=0.01, ha="left", fontsize="large")
         figure.supxlabel(filled(figure, NOTE, 0.95, "x-small"), fontsize="x-small")
@@ -96,7 +96,7 @@ def _shown(cells: Cells, factors: list[str]) -> np.ma.MaskedArray:
     return np.ma.masked_invalid(np.clip(values, 0, 1))
 
 
-def _write_cell(axes: "Axes", place: tuple[int, int], cell: Cell) -> None:
+def _write_cell(axes: "Axes", place: tuple[int, int], cell: Cell, small: str) -> None:
     """Write a value above its interval."""
     color = DARK_TEXT if cell["information"] > DARK else "white"
     look: dict[str, Any] = {"textcoords": "offset fontsize", "ha": "center", "color": color}
@@ -105,7 +105,7 @@ def _write_cell(axes: "Axes", place: tuple[int, int], cell: Cell) -> None:
     )
     if "low" in cell:
         bounds = f"{percent(cell['low'])} to {percent(cell['high'])}"
-        axes.annotate(bounds, place, (0, -0.4), va="top", fontsize="x-small", **look)
+        axes.annotate(bounds, place, (0, -0.4), va="top", fontsize=small, **look)
 
 
 def percent(share: float) -> str:
