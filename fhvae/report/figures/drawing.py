@@ -156,6 +156,7 @@ def _for_a_page(svg: str, name: str) -> str:
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'(<image [^>]*?)\bid="[^"]*" ?', r"\1", svg)  # equal images have equal names
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
     svg = re.sub(r"(fill|stroke): #000000", r"\1: currentColor", svg)
     return svg.replace("<svg ", '<svg fill="currentColor" ', 1)

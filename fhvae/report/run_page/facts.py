@@ -32,7 +32,7 @@ def corpus_table(download: Metrics) -> Table:
     return Table("The corpus; speakers of train, dev and test are disjoint.", header, rows)
 
 
-def training_table(metrics: Metrics, model: Path) -> Table:
+def training_table(metrics: Metrics, model: Path, epochs: int) -> Table:
     """Say what learned, from what, how long, and how large it is."""
     config, train = read_json(model / CONFIG), metrics["train"]
     origin, sizes, frames = config["origin"], config["model"], config["fbank"]
@@ -40,25 +40,25 @@ def training_table(metrics: Metrics, model: Path) -> Table:
     weights = weights_of(model)
     megabytes = weights.stat().st_size / BYTES_A_MB
     rows = [
-        ("corpus", str(origin["corpus"] or MISSING)),
-        ("alpha, weight of the discriminative term", f"{origin['alpha']:g}"),
-        ("seed", str(origin["seed"])),
+        ("corpus", _known(origin["corpus"])),
+        ("alpha, weight of the discriminative term", _known(origin["alpha"])),
+        ("seed", _known(origin["seed"])),
         ("input", f"{frames['mels']} log-mel bands, a frame each {frames['hop_ms']:g} ms"),
         ("segment", f"{config['segments']['frames']} frames, {segment_ms:g} ms"),
-        ("networks", f"{sizes['cell']}, {sizes['layers']} layers of {sizes['cells']} cells"),
+        ("networks", f"{sizes['cell']}, {sizes['cells']} cells, layers: {sizes['layers']}"),
         ("latents", f"z1 {sizes['z1']}, z2 {sizes['z2']} dimensions"),
         ("parameters", f"{count(parameters(weights))}, {megabytes:.1f} MB"),
         ("training utterances", count(train["sequences"])),
         ("segments seen", count(train["segments"])),
-        ("steps", count(train["steps"])),
-        ("epochs", f"{_epochs(train)}, the best on dev is kept"),
+        ("steps, epochs", f"{count(train['steps'])}, {count(epochs)}"),
+        ("epoch that is kept", f"number {train['best_epoch']}, the best on dev"),
         ("arithmetic", arithmetic_of(metrics)),
     ]
-    return Table("What was trained.", ("what", "value"), rows)
+    return Table("The model and its training.", ("", "value"), rows)
 
 
-def _epochs(train: Metrics) -> str:
-    return f"number {train['best_epoch']} of {train['passes']} passes"
+def _known(value: Any) -> str:
+    return MISSING if value in (None, "") else str(value)
 
 
 def arithmetic_of(metrics: Metrics) -> str:

@@ -18,6 +18,10 @@ from fhvae.report.run_page.sounds import Album, album
 
 TEMPLATE, STYLE = "page.jinja", "page.css"
 SUMMARY, INTERVALS = "summary", "summary_intervals"
+STAGES = (  # whose metrics are looked through
+    *("download", "conditions", "fbank", "domains", "f0", "baselines", "train", "latents"),
+    *("controls", "ivector", "verify", "probe", "recognize_baselines", "recognize", "convert"),
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,6 @@ class Page:
         others: static and dynamic code beside other systems.
         pictures: figures by name.
         album: sounds.
-        changed: where converted and denoised speech wins and loses.
         weak: tables of what is weak; empty ones are left out.
         better: where FHVAE is better.
         settings: tables of params and versions.
@@ -49,7 +52,6 @@ class Page:
     others: Table
     pictures: dict[str, Picture]
     album: Album
-    changed: Table
     weak: list[Table]
     better: Table
     settings: list[Table]
@@ -84,6 +86,7 @@ def gather(sources: Sources, corpus: Corpus, params: Params) -> Page:
         weak.differences_table(found, ("worse",), "Where FHVAE is worse: the interval excludes 0."),
         weak.differences_table(found, ("level",), "Where it is level: the interval holds 0."),
         weak.differences_table(found, ("no verdict",), "Without a verdict: speakers are too few."),
+        weak.changed_table(metrics["convert"]),
         weak.thin_table(metrics["verify"]),
         weak.absent_table(metrics),
     ]
@@ -92,13 +95,12 @@ def gather(sources: Sources, corpus: Corpus, params: Params) -> Page:
         values.headline(summary, beside),
         warnings_of(metrics),
         facts.corpus_table(metrics["download"]),
-        facts.training_table(metrics, sources.model),
+        facts.training_table(metrics, sources.model, len(learning)),
         values.summary_tables(summary, beside),
         values.PUBLISHED_NOTE,
         values.others_table(metrics),
         pictures(sources.figures, metrics, learning),
         album(sources.sounds, corpus),
-        weak.changed_table(metrics["convert"]),
         [table for table in tables if table.rows],
         weak.differences_table(found, ("better",), "Where FHVAE is better."),
         [params_table(params), versions_table()],
@@ -107,8 +109,7 @@ def gather(sources: Sources, corpus: Corpus, params: Params) -> Page:
 
 def read_all(folder: Path) -> dict[str, Mapping[str, Any]]:
     """Read the metrics of every stage, by its name."""
-    paths = sorted(folder.glob("*.json"))
-    return {path.stem: read_json(path) for path in paths if path.stem not in (SUMMARY, INTERVALS)}
+    return {stage: read_json(folder / f"{stage}.json") for stage in STAGES}
 
 
 def render(page: Page) -> str:

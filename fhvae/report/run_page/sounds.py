@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +18,6 @@ WINDOW, HOP = 256, 160  # samples of a spectrogram: 16 and 10 ms
 RANGE_DB = 70.0  # below the loudest point of a spectrogram nothing is shown
 COLORS = 40  # of a spectrogram: more cannot be told apart, and compress worse
 COLOR_MAP = "magma"
-NAMELESS: dict[str, Any] = {"Software": None}  # a PNG that names no program
 TINY = 1e-12  # a guard: of digital silence
 CONVERSION = "convert"  # how files of conversions begin; those of denoisings by their domain
 FILE = re.compile(r"(?P<kind>.+)-(?P<number>\d+)-(?P<method>[a-z_]+)\.flac")
@@ -109,8 +107,8 @@ class Kept:
         """What was done to whom."""
         who = self.any_row
         if self.kind == CONVERSION:
-            return f"{who['source']} with the voice of {who['target']}"
-        return f"{who['source']} in noise, {self.kind.removeprefix('noise')} dB"
+            return f"{who['utterance_id']} with the voice of {who['target']}"
+        return f"{who['utterance_id']} in noise at {self.kind.removeprefix('noise')} dB"
 
 
 def album(folder: Path, corpus: Corpus) -> Album:
@@ -215,24 +213,22 @@ def _uri(kind: str, content: bytes) -> str:
 
 
 def spectrogram(samples: np.ndarray, rate_hz: int) -> bytes:
-    """Draw the power of `[sample]` in dB as a PNG: a column each 10 ms, 0 Hz to half the rate."""
+    """Draw the power of `[sample]` in dB as a PNG: a column each 10 ms, 0 Hz to half the rate.
+
+    A picture of few colors that it lists takes a third of the room of one in full color.
+    """
     from matplotlib import colormaps
-    from matplotlib.image import imsave
+    from PIL import Image
     from scipy.signal import spectrogram as power_of
 
     padded = np.pad(samples, (0, max(0, WINDOW - len(samples))))
     _, _, power = power_of(padded, rate_hz, "hann", WINDOW, WINDOW - HOP)
     level = 10 * np.log10(np.maximum(power, TINY))
-    loudest = float(level.max())
-    file, colors = io.BytesIO(), colormaps[COLOR_MAP].resampled(COLORS)
-    imsave(
-        file,
-        level,
-        vmin=loudest - RANGE_DB,
-        vmax=loudest,
-        cmap=colors,
-        format="png",
-        origin="lower",
-        metadata=NAMELESS,
-    )
+    share = (level - level.max() + RANGE_DB) / RANGE_DB
+    chosen = np.clip(COLORS * share, 0, COLORS - 1).astype(np.uint8)
+    colors = colormaps[COLOR_MAP].resampled(COLORS)(np.arange(COLORS))[:, :3]
+    image = Image.fromarray(np.ascontiguousarray(chosen[::-1]))  # 0 Hz at the bottom
+    image.putpalette(np.rint(255 * colors).astype(np.uint8).tobytes())
+    file = io.BytesIO()
+    image.save(file, "PNG", optimize=True)
     return file.getvalue()

@@ -6,14 +6,29 @@ from typing import Any
 
 from fhvae.cited import look_up
 from fhvae.intervals import Interval
+from fhvae.params.domain_names import by_noise
 from fhvae.report.run_page.cells import Table, listed, value_with_interval
+from fhvae.report.run_page.sounds import CONTROLS, MAIN
+from fhvae.report.run_page.sounds import MEASURES as OF_SOUNDS
 
 Metrics = Mapping[str, Any]
+# What FHVAE is compared with; controls of mu2 itself and codes that hold z1 are none of it.
+OTHERS = {
+    "ivector": "the i-vector best on dev by cosine",
+    "ivector_supervised": "the i-vector best on dev by its back-end",
+    "fbank": "FBANK",
+    "pca": "PCA",
+    "untrained": "untrained networks",
+}
 BACKENDS = {"cos": "cosine", "best": "best supervised back-end"}
 PROBES = {"linear": "linear probe", "mlp": "probe with a hidden layer"}
-CHANGED = {"conversion": "conversion", "denoising": "denoising"}
 FEWEST_ERRORS = 30  # the rule of 30: fewer missed target trials say little of an EER
 OURS = "fhvae"
+METHODS = {**MAIN, **CONTROLS}
+MEASURES = {key: name for key, (name, _, _) in OF_SOUNDS.items()} | {
+    "f0": "F0",
+    "voicing": "voicing",
+}
 
 
 @dataclass(frozen=True)
@@ -41,11 +56,11 @@ def _speakers(metrics: Metrics) -> Iterator[Difference]:
         pairs: Metrics = look_up(metrics, f"verify.difference.{backend}") or {}
         for pair, found in pairs.items():
             first, _, other = pair.partition("-")
-            if "baseline" in found:
-                continue  # stands under the name of that baseline, too
+            if other not in OTHERS:
+                continue
             better = {first: "better", other: "worse", "neither": "level"}
             yield Difference(
-                f"EER of {first} minus {other}, {words}",
+                f"EER of {first} minus that of {OTHERS[other]}, {words}",
                 value_with_interval(found, "eer"),
                 better.get(found.get("better", ""), "no verdict"),
             )
@@ -55,8 +70,10 @@ def _phones(metrics: Metrics) -> Iterator[Difference]:
     for probe, words in PROBES.items():
         codes: Metrics = look_up(metrics, f"probe.phone.z1_minus.{probe}") or {}
         for code, found in codes.items():
+            if code not in OTHERS:
+                continue
             yield Difference(
-                f"phone accuracy of z1 minus {code}, {words}",
+                f"phone accuracy of z1 minus that of {OTHERS[code]}, {words}",
                 value_with_interval(found, "accuracy"),
                 _verdict(found, "accuracy"),
             )
@@ -68,7 +85,7 @@ def _recognition(metrics: Metrics) -> Iterator[Difference]:
         for train, by_test in by_train.items():
             for test, found in by_test.items():
                 yield Difference(
-                    f"PER of FBANK minus {code}, {train} to {test}",
+                    f"PER of FBANK minus that of {code}, {train} to {test}",
                     value_with_interval(found, "gain"),
                     _verdict(found, "gain"),
                 )
@@ -90,32 +107,29 @@ def differences_table(found: list[Difference], verdicts: tuple[str, ...], captio
 
 def changed_table(convert: Metrics) -> Table:
     """Say where converted and denoised speech is better, level or worse than every control."""
-    rows = [
-        (f"{task}, {other}", *(listed(by_verdict[name]) for name in ("better", "level", "worse")))
-        for task, differences_ in _tasks(convert)
-        for other, by_verdict in (
-            (pair.partition("-")[2], _sorted(pair, one)) for pair, one in differences_.items()
-        )
-    ]
-    header = ("against", "better", "level", "worse")
-    return Table("fhvae minus every control, paired over speakers.", header, rows)
+    rows = []
+    for task, pairs in _tasks(convert):
+        for pair, measures in pairs.items():
+            other = pair.partition("-")[2]
+            found = (_won(measures, name) for name in (OURS, "neither", other))
+            rows.append((f"{task}, beside: {METHODS.get(other, other)}", *map(listed, found)))
+    caption = (
+        "Converted and denoised speech beside every control, by measure, paired over speakers."
+    )
+    return Table(caption, ("FHVAE is", "better", "level", "worse"), rows)
 
 
 def _tasks(convert: Metrics) -> Iterator[tuple[str, Metrics]]:
     if "conversion" in convert:
         yield "conversion", convert["conversion"]["difference"]
-    for domain, own in convert.get("denoising", {}).items():
-        yield f"denoising {domain}", own["difference"]
+    for domain in sorted(convert.get("denoising", {}), key=by_noise):
+        words = f"noise at {domain.removeprefix('noise')} dB"
+        yield words, convert["denoising"][domain]["difference"]
 
 
-def _sorted(pair: str, measures: Metrics) -> dict[str, list[str]]:
-    other = pair.partition("-")[2]
-    words = {OURS: "better", other: "worse", "neither": "level"}
-    found: dict[str, list[str]] = {"better": [], "level": [], "worse": []}
-    for measure, one in measures.items():
-        if "better" in one:
-            found[words[one["better"]]].append(measure)
-    return found
+def _won(measures: Metrics, by: str) -> list[str]:
+    """Name the measures that one of a pair won, or neither."""
+    return [MEASURES.get(key, key) for key, one in measures.items() if one.get("better") == by]
 
 
 def thin_table(verify: Metrics) -> Table:
@@ -127,7 +141,7 @@ def thin_table(verify: Metrics) -> Table:
         for backend, found in by_backend.items()
         if backend in BACKENDS and isinstance(found, Mapping) and found.get("rule_of_30") == 0
     ]
-    caption = f"EERs of fewer than {FEWEST_ERRORS} missed target trials: trust their intervals."
+    caption = f"EERs of fewer than {FEWEST_ERRORS} missed target trials: their intervals are wide."
     return Table(caption, ("vector and back-end", "target trials missed", "EER, %"), rows)
 
 
