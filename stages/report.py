@@ -1,11 +1,18 @@
 """All results of a run -> one page to read, to look at and to listen to."""
 
+from dataclasses import dataclass
+
 from fhvae.commandline import parse_paths, run
 from fhvae.corpus.store import read_corpus
 from fhvae.files.atomic import new_folder
 from fhvae.params.asked import read_params
 from fhvae.report.run_page.page import Sources, gather, render
-from fhvae.report.run_page.settings import Params
+from fhvae.report.run_page.settings import AllParams
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params(AllParams):
+    """What the stage reads of params.yaml."""
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from fhvae.report.headline import warnings_of
 from fhvae.report.run_page import facts, values, weak
 from fhvae.report.run_page.cells import Table
 from fhvae.report.run_page.gallery import Picture, pictures
-from fhvae.report.run_page.settings import Params, params_table, versions_table
+from fhvae.report.run_page.settings import AllParams, params_table, versions_table
 from fhvae.report.run_page.sounds import Album, album
 
 TEMPLATE, STYLE = "page.jinja", "page.css"
@@ -76,7 +76,7 @@ class Sources:
     sounds: Path
 
 
-def gather(sources: Sources, corpus: Corpus, params: Params) -> Page:
+def gather(sources: Sources, corpus: Corpus, params: AllParams) -> Page:
     """Read the results of a run and lay them out."""
     metrics = read_all(sources.metrics)
     summary, beside = (read_json(sources.metrics / f"{name}.json") for name in (SUMMARY, INTERVALS))

@@ -29,7 +29,7 @@ PACKAGES = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Params(Discriminative, Evaluated):
+class AllParams(Discriminative, Evaluated):
     """All of params.yaml: the page is about the whole run."""
 
     corpus: CorpusParams
@@ -46,7 +46,7 @@ class Params(Discriminative, Evaluated):
     recognition: RecognitionParams
 
 
-def params_table(params: Params) -> Table:
+def params_table(params: AllParams) -> Table:
     """Lay out every param by its dotted key; the folder of a corpus is nobody's business."""
     values = dataclasses.asdict(params)
     rows = [(key, shown) for key, shown in _flat(values) if not key.endswith(PATHS)]
