@@ -57,6 +57,17 @@ def training_table(metrics: Metrics, model: Path, epochs: int) -> Table:
     return Table("The model and its training.", ("", "value"), rows)
 
 
+def warnings_of(train: Metrics) -> list[str]:
+    """Say that a latent collapsed: then no figure of the run means much."""
+    if not look_up(train, "collapse.collapsed"):
+        return []
+    kl, share = (look_up(train, f"collapse.{name}") for name in ("dev_kl_z2", "certain_share"))
+    return [
+        f"WARNING: collapsed. KL of z2 on dev is {kl:.1f} nats, the decoder is certain of "
+        f"{100 * share:.0f} % of what it hears; see training.collapse_* in the settings."
+    ]
+
+
 def _known(value: Any) -> str:
     return MISSING if value in (None, "") else str(value)
 

@@ -18,6 +18,7 @@ ENDS = {"wide": ".svg", "narrow": "-column.svg"}  # as the stage figures names t
 INPUTS = ("fbank", "stacked", "pca", "untrained", "z1", "z1mu2")
 CODES = ("fbank", "pca", "untrained", "z1", "z2", "mu2")
 FACTORS = ("phone", "speaker", "sex", "snr", "f0", "sentence")
+WORST = -1.0  # below, a regression only says that it failed: an R2 has no end downwards
 EPOCH_COLUMNS = {
     "epoch": "epoch",
     "train_lower_bound": "bound, train",
@@ -161,8 +162,10 @@ def _share(probe: Metrics, factor: str, code: str) -> str:
     found = look_up(probe, f"{factor}.{code}")
     if found is None:
         return MISSING
-    name = "information" if "information" in found else "r2"
-    return f"{100 * found[name]:.0f}" if name in found else MISSING
+    share = found.get("information", found.get("r2"))
+    if share is None:
+        return MISSING
+    return f"{100 * share:.0f}" if share >= WORST else f"<{100 * WORST:.0f}"
 
 
 def _matrix_tables(metrics: Metrics, learning: pd.DataFrame) -> list[Table]:

@@ -93,7 +93,7 @@ def gather(sources: Sources, corpus: Corpus, params: AllParams) -> Page:
     return Page(
         f"FHVAE on {params.corpus.name}, alpha {params.alpha:g}",
         values.headline(summary, beside),
-        warnings_of(metrics),
+        [*warnings_of(metrics), *facts.warnings_of(metrics["train"])],
         facts.corpus_table(metrics["download"]),
         facts.training_table(metrics, sources.model, len(learning)),
         values.summary_tables(summary, beside),

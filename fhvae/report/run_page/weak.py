@@ -111,8 +111,9 @@ def changed_table(convert: Metrics) -> Table:
     for task, pairs in _tasks(convert):
         for pair, measures in pairs.items():
             other = pair.partition("-")[2]
-            found = (_won(measures, name) for name in (OURS, "neither", other))
-            rows.append((f"{task}, beside: {METHODS.get(other, other)}", *map(listed, found)))
+            found = [_won(measures, name) for name in (OURS, "neither", other)]
+            if any(found):
+                rows.append((f"{task}, beside: {METHODS.get(other, other)}", *map(listed, found)))
     caption = (
         "Converted and denoised speech beside every control, by measure, paired over speakers."
     )
@@ -137,7 +138,7 @@ def thin_table(verify: Metrics) -> Table:
     rows = [
         (f"{vector}.{backend}", str(found["n_err_eer"]), value_with_interval(found, "eer"))
         for vector, by_backend in verify.items()
-        if isinstance(by_backend, Mapping)
+        if vector in ("mu2", "mu1", *OTHERS)
         for backend, found in by_backend.items()
         if backend in BACKENDS and isinstance(found, Mapping) and found.get("rule_of_30") == 0
     ]
@@ -146,10 +147,10 @@ def thin_table(verify: Metrics) -> Table:
 
 
 def absent_table(metrics: Metrics) -> Table:
-    """Name all that stages could not compute, with the reason they gave."""
-    rows = [
-        (stage, key, str(reason))
-        for stage, own in sorted(metrics.items())
-        for key, reason in sorted((own.get("absent") or {}).items())
-    ]
+    """Name all that stages could not compute, with the reason they gave; one reason is one row."""
+    by_reason: dict[tuple[str, str], list[str]] = {}
+    for stage, own in sorted(metrics.items()):
+        for key, reason in sorted((own.get("absent") or {}).items()):
+            by_reason.setdefault((stage, str(reason)), []).append(key)
+    rows = [(stage, listed(keys), reason) for (stage, reason), keys in by_reason.items()]
     return Table("Absent in this run, and why.", ("stage", "what", "why"), rows)

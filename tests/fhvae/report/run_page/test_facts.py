@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from fhvae.report.run_page.facts import corpus_table, parameters, training_table
+from fhvae.report.run_page.facts import corpus_table, parameters, training_table, warnings_of
 from tests.probe_factory import write_network
 from tests.tiny import ROOT
 
@@ -36,6 +36,14 @@ def test_parameters_are_those_of_the_networks(model):
     expected = sum(one.numel() for one in trained.network.parameters())
     assert parameters(folder / "model.safetensors") == expected
     assert isinstance(next(trained.network.parameters()), torch.Tensor)
+
+
+def test_a_collapse_is_a_warning():
+    collapse = {"collapsed": 1, "dev_kl_z2": 1.25, "certain_share": 0.5}
+    (warning,) = warnings_of({"collapse": collapse})
+    assert "KL of z2 on dev is 1.2 nats" in warning
+    assert "50 %" in warning
+    assert warnings_of({"collapse": collapse | {"collapsed": 0}}) == []
 
 
 def test_the_training_is_told_with_its_sizes(model):
