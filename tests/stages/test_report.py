@@ -76,7 +76,7 @@ def test_every_param_is_printed_but_paths(page):
     text = page.read_text(encoding="utf-8")
     values = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
     assert '<th scope="row">training.batch</th>' in text
-    assert f'<td class="short">{values["training"]["batch"]}</td>' in text
+    assert f'<td class="number">{values["training"]["batch"]}</td>' in text
     assert "corpus.path" not in text
 
 

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from fhvae.cited import look_up
 from fhvae.errors import ArtifactError
+from fhvae.params.domain_names import by_noise
 from fhvae.report.run_page.cells import MISSING, Table, percent, value_with_interval
 
 Metrics = Mapping[str, Any]
@@ -19,6 +20,7 @@ INPUTS = ("fbank", "stacked", "pca", "untrained", "z1", "z1mu2")
 CODES = ("fbank", "pca", "untrained", "z1", "z2", "mu2")
 FACTORS = ("phone", "speaker", "sex", "snr", "f0", "sentence")
 WORST = -1.0  # below, a regression only says that it failed: an R2 has no end downwards
+SIDES = ("clean", "male", "female")  # before domains, which go from little noise to much
 EPOCH_COLUMNS = {
     "epoch": "epoch",
     "train_lower_bound": "bound, train",
@@ -232,7 +234,8 @@ def _mismatch_tables(metrics: Metrics, learning: pd.DataFrame) -> list[Table]:
 
 def _per_table(name: str, rates: Metrics) -> Table:
     """Lay out the error rates of an input: a row per side trained on, a column per side tested."""
-    tests = list(dict.fromkeys(test for own in rates.values() for test in own))
+    named = {test for own in rates.values() for test in own}
+    tests = [one for one in SIDES if one in named] + sorted(named - {*SIDES}, key=by_noise)
     cells = [[look_up(rates, f"{train}.{test}.per") for test in tests] for train in rates]
     rows = [
         [train, *(MISSING if one is None else percent(one) for one in row)]
