@@ -16,7 +16,14 @@ from fhvae.report.run_page.cells import MISSING, Table, percent, value_with_inte
 
 Metrics = Mapping[str, Any]
 ENDS = {"wide": ".svg", "narrow": "-column.svg"}  # as the stage figures names them
-INPUTS = ("fbank", "stacked", "pca", "untrained", "z1", "z1mu2")
+INPUTS: Mapping[str, str] = {
+    "fbank": "FBANK",
+    "stacked": "FBANK, whole segment",
+    "pca": "PCA",
+    "untrained": "z1, untrained",
+    "z1": "z1",
+    "z1mu2": "z1 and mu2",
+}
 CODES = ("fbank", "pca", "untrained", "z1", "z2", "mu2")
 FACTORS = ("phone", "speaker", "sex", "snr", "f0", "sentence")
 WORST = -1.0  # below, a regression only says that it failed: an R2 has no end downwards
@@ -242,7 +249,9 @@ def _per_table(name: str, rates: Metrics) -> Table:
         for train, row in zip(rates, cells, strict=True)
     ]
     shades = [[min(1.0, one or 0.0) for one in row] for row in cells]
-    return Table(f"Phone error rate of {name}, %.", ["trained on, tested on", *tests], rows, shades)
+    return Table(
+        f"Phone error rate of {INPUTS[name]}, %.", ["trained on, tested on", *tests], rows, shades
+    )
 
 
 def _map_words(what: str) -> Callable[[Metrics, pd.DataFrame], str]:
