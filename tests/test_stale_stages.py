@@ -65,13 +65,14 @@ EDITS = {
         "fhvae/params/domains.py",
         "return _spelled_out(domains.train, AURORA_TRAIN)",
         "return ()",
-        *("conditions", "domains", "train", "convert"),
+        *("conditions", "domains", "train", "convert", "report"),
     ),
     "full-is-headline": edit(
         "fhvae/params/recognition.py",
         'self.headline if protocol == "headline" else self.full',
         "self.headline",
         *RECOGNITION,
+        "report",
     ),
     "a-seed-for-all": edit(
         "fhvae/seeds.py",
@@ -82,6 +83,7 @@ EDITS = {
         *EVALUATIONS,
         "convert",
         "figures",
+        "report",
     ),
     "without-processes": edit(
         "fhvae/parallel.py",
@@ -105,7 +107,7 @@ EDITS = {
         "fhvae/features/fbank.py",
         "",
         "log_mel = None\n",
-        *("conditions", "fbank", "domains", "f0", "ivector", "probe", "convert"),
+        *("conditions", "fbank", "domains", "f0", "ivector", "probe", "convert", "figures"),
     ),
     "telephone": comment("fhvae/acoustics/sounds.py", "conditions", "domains", "convert"),
     "clean-twins": comment("fhvae/acoustics/conditions.py", "conditions"),
@@ -128,15 +130,17 @@ EDITS = {
     "gains": comment("fhvae/conversion/gain.py", "convert"),
     "equalizer": comment("fhvae/listening/controls.py", "convert"),
     "recognizer": comment("fhvae/recognition/network.py", *RECOGNITION),
-    "learning-rate": comment("fhvae/params/training.py", "train", "recognize"),
-    "probes-params": comment("fhvae/params/probes.py", "probe"),
+    "learning-rate": comment("fhvae/params/training.py", "train", "recognize", "report"),
+    "probes-params": comment("fhvae/params/probes.py", "probe", "report"),
     "a-script": comment("stages/train.py", "train"),
     "a-package": edit("fhvae/__init__.py", "", "import random\n", *ALL),
     "errors": comment("fhvae/errors.py"),
     "progress": comment("fhvae/progress.py"),
     "command-line": comment("fhvae/commandline.py"),
     "check-of-params": comment("fhvae/params/whole.py"),
-    "printed-tables": comment("fhvae/report/headline.py"),
+    "printed-tables": comment("fhvae/report/headline.py", "report"),
+    "page-of-a-run": comment("fhvae/report/run_page/values.py", "report"),
+    "layout-of-the-page": edit("fhvae/report/run_page/page.jinja", "", "\n", "report"),
 }
 each_edit = pytest.mark.parametrize("name", EDITS)
 # edits that once went unseen, and one of each kind: DVC takes a second for each

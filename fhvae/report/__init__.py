@@ -1,1 +1,1 @@
-"""What metrics say, laid out for people: tables on the terminal and in docs/results.md."""
+"""What metrics say, laid out for people: tables, figures, and a page of one run."""

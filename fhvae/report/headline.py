@@ -226,6 +226,7 @@ def main() -> None:
     for warning in warnings_of(found):
         print(warning)
     print("To cite: metrics/summary.json, `dvc metrics show`; all of it: metrics/*.json, plots/.")
+    print("To read, look at and listen to: data/report/index.html, in a browser.")
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def draw(monkeypatch, inputs, out):
     values["latents"]["tsne_points"] = 50
     (out / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
     paths = {name: inputs / name for name in ("corpus", "fbank", "model", "latents", "scores")}
-    paths |= {name: out / name for name in ("metrics", "plots")}
+    paths |= {name: out / name for name in ("metrics", "plots", "drawn")}
     arguments = [part for name, path in paths.items() for part in (f"--{name}", str(path))]
     monkeypatch.setattr("sys.argv", ["figures", *arguments])
     monkeypatch.chdir(out)
@@ -54,4 +54,7 @@ def test_every_figure_of_dvc_yaml_is_drawn_alike_twice(monkeypatch, fake_run, tm
     for name in ("once", "again"):
         draw(monkeypatch, fake_run, tmp_path / name)
     assert {path.name for path in (tmp_path / "once/plots").glob("*.png")} == wanted
+    ends = ("-column.svg", ".pdf", ".svg")
+    others = {name.removesuffix(".png") + end for name in wanted for end in ends}
+    assert {path.name for path in (tmp_path / "once/drawn").iterdir()} == others
     assert written(tmp_path / "once") == written(tmp_path / "again")

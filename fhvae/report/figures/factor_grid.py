@@ -2,18 +2,26 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fhvae.report.figures.drawing import BLUE, new_figure
+from fhvae.report.figures.drawing import (
+    BLUE,
+    color_bar,
+    filled,
+    is_column,
+    legible,
+    new_figure,
+)
+from fhvae.report.figures.panels import UNIT, look_of, mark_frequencies, mark_times, show_segment
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLOR_MAP = "magma"
-TITLE = "Row: z1, what is said.   Column: z2, who says it.   Framed: both of one segment."
-CONTRAST_PERCENT = 1.0  # cut off both ends of the values before coloring
+TITLE = "Row: z1, what is said. Column: z2, who says it. Framed: both of one segment."
+COLUMN_SEGMENTS = 3  # that a narrow drawing has room for
+NAME_LETTERS = 10  # that stand above a panel
 
 
 def draw_factor_grid(
@@ -22,6 +30,7 @@ def draw_factor_grid(
     reconstructions: np.ndarray,
     grid: np.ndarray,
     names: Sequence[str],
+    hop_ms: float,
 ) -> None:
     """Draw originals, reconstructions, and every pairing of one's z1 with another's z2.
 
@@ -29,40 +38,40 @@ def draw_factor_grid(
     voice should stay.
 
     Args:
-        path: PNG file.
+        path: of the file; a narrow drawing holds the first three segments.
         originals, reconstructions: `[segment, frame, mel]`, log-mel, nats.
         grid: `[segment giving z1, segment giving z2, frame, mel]`.
         names: of the segments, such as their utterances.
+        hop_ms: between two frames.
     """
-    count = len(originals)
-    if not (len(reconstructions) == len(grid) == len(grid[0]) == len(names) == count):
-        raise ValueError(f"{count} originals need as many reconstructions, names, rows and columns")
-    low, high = np.percentile(originals, [CONTRAST_PERCENT, 100 - CONTRAST_PERCENT])
-    look = {"cmap": COLOR_MAP, "vmin": low, "vmax": high}
-    with new_figure(path, width=1.9 + 1.3 * (count + 2), height=1.2 + 1.3 * count) as figure:
+    if not (len(reconstructions) == len(grid) == len(grid[0]) == len(names) == len(originals)):
+        raise ValueError(
+            f"{len(originals)} originals need as many reconstructions, names, rows and columns"
+        )
+    count = min(len(originals), COLUMN_SEGMENTS) if is_column(path) else len(originals)
+    look, shown = (
+        look_of(originals, hop_ms),
+        [legible(name, NAME_LETTERS) for name in names[:count]],
+    )
+    width, height = 1.9 + 1.3 * (count + 2), 1.3 + 1.3 * count
+    with new_figure(path, width, height, column_height=0.7 + 0.6 * count) as figure:
         widths = [1.0, 1.0, 0.08, *[1.0] * count]  # the third column is a gap
         panels = figure.subplots(count, 3 + count, squeeze=False, width_ratios=widths)
-        for row, name in enumerate(names):
-            _show(panels[row, 0], originals[row], look)
-            _show(panels[row, 1], reconstructions[row], look)
+        for row, name in enumerate(shown):
+            show_segment(panels[row, 0], originals[row], look)
+            show_segment(panels[row, 1], reconstructions[row], look)
             panels[row, 2].set_axis_off()
             for column in range(count):
-                _show(panels[row, 3 + column], grid[row, column], look)
+                show_segment(panels[row, 3 + column], grid[row, column], look)
             _frame(panels[row, 3 + row])
-            panels[row, 0].set_ylabel(name, fontsize=8)
-            panels[row, 3].set_ylabel(f"z1 of {name}", fontsize=8)
-        _name_columns(panels[0], names)
-        _label_axes(panels[-1, 0], *originals.shape[1:])
-        bar = figure.colorbar(panels[0, 0].images[0], ax=panels, fraction=0.03, pad=0.02)
-        bar.set_label("log-mel, nats", fontsize=8)
-        bar.ax.tick_params(labelsize=8)
-        figure.suptitle(TITLE, fontsize=10)
-
-
-def _show(axes: "Axes", segment: np.ndarray, look: dict[str, Any]) -> None:
-    """Draw one segment `[frame, mel]`: time to the right, frequency upwards."""
-    axes.imshow(segment.T, origin="lower", aspect="auto", interpolation="nearest", **look)
-    axes.set(xticks=[], yticks=[])
+            mark_frequencies(panels[row, 0], originals.shape[-1])
+            panels[row, 0].set_ylabel(name, fontsize="small")
+            panels[row, 3].set_ylabel(f"z1 of {name}", fontsize="small")
+        for axes in panels[-1, [0, 1, *range(3, 3 + count)]]:
+            mark_times(axes, originals.shape[1], hop_ms)
+        _name_columns(panels[0], shown)
+        color_bar(figure, panels[0, 0].images[0], panels, UNIT)
+        figure.suptitle(filled(figure, TITLE), x=0.01, ha="left", fontsize="medium")
 
 
 def _frame(axes: "Axes") -> None:
@@ -72,10 +81,6 @@ def _frame(axes: "Axes") -> None:
 
 
 def _name_columns(panels: np.ndarray, names: Sequence[str]) -> None:
-    titles = ["original", "reconstruction", "", *[f"z2 of {name}" for name in names]]
+    titles = ["original", "recon-\nstruction", "", *[f"z2 of\n{name}" for name in names]]
     for axes, title in zip(panels, titles, strict=True):
-        axes.set_title(title, fontsize=8, loc="center")
-
-
-def _label_axes(axes: "Axes", frames: int, mels: int) -> None:
-    axes.set_xlabel(f"{frames} frames, {mels} mel bands", fontsize=7, loc="left")
+        axes.set_title(title, fontsize="small", loc="center")

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from fhvae.report.figures.drawing import BLUE, GREEN, ORANGE, new_figure
+from fhvae.report.figures.drawing import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    filled,
+    is_column,
+    new_figure,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,26 +54,26 @@ def draw_learning_curve(path: Path, curve: pd.DataFrame) -> None:
     """Draw all columns of the learning curve; a line marks the epoch of the best dev bound.
 
     Args:
-        path: PNG file.
+        path: of the file.
         curve: one row per epoch, with the columns named in `PANELS` and `epoch`; cells may be
             NaN where a measure has no value.
     """
     best = best_epoch(curve)
-    with new_figure(path, width=12.0, height=6.6) as figure:
-        panels = figure.subplots(2, 3, sharex=True)
+    rows, columns_of_panels = (3, 2) if is_column(path) else (2, 3)
+    with new_figure(path, width=12.0, height=6.6, column_height=4.8) as figure:
+        panels = figure.subplots(rows, columns_of_panels, sharex=True)
         for axes, (title, columns) in zip(panels.flat, PANELS.items(), strict=True):
-            _draw_panel(axes, curve, columns)
-            axes.set_title(title)
+            _draw_panel(axes, curve, columns, "x-small" if is_column(path) else "small")
+            axes.set_title(filled(figure, title, 0.9 / columns_of_panels, "large"))
             if IN_PERCENT[0] in columns:
                 axes.set_ylim(bottom=0)
             if best is not None:
-                axes.axvline(best, color="#999999", linestyle=":", linewidth=1.2, zorder=0)
+                axes.axvline(best, color="#999999", linestyle=":", zorder=0)
         for axes in panels[-1]:
             axes.set_xlabel("epoch")
         if best is not None:
-            figure.suptitle(
-                f"dotted: best dev lower bound, epoch {best}", x=0.01, ha="left", fontsize=10
-            )
+            text = f"dotted: best dev lower bound, epoch {best}"
+            figure.suptitle(text, x=0.01, ha="left", fontsize="medium")
 
 
 def best_epoch(curve: pd.DataFrame) -> int | None:
@@ -76,7 +83,7 @@ def best_epoch(curve: pd.DataFrame) -> int | None:
 
 
 def _draw_panel(
-    axes: "Axes", curve: pd.DataFrame, columns: Mapping[str, tuple[str, str, str]]
+    axes: "Axes", curve: pd.DataFrame, columns: Mapping[str, tuple[str, str, str]], size: str
 ) -> None:
     from matplotlib.ticker import MaxNLocator
 
@@ -90,13 +97,11 @@ def _draw_panel(
                 dashes,
                 color=color,
                 marker=marker,
-                markersize=3,
-                linewidth=1.5,
                 label=label,
             )
     if axes.lines:
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=size)
     else:
         axes.text(0.5, 0.5, "no value", ha="center", va="center", transform=axes.transAxes)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     axes.grid(True)

@@ -5,7 +5,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fhvae.params.domain_names import by_noise
-from fhvae.report.figures.drawing import BLUE, GREEN, ORANGE, PINK, new_figure
+from fhvae.report.figures.drawing import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    PINK,
+    is_column,
+    new_figure,
+    write_reason,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,17 +36,23 @@ def draw_mismatch(path: Path, baselines: Mapping[str, Any], metrics: Mapping[str
     """Draw one place per pair of sides, one point, with its interval if any, per input.
 
     Args:
-        path: PNG file.
+        path: of the file.
         baselines: metrics of the stage recognize_baselines.
         metrics: those of recognize; without `per` the reason in its `absent` is drawn.
     """
-    with new_figure(path, width=11.0, height=4.6) as figure:
-        if "per" not in metrics:
-            _draw_reason(figure.subplots(), metrics["absent"]["per"])
-            return
-        rates: Rates = {**baselines["per"], **metrics["per"]}
-        matrix, budget = figure.subplots(1, 2, width_ratios=[3, 1])
-        _draw_matrix(matrix, rates)
+    if "per" not in metrics:
+        with new_figure(path, width=7.0, height=1.4) as figure:
+            write_reason(figure, "phone recognition: not computed", metrics["absent"]["per"])
+        return
+    rates: Rates = {**baselines["per"], **metrics["per"]}
+    with new_figure(path, width=11.0, height=4.6, column_height=4.8) as figure:
+        if is_column(path):
+            matrix, budget = figure.subplots(2, 1, height_ratios=[3, 2])
+            _draw_matrix(matrix, rates)
+            matrix.tick_params(axis="x", labelrotation=90)
+        else:
+            matrix, budget = figure.subplots(1, 2, width_ratios=[3, 1])
+            _draw_matrix(matrix, rates)
         _draw_budget(budget, rates)
 
 
@@ -68,10 +82,10 @@ def _draw_matrix(axes: "Axes", rates: Rates) -> None:
         cells = [rates[name][train][test] for train, test in pairs]
         _draw_points(axes, [x + shift for x in range(len(pairs))], cells, color, label)
     axes.set_xticks(range(len(pairs)), [f"{train}\nto {test}" for train, test in pairs])
-    axes.tick_params(axis="x", labelsize=8)
+    axes.tick_params(axis="x", labelsize="small")
     axes.set(title="Trained on, tested on", ylabel="phone error rate, %", ylim=(0, None))
     axes.grid(True, axis="y")
-    axes.legend(fontsize=8, loc="upper left")
+    axes.legend(fontsize="small", loc="upper left")
 
 
 def _draw_points(
@@ -83,11 +97,11 @@ def _draw_points(
     line: str = "none",
 ) -> None:
     values = [100 * cell["per"] for cell in cells]
-    axes.plot(places, values, marker="o", markersize=4, linestyle=line, color=color, label=label)
+    axes.plot(places, values, marker="o", linestyle=line, color=color, label=label)
     for place, cell in zip(places, cells, strict=True):
         if "per_low" in cell:
             ends = [100 * cell["per_low"], 100 * cell["per_high"]]
-            axes.plot([place, place], ends, color=color, linewidth=1.4)
+            axes.plot([place, place], ends, color=color)
 
 
 def _draw_budget(axes: "Axes", rates: Rates) -> None:
@@ -103,9 +117,3 @@ def _draw_budget(axes: "Axes", rates: Rates) -> None:
     axes.minorticks_off()
     axes.set(title="Fewer labels", xlabel="speakers with labels, %", ylim=(0, None))
     axes.grid(True, axis="y")
-
-
-def _draw_reason(axes: "Axes", reason: str) -> None:
-    axes.set_title("phone recognition: not computed")
-    axes.text(0.5, 0.5, reason, ha="center", va="center", wrap=True, transform=axes.transAxes)
-    axes.set_axis_off()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fhvae.report.figures.drawing import COLOR_OF, PINK, new_figure
+from fhvae.report.figures.drawing import COLOR_OF, PINK, filled, is_column, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,15 +26,17 @@ def draw_probes(path: Path, metrics: Mapping[str, Any]) -> None:
     """Draw one panel per task, one bar per input.
 
     Args:
-        path: PNG file.
+        path: of the file.
         metrics: those of the stage probe; a task in `absent` gets its reason for a panel.
     """
-    with new_figure(path, width=9.6, height=4.2) as figure:
-        for axes, task in zip(figure.subplots(1, len(TASKS)), TASKS, strict=True):
+    rows, columns = (len(TASKS), 1) if is_column(path) else (1, len(TASKS))
+    with new_figure(path, width=9.6, height=4.2, column_height=4.2) as figure:
+        for axes, task in zip(figure.subplots(rows, columns), TASKS, strict=True):
             if task in metrics:
                 _draw_task(axes, task, metrics[task])
             else:
-                _draw_reason(axes, task, metrics["absent"][task])
+                reason = filled(figure, metrics["absent"][task], 0.85 / columns)
+                _draw_reason(axes, task, reason)
 
 
 def _draw_task(axes: "Axes", task: str, results: Mapping[str, Any]) -> None:
@@ -44,15 +46,15 @@ def _draw_task(axes: "Axes", task: str, results: Mapping[str, Any]) -> None:
         accuracy = 100 * results[name]["accuracy"]
         bounds = [100 * results[name][end] for end in BOUNDS if end in results[name]]
         axes.bar(place, accuracy, width=0.62, color=COLORS[name])
-        axes.plot([place] * len(bounds), bounds, color="#333333", linewidth=1.6)
+        axes.plot([place] * len(bounds), bounds, color="black")
         top = max([accuracy, *bounds])
         axes.annotate(
             f"{accuracy:.1f}", (place, top), (0, 4), textcoords="offset points", ha="center"
         )
     chance = 100 * results["chance"]
-    axes.axhline(chance, color="#333333", linestyle="--", linewidth=1)
-    axes.set_title(f"- - chance {chance:.1f}", loc="right", fontsize=9)
-    axes.set_xticks(range(len(names)), [INPUTS[name] for name in names], fontsize=9)
+    axes.axhline(chance, color="black", linestyle="--", linewidth=1)
+    axes.set_title(f"- - chance {chance:.1f}", loc="right", fontsize="small")
+    axes.set_xticks(range(len(names)), [INPUTS[name] for name in names], fontsize="small")
     axes.set(ylim=(0, 108), xlim=(-0.6, len(names) - 0.4), title=f"{task}, {classes} classes")
     axes.set_ylabel("accuracy, %")
     axes.grid(True, axis="y")
@@ -60,5 +62,5 @@ def _draw_task(axes: "Axes", task: str, results: Mapping[str, Any]) -> None:
 
 def _draw_reason(axes: "Axes", task: str, reason: str) -> None:
     axes.set_title(f"{task}: not computed")
-    axes.text(0.5, 0.5, reason, ha="center", va="center", wrap=True, transform=axes.transAxes)
+    axes.text(0.5, 0.5, reason, ha="center", va="center", transform=axes.transAxes)
     axes.set_axis_off()

@@ -15,6 +15,7 @@ from fhvae.report.figures.drawing import BLUE
 from fhvae.report.figures.factor_grid import draw_factor_grid
 
 FRAMES, MELS = 5, 7
+HOP_MS = 10.0
 
 
 def segments(count):
@@ -27,7 +28,7 @@ def drawn(path, figures, originals, reconstructions, grid):
     """Draw, and give the panels by row; the last axes are those of the color bar."""
     count = len(originals)
     names = [f"u{place}" for place in range(count)]
-    draw_factor_grid(path, originals, reconstructions, grid, names)
+    draw_factor_grid(path, originals, reconstructions, grid, names, HOP_MS)
     return np.array(figures[-1].axes[:-1]).reshape(count, 3 + count)
 
 
@@ -47,7 +48,7 @@ def test_each_panel_shows_its_segment_with_time_to_the_right(tmp_path, figures):
 def test_rows_give_z1_and_columns_z2(tmp_path, figures):
     panels = drawn(tmp_path / "grid.png", figures, *segments(2))
     assert [panel.get_title() for panel in panels[0]] == [
-        "original", "reconstruction", "", "z2 of u0", "z2 of u1",
+        "original", "recon-\nstruction", "", "z2 of\nu0", "z2 of\nu1",
     ]  # fmt: skip
     assert [panel.get_ylabel() for panel in panels[:, 3]] == ["z1 of u0", "z1 of u1"]
 
@@ -61,16 +62,35 @@ def test_pairings_of_a_segment_with_itself_are_framed(tmp_path, figures):
     )
 
 
+def test_axes_are_in_hz_and_ms(tmp_path, figures):
+    """80 bands, 0.5586 mel apart (8 kHz is 45.245 mel); 500 Hz, 2 and 6 kHz: 7.5, 25.08, 41.06."""
+    random = np.random.default_rng(0)
+    one = random.normal(size=(1, FRAMES, 80))
+    panels = drawn(tmp_path / "grid.png", figures, one, one, one[None])
+    ticks = dict(zip(*(panels[0, 0].get_yticks(), panels[0, 0].get_yticklabels()), strict=True))
+    assert {label.get_text(): round(place, 1) for place, label in ticks.items()} == {
+        "500 Hz": 12.4, "2 kHz": 43.9, "6 kHz": 72.5,
+    }  # fmt: skip
+    assert [label.get_text() for label in panels[0, 0].get_xticklabels()] == ["0", "50 ms"]
+    assert panels[0, 0].images[0].get_extent() == [0, 50, -0.5, 79.5]
+
+
+def test_a_narrow_drawing_has_room_for_three(tmp_path, figures):
+    draw_factor_grid(tmp_path / "grid.pdf", *segments(5), [f"u{n}" for n in range(5)], HOP_MS)
+    assert np.array(figures[-1].axes[:-1]).size == 3 * 6
+
+
 def test_one_segment_is_enough(tmp_path, figures):
     assert drawn(tmp_path / "one.png", figures, *segments(1)).shape == (1, 4)
 
 
 def test_sizes_must_agree(tmp_path):
     originals, reconstructions, grid = segments(2)
+    path = tmp_path / "grid.png"
     with pytest.raises(ValueError, match="2 originals need as many"):
-        draw_factor_grid(tmp_path / "grid.png", originals, reconstructions, grid, ["u1"])
+        draw_factor_grid(path, originals, reconstructions, grid, ["u1"], HOP_MS)
     with pytest.raises(ValueError, match="2 originals need as many"):
-        draw_factor_grid(tmp_path / "grid.png", originals, reconstructions, grid[:1], ["a", "b"])
+        draw_factor_grid(path, originals, reconstructions, grid[:1], ["a", "b"], HOP_MS)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,0 +1,129 @@
+"""Put a run together as one page that needs no network."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fhvae.corpus.store import Corpus
+from fhvae.files.atomic import read_json
+from fhvae.report.headline import warnings_of
+from fhvae.report.run_page import facts, values, weak
+from fhvae.report.run_page.cells import Table
+from fhvae.report.run_page.gallery import Picture, pictures
+from fhvae.report.run_page.settings import AllParams, params_table, versions_table
+from fhvae.report.run_page.sounds import Album, album
+
+TEMPLATE, STYLE = "page.jinja", "page.css"
+SUMMARY, INTERVALS = "summary", "summary_intervals"
+STAGES = (  # whose metrics are looked through
+    *("download", "conditions", "fbank", "domains", "f0", "baselines", "train", "latents"),
+    *("controls", "ivector", "verify", "probe", "recognize_baselines", "recognize", "convert"),
+)
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the template lays out.
+
+    Attributes:
+        title, headline: at the top.
+        warnings: what a reader must know before any figure.
+        corpus, training: what was trained on what.
+        summary: what one cites.
+        published_note: what the published figures beside it are.
+        others: static and dynamic code beside other systems.
+        pictures: figures by name.
+        album: sounds.
+        weak: tables of what is weak; empty ones are left out.
+        better: where FHVAE is better.
+        settings: tables of params and versions.
+    """
+
+    title: str
+    headline: str
+    warnings: list[str]
+    corpus: Table
+    training: Table
+    summary: list[Table]
+    published_note: str
+    others: Table
+    pictures: dict[str, Picture]
+    album: Album
+    weak: list[Table]
+    better: Table
+    settings: list[Table]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where the results of a run lie.
+
+    Attributes:
+        model: a model folder.
+        metrics: folder of all metrics.
+        plots: folder with `learning_curve.csv`.
+        figures: folder of SVG files, of the stage figures.
+        sounds: folder of the stage convert.
+    """
+
+    model: Path
+    metrics: Path
+    plots: Path
+    figures: Path
+    sounds: Path
+
+
+def gather(sources: Sources, corpus: Corpus, params: AllParams) -> Page:
+    """Read the results of a run and lay them out."""
+    metrics = read_all(sources.metrics)
+    summary, beside = (read_json(sources.metrics / f"{name}.json") for name in (SUMMARY, INTERVALS))
+    learning = pd.read_csv(sources.plots / "learning_curve.csv")
+    found = weak.differences(metrics)
+    tables = [
+        weak.differences_table(found, ("worse",), "Where FHVAE is worse: the interval excludes 0."),
+        weak.differences_table(found, ("level",), "Where it is level: the interval holds 0."),
+        weak.differences_table(found, ("no verdict",), "Without a verdict: speakers are too few."),
+        weak.changed_table(metrics["convert"]),
+        weak.thin_table(metrics["verify"]),
+        weak.absent_table(metrics),
+    ]
+    return Page(
+        f"FHVAE on {params.corpus.name}, alpha {params.alpha:g}",
+        values.headline(summary, beside),
+        [*warnings_of(metrics), *facts.warnings_of(metrics["train"])],
+        facts.corpus_table(metrics["download"]),
+        facts.training_table(metrics, sources.model, len(learning)),
+        values.summary_tables(summary, beside),
+        values.PUBLISHED_NOTE,
+        values.others_table(metrics),
+        pictures(sources.figures, metrics, learning),
+        album(sources.sounds, corpus),
+        [table for table in tables if table.rows],
+        weak.differences_table(found, ("better",), "Where FHVAE is better."),
+        [params_table(params), versions_table()],
+    )
+
+
+def read_all(folder: Path) -> dict[str, Mapping[str, Any]]:
+    """Read the metrics of every stage, by its name."""
+    return {stage: read_json(folder / f"{stage}.json") for stage in STAGES}
+
+
+def render(page: Page) -> str:
+    """Write the page as HTML; every text of a corpus stays text."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    here = Path(__file__).parent
+    environment = Environment(
+        loader=FileSystemLoader(here),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style = Markup((here / STYLE).read_text(encoding="utf-8"))
+    return environment.get_template(TEMPLATE).render(page=page, style=style)
