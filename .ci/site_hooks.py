@@ -34,7 +34,6 @@ ELSEWHERE = {
     "docs/tour.ipynb": "tour.md",
 }
 MADE = ("params.md", "cli.md", "tour.md")
-AWAITED = ("teams.md", "pull-requests.md")
 COPIED = ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "CODE_OF_CONDUCT.md")
 CARDS = ("fhvae/shipped/README.md", "examples/README.md")  # linked, in no menu
 UNLISTED = [ELSEWHERE[name] for name in CARDS]
@@ -62,8 +61,6 @@ def _expanded(entry: Any) -> list[Any]:
         return [{title: [f"decisions/{name}" for name in pages]}]
     if uri == "api/":
         return [{title: [{room: f"api/{room}.md"} for room in site_pages.rooms()]}]
-    if uri in AWAITED and not (ROOT / "docs" / uri).exists():
-        return []
     return [entry]
 
 
