@@ -220,6 +220,11 @@ DIFFERENCE_COLUMNS = ["back-end", "difference", "points", "better", "in single s
 COMPARED = {
     "EER of mu2, cosine": "verify.mu2.cos.eer",
     "EER of mu2, LDA": "verify.mu2.lda.eer",
+    "EER of the i-vector, cosine": "verify.ivector.cos.eer",
+    "EER of mu2 minus the best baseline, cosine": "verify.difference.cos.mu2-baseline.eer",
+    "EER of mu2, best supervised": "verify.mu2.best.eer",
+    "EER of the i-vector, best supervised": "verify.ivector_supervised.best.eer",
+    "EER of mu2 minus the best baseline, supervised": "verify.difference.best.mu2-baseline.eer",
     "EER of mu1, cosine": "verify.mu1.cos.eer",
     "phone from z1": "probe.phone.z1.accuracy",
     "speaker from z1": "probe.speaker.z1.accuracy",
