@@ -113,8 +113,12 @@ def _in_words(kind: Any) -> str:
 
 
 def stages_of(root: Path) -> typing.Callable[[str], tuple[str, ...]]:
-    """Tell, of a key, the stages that read it or a section around it (dvc.yaml)."""
+    """Tell, of a key, the stages that read it or a section around it (dvc.yaml).
+
+    `report` is left out: it reads every key, to print it.
+    """
     stages = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    stages.pop("report", None)
 
     def readers(key: str) -> tuple[str, ...]:
         around = {key[: end.start()] for end in re.finditer(r"\.|$", key)}

@@ -47,7 +47,7 @@ def with_folders(names: Iterable[str]) -> set[str]:
 
 
 PARAMS = list(keys(yaml.safe_load(read("params.yaml"))))
-TARGETS = re.findall(r"^([a-z]+):", read("Makefile"), re.MULTILINE)
+TARGETS = re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE)
 SOURCES = read("dvc.yaml") + "".join(path.read_text() for path in ROOT.glob("fhvae/**/*.py"))
 STAGES = yaml.safe_load(read("dvc.yaml"))["stages"].values()
 OUTPUTS = {out for stage in STAGES for out in stage.get("outs", [])}
@@ -68,7 +68,7 @@ def unknown(text: str) -> list[str]:
     code = "\n".join(CODE.findall(text))
     paths = re.findall(rf"(?<![\w/.~-])((?:{TOPS})/[\w./<>*-]*[\w>*])", code)
     modules = re.findall(r"python -m ((?:fhvae|stages|experiments|benchmarks)\.[\w.<>]+)", code)
-    targets = re.findall(r"(?:^|`)make ([a-z]+)", code, re.MULTILINE)
+    targets = re.findall(r"(?:^|`)make ([a-z-]+)", code, re.MULTILINE)
     typed = re.findall(r"-S '?([a-z]\w*(?:\.\w+)*)=", code)
     told = re.findall(rf"`((?:{SECTIONS})\.[a-z]\w*(?:\.\w+)*\*?)(?=[`:])", code)
     told = [key for key in told if not re.search(r"\.(py|json|csv|safetensors)$", key)]

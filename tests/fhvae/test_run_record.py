@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -132,31 +131,36 @@ def test_worker_processes_count_while_they_live():
     assert found["cpu_s"] >= 0.5
 
 
+def printed(code: str) -> dict:
+    """Run code in a process that has no other children, as a stage has none; read what it says."""
+    root = Path(__file__).resolve().parents[2]
+    answer = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(answer.stdout)
+
+
 def test_a_child_of_before_is_none_of_the_stage():
-    code = "block = bytearray(300_000_000)"
-    subprocess.run([sys.executable, "-c", code], check=True)
-    assert Meter().read()["peak_memory_mb"]["largest_child"] == 0
+    code = (
+        "import json, subprocess, sys; from fhvae.run_record import Meter\n"
+        "subprocess.run([sys.executable, '-c', 'block = bytearray(300_000_000)'], check=True)\n"
+        "print(json.dumps(Meter().read()['peak_memory_mb']))"
+    )
+    assert printed(code)["largest_child"] == 0
 
 
-def test_it_costs_less_than_a_twentieth_of_a_second():
-    """CPU time of this process and of git; the least of five, on a machine with much else to do."""
-    Path("requirements.txt").write_text("numpy==1\ntorch==1\npandas==1\n")
-
-    def seconds():
-        before = run_record._cpu_seconds()
-        with recorded("train"):
-            pass
-        return run_record._cpu_seconds() - before
-
-    assert min(seconds() for _ in range(5)) < 0.05
-
-
-def test_time_is_that_of_the_work():
-    with recorded("train"):
-        time.sleep(0.2)
-    found = read("runs/train.json")
-    assert 0.2 <= found["wall_s"] < 60
-    assert found["cpu_s"] < found["wall_s"]
+def test_waiting_takes_time_and_no_work():
+    code = (
+        "import json, time; from fhvae.run_record import Meter\n"
+        "meter = Meter(); time.sleep(0.2); print(json.dumps(meter.read()))"
+    )
+    found = printed(code)
+    assert found["wall_s"] >= 0.2
+    assert found["cpu_s"] < 0.1  # the reading itself
 
 
 STAGE = """
