@@ -101,8 +101,7 @@ def test_the_lines_of_the_readme_run(tmp_path, monkeypatch):
     names: dict[str, object] = {}
     exec(code[1], names)
     assert names["voice"].shape == (32,)
-    assert {path.suffix for path in tmp_path.glob("*.wav")} == {".wav"}
-    assert len(list(tmp_path.glob("*.wav"))) == 3
+    assert {path.name for path in tmp_path.glob("*.wav")} == {"a-as-b.wav", "cleaner.wav"}
 
 
 def test_a_conversion_moves_the_voice_towards_the_other(model, tmp_path):
