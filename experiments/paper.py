@@ -230,7 +230,9 @@ def introduction(name: str, folder: Path, plan: Sequence[Planned]) -> str:
     )
 
 
-def write_tables(name: str, plan: Sequence[Planned], found: Mapping[str, Found]) -> None:
+def write_tables(
+    name: str, plan: Sequence[Planned], found: Mapping[str, Found], pages: Path = PAGES
+) -> None:
     """Write the three pages from what is kept, each member with its state."""
     folder = RESULTS / name
     states: dict[str, list[str]] = {}
@@ -243,12 +245,12 @@ def write_tables(name: str, plan: Sequence[Planned], found: Mapping[str, Found])
         states.setdefault(one.setting, []).append(state)
     tables = tables_of(read_runs(folder), states)
     for kind in ("md", *FORMATS):
-        path = PAGES / f"paper-{name}.{kind}"
+        path = pages / f"paper-{name}.{kind}"
         text = introduction(name, folder, plan) if kind == "md" else ""
         path.parent.mkdir(parents=True, exist_ok=True)
         with new_file(path) as partial:
             partial.write_text(text + page_of(tables, kind), encoding="utf-8")
-    print(f"{PAGES / f'paper-{name}.md'} (.tex, .html)")
+    print(f"{pages / f'paper-{name}.md'} (.tex, .html)")
 
 
 def chosen(options: argparse.Namespace) -> list[Planned]:

@@ -5,7 +5,19 @@ from pathlib import Path
 import pytest
 import yaml
 
-from experiments.paper import ALPHAS, KEPT, SIZES, STAGES_OF, page_of, planned, tables_of
+from experiments.paper import (
+    ALPHAS,
+    DEFAULT,
+    KEPT,
+    PAGES,
+    SIZES,
+    STAGES_OF,
+    page_of,
+    planned,
+    tables_of,
+    write_tables,
+)
+from experiments.queue import MISSING, Found
 from fhvae.cited import look_up
 
 ROW = {"eer": 0.25, "eer_low": 0.125, "eer_high": 0.375, "rule_of_30": 1}
@@ -77,3 +89,10 @@ def test_a_page_in_each_format_has_every_row(kind, mark):
     page = page_of(tables_of({}, states()), kind)
     assert mark in page
     assert page.count("i-vector") == 3
+
+
+def test_committed_pages_are_those_of_the_committed_members(tmp_path):
+    plan = planned(DEFAULT)
+    write_tables(DEFAULT, plan, {one.member.name: Found(MISSING) for one in plan}, tmp_path)
+    for path in tmp_path.iterdir():
+        assert path.read_text() == (PAGES / path.name).read_text(), "experiments.paper table"
