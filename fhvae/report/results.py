@@ -409,10 +409,10 @@ def _says(key: str, difference: Interval | None) -> str:
     return BETTER if difference.is_below_zero == key.endswith(".eer") else WORSE
 
 
-# README's rows: figures of alpha 10, and what the paper has on TIMIT by cosine, as remembered.
+# README's rows: figures of alpha 10, and the paper's on TIMIT by cosine, as secondary sources say.
 TO_CITE = {
     "**EER of mu2**, cosine": ("verify.mu2.cos.eer", "2.4"),
-    "EER of the i-vector, cosine": ("verify.ivector.cos.eer", "9.5"),
+    "EER of the i-vector, cosine": ("verify.ivector.cos.eer", "9.5 (unconfirmed)"),
     "... mu2 minus the best baseline": ("verify.difference.cos.mu2-baseline.eer", ""),
     "**EER of mu2**, best supervised back-end": ("verify.mu2.best.eer", ""),
     "EER of the i-vector, best supervised": ("verify.ivector_supervised.best.eer", ""),
@@ -438,7 +438,7 @@ def to_cite(results: Path) -> str:
             said = [_says(key, pooled(own, key)) for own in columns]
             cells = [f"{one} {word}".strip() for one, word in zip(cells, said, strict=True)]
         rows.append([name, *cells, paper or "-"])
-    heads = ["%, alpha 10", *CITED_COLUMNS, "TIMIT, the paper, as remembered"]
+    heads = ["%, alpha 10", *CITED_COLUMNS, "TIMIT, the paper (not comparable)"]
     return table(heads, with_figures(rows))
 
 
