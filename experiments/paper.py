@@ -8,13 +8,15 @@ r"""The paper's tables, from sweeps that DVC runs.
 
 Members stand in paper.yaml; each is an experiment of the present commit, `NAME-MEMBER-seedN` in
 `dvc exp show`. Stopped or killed, the same command goes on; a member that failed is tried again.
-What succeeded is kept in experiments/results/paper/NAME/, the tables in
-docs/results/paper-NAME.md, .tex and .html. `dvc queue status` and `dvc queue logs MEMBER` show the
-work; `dvc queue stop --kill` ends it.
+After another commit all are run again, but what did not change comes from DVC's cache; --recorded
+leaves out those whose figures are kept. What succeeded is kept in experiments/results/paper/NAME/,
+the tables in docs/results/paper-NAME.md, .tex and .html. `dvc exp show` and `dvc queue logs` with a
+name show the work; `dvc queue stop --kill` ends it.
 """
 
 import argparse
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +30,7 @@ from tabulate import tabulate
 
 from benchmarks.sizes import ROOT
 from experiments.queue import FAILED, MISSING, Found, Member, Queue
+from fhvae.cited import look_up
 from fhvae.commandline import run
 from fhvae.errors import FhvaeError
 from fhvae.files.atomic import new_file, write_json
@@ -50,6 +53,7 @@ KEPT = {
     "recognize_baselines": ("per", "absent"),
     "train": ("best_epoch", "dev_lower_bound", "steps", "collapse"),
 }  # fmt: skip
+PATHS = ("path", "from", "alignments")  # ends of keys that name a file or a folder
 STAGES_OF = {"verify": ("train", "verify"), "recognize": ("recognize", "recognize_baselines")}
 BACKENDS = {"raw": "cos", "LDA 12": "lda12", "LDA 24": "lda24"}
 MISMATCHES = {"male to female": ("male", "female"), "clean to noise 10 dB": ("clean", "noise10")}
@@ -94,25 +98,57 @@ def planned(name: str, common: Sequence[str] = ()) -> list[Planned]:
 
 
 def keep(one: Planned, found: Found, root: Path, folder: Path) -> None:
-    """Write down what a member came to: metrics at its commit of the stages that it ran."""
+    """Write down what a member came to: metrics at its commit of the stages that it ran.
+
+    A file that says the same of an earlier commit stays.
+
+    Raises:
+        FhvaeError: if the experiment of that name was run with other flags.
+    """
+    params = yaml.safe_load(_at(root, found.rev, "params.yaml"))
+    for flag in one.member.flags:
+        key, _, text = flag.partition("=")
+        if look_up(params, key) != (asked := yaml.safe_load(text)):
+            raise FhvaeError(
+                f"an experiment must have the flags of its member, found {key}="
+                f"{look_up(params, key)} in {one.member.name} where {asked} is asked: add --name "
+                f"NAME, or `dvc exp remove {one.member.name}`"
+            )
     stages = [stage for target in one.member.targets for stage in STAGES_OF[target]]
     metrics = {
-        stage: {key: value for key, value in _metrics(root, found.rev, stage).items()
-                if key in KEPT[stage]}
+        stage: {key: value for key, value in json.loads(
+            _at(root, found.rev, f"metrics/{stage}.json")).items() if key in KEPT[stage]}
         for stage in stages
     }  # fmt: skip
-    base = call(
-        ["git", "rev-parse", f"{found.rev}^"], cwd=root, capture_output=True, text=True, check=True
-    ).stdout.strip()
-    content = {"commit": base, "flags": list(one.member.flags), "metrics": metrics}
-    write_json(_path(folder, one), content)
+    content = {"flags": without_paths(one.member.flags), "metrics": metrics}
+    path = _path(folder, one)
+    if not path.exists() or {key: _read(path)[key] for key in content} != content:
+        base = _git(root, "rev-parse", f"{found.rev}^").strip()
+        write_json(path, {"commit": base, **content})
 
 
-def _metrics(root: Path, rev: str, stage: str) -> Mapping[str, Any]:
-    command = ["git", "show", f"{rev}:metrics/{stage}.json"]
-    text = call(command, cwd=root, capture_output=True, text=True, check=True).stdout
-    found: Mapping[str, Any] = json.loads(text)
+def without_paths(flags: Sequence[str]) -> list[str]:
+    """Leave out what is of one machine: results are for git."""
+    return [one for one in flags if not one.partition("=")[0].endswith(PATHS)]
+
+
+def is_kept(one: Planned, folder: Path) -> bool:
+    """Tell whether a file has the figures of a member with these flags."""
+    path = _path(folder, one)
+    return path.exists() and _read(path)["flags"] == without_paths(one.member.flags)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found
+
+
+def _at(root: Path, rev: str, path: str) -> str:
+    return _git(root, "show", f"{rev}:{path}")
+
+
+def _git(root: Path, *words: str) -> str:
+    return call(["git", *words], cwd=root, capture_output=True, text=True, check=True).stdout
 
 
 def _path(folder: Path, one: Planned) -> Path:
@@ -212,7 +248,10 @@ def page_of(tables: Sequence[Table], kind: str) -> str:
 
 def introduction(name: str, folder: Path, plan: Sequence[Planned]) -> str:
     """Say what the tables are of, how they were made, and how to make them again."""
-    runs = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+    runs = [_read(path) for path in sorted(folder.glob("*.json"))]
+    typed = (
+        "make paper-tables" if name == DEFAULT else f"make paper-tables PAPER='--name {name} ...'"
+    )
     commits = sorted({one["commit"][:7] for one in runs})
     verify: Metrics = next((one["metrics"]["verify"] for one in runs), {})
     trials = verify.get("trials", {})
@@ -225,7 +264,7 @@ def introduction(name: str, folder: Path, plan: Sequence[Planned]) -> str:
         "speakers]. (<30): fewer than 30 missed target trials stand behind an EER. LDA is fitted "
         "on train. State: what DVC says of the members of a row, one per seed; a recorded one has "
         "figures of an experiment that is not in this clone.\n\n"
-        f"`make paper-tables` makes them again (`experiments/paper.py`, `experiments/paper.yaml`); "
+        f"`{typed}` makes them again (`experiments/paper.py`, `experiments/paper.yaml`); "
         f"the same as [LaTeX](paper-{name}.tex) and [HTML](paper-{name}.html).\n\n"
     )
 
@@ -238,7 +277,7 @@ def write_tables(
     states: dict[str, list[str]] = {}
     for one in plan:
         state = found[one.member.name].state
-        if state == MISSING and _path(folder, one).exists():
+        if state == MISSING and is_kept(one, folder):
             state = RECORDED
         if state == FAILED:
             state = f"{FAILED} (`dvc queue logs {one.member.name}`)"
@@ -259,6 +298,11 @@ def chosen(options: argparse.Namespace) -> list[Planned]:
     Raises:
         FhvaeError: if nothing is left of it, or other params have no name of their own.
     """
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", options.name):
+        raise FhvaeError(
+            f"--name must be small letters, digits and hyphens, found {options.name!r}: it becomes "
+            "part of the names of experiments and files"
+        )
     if options.set_param and options.name == DEFAULT:
         raise FhvaeError(
             f"tables of other params need a name of their own, found -S {options.set_param[0]} "
@@ -292,14 +336,13 @@ def main() -> None:
     parser.add_argument("--recorded", action="store_true", help="do not run what is kept already")
     parser.add_argument("--checkpoints", type=Path, default=ROOT / "checkpoints")
     options = parser.parse_args()
-    queue = Queue(ROOT, options.jobs, options.checkpoints)
+    written = (str(RESULTS.relative_to(ROOT)), str(PAGES.relative_to(ROOT)))
+    queue = Queue(ROOT, options.jobs, options.checkpoints, written)
     plan, folder = chosen(options), RESULTS / options.name
     failed: list[str] = []
     if options.action == "run":
         asked = {
-            one.member.name: one
-            for one in plan
-            if not (options.recorded and _path(folder, one).exists())
+            one.member.name: one for one in plan if not (options.recorded and is_kept(one, folder))
         }
         failed = queue.run(
             [one.member for one in asked.values()],

@@ -71,13 +71,24 @@ class Queue:
 
     Args:
         root: of the clone; what git tracks in it must be as committed.
+        written: files and folders that a run itself may have changed, below the root.
         jobs: experiments at a time, which share the cores.
         checkpoints: of trainings, so that a killed one goes on; shared by all members.
         look_s: seconds between two looks at what has ended.
     """
 
-    def __init__(self, root: Path, jobs: int, checkpoints: Path, look_s: float = LOOK_S) -> None:
+    def __init__(
+        self,
+        root: Path,
+        jobs: int,
+        checkpoints: Path,
+        written: Sequence[str] = (),
+        look_s: float = LOOK_S,
+    ) -> None:
+        if jobs < 1:
+            raise QueueError(f"--jobs must be 1 at least, found {jobs}")
         self.root = root
+        self.written = written
         self.look_s = look_s
         self.jobs = jobs
         workers = max(1, (os.cpu_count() or 1) // jobs)
@@ -156,7 +167,9 @@ class Queue:
                 time.sleep(self.look_s)
 
     def _check_clean(self) -> None:
-        changed = self._git("status", "--porcelain", "--untracked-files=no").splitlines()
+        but = [f":!{path}" for path in self.written]
+        status = ("status", "--porcelain", "--untracked-files=no", "--", ".", *but)
+        changed = self._git(*status).splitlines()
         if changed:
             raise QueueError(
                 f"experiments are made of a commit, so no tracked file may differ from it, found "
@@ -224,9 +237,10 @@ class Queue:
             said.seek(0)
             output = said.read()
         if done.returncode:
-            lines = output.strip().splitlines()
+            lines = output.strip().splitlines() or ["no message"]
+            errors = [line for line in lines if line.startswith(("ERROR", "error"))]
+            typed = " ".join(command).removeprefix(f"{sys.executable} -m ")
             raise QueueError(
-                f"`{' '.join(command[-6:])}` must succeed, it ended with {done.returncode}: "
-                f"{lines[-1] if lines else 'no message'}"
+                f"`{typed}` must succeed, it ended with {done.returncode}: {(errors or lines)[-1]}"
             )
         return output

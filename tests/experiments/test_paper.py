@@ -1,5 +1,8 @@
 import itertools
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,13 +15,18 @@ from experiments.paper import (
     PAGES,
     SIZES,
     STAGES_OF,
+    Planned,
+    is_kept,
+    keep,
+    main,
     page_of,
     planned,
     tables_of,
     write_tables,
 )
-from experiments.queue import MISSING, Found
+from experiments.queue import MISSING, Found, Member
 from fhvae.cited import look_up
+from fhvae.errors import FhvaeError
 
 ROW = {"eer": 0.25, "eer_low": 0.125, "eer_high": 0.375, "rule_of_30": 1}
 
@@ -96,3 +104,50 @@ def test_committed_pages_are_those_of_the_committed_members(tmp_path):
     write_tables(DEFAULT, plan, {one.member.name: Found(MISSING) for one in plan}, tmp_path)
     for path in tmp_path.iterdir():
         assert path.read_text() == (PAGES / path.name).read_text(), "experiments.paper table"
+
+
+@pytest.fixture
+def experiment(tmp_path):
+    """A repository whose second commit is an experiment with alpha 10; give its commits."""
+    (tmp_path / "metrics").mkdir()
+    for alpha, name in ((0, "base"), (10, "run")):
+        (tmp_path / "params.yaml").write_text(f"alpha: {alpha}\ncorpus: {{path: /data/A}}\n")
+        for stage in STAGES_OF["verify"]:
+            metrics = {"mu2": {"cos": ROW}, "steps": alpha}
+            (tmp_path / "metrics" / f"{stage}.json").write_text(json.dumps(metrics))
+        who = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+        for words in (["init", "-q"], ["add", "-A"], [*who, "commit", "-qm", name]):
+            subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    log = ["git", "log", "--format=%H"]
+    return subprocess.run(log, cwd=tmp_path, capture_output=True, text=True).stdout.split()
+
+
+def member(*flags: str) -> Planned:
+    return Planned("alpha10", 3, Member("x-alpha10-seed3", flags, ("verify",)))
+
+
+def test_a_member_is_kept_with_its_commit_and_without_paths(tmp_path, experiment):
+    run, base = experiment
+    one = member("corpus.path=/data/A", "alpha=10")
+    keep(one, Found("Success", run[:7]), tmp_path, tmp_path / "kept")
+    kept = json.loads((tmp_path / "kept" / "alpha10-seed3.json").read_text())
+    assert kept == {
+        "commit": base,
+        "flags": ["alpha=10"],
+        "metrics": {"train": {"steps": 10}, "verify": {"mu2": {"cos": ROW}}},
+    }
+    assert is_kept(one, tmp_path / "kept")
+    assert not is_kept(member("alpha=11"), tmp_path / "kept")
+
+
+def test_an_experiment_of_other_flags_is_not_taken_for_the_member(tmp_path, experiment):
+    one = member("corpus.path=/data/B", "alpha=10")
+    with pytest.raises(FhvaeError, match=r"found corpus.path=/data/A in x-alpha10-seed3 where /da"):
+        keep(one, Found("Success", experiment[0]), tmp_path, tmp_path / "kept")
+
+
+@pytest.mark.parametrize("name", ["../evil", "a/b", "", "A b"])
+def test_a_name_that_is_no_part_of_a_file_is_refused(name, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["paper", "table", "--name", name])
+    with pytest.raises(FhvaeError, match="--name must be small letters"):
+        main()

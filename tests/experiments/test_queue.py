@@ -58,7 +58,7 @@ def members(*values: int) -> list[Member]:
 
 
 def queue(root) -> Queue:
-    return Queue(root, jobs=2, checkpoints=root.parent / "checkpoints", look_s=1)
+    return Queue(root, 2, root.parent / "checkpoints", ("stage.py",), look_s=1)
 
 
 def test_members_run_once_and_a_failed_one_is_named(root):
@@ -114,5 +114,17 @@ def test_what_was_killed_in_the_middle_goes_on(root):
 
 def test_a_tree_that_differs_from_its_commit_is_refused(root):
     (root / "params.yaml").write_text(f"x: 2\nfolder: {root.parent}\n")
+    (root / "stage.py").write_text("what a run has written is no reason")
     with pytest.raises(QueueError, match=r"found 1 \(M params.yaml\): commit"):
         queue(root).run(members(3), lambda member, found: None)
+
+
+def test_what_dvc_refuses_is_said_in_its_words(root):
+    wrong = [Member("x3", ("nowhere=3",), ("one",))]
+    with pytest.raises(QueueError, match=r"`dvc exp run .*nowhere=3 one` must .*ERROR: .*nowhere"):
+        queue(root).run(wrong, lambda member, found: None)
+
+
+def test_no_jobs_at_all_are_refused(tmp_path):
+    with pytest.raises(QueueError, match="must be 1 at least, found 0"):
+        Queue(tmp_path, 0, tmp_path)
