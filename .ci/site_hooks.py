@@ -40,7 +40,14 @@ UNLISTED = [ELSEWHERE[name] for name in CARDS]
 FIGURE = re.compile(r"!\[[^\]]*\]\((assets/\w+\.svg)\)")  # drawn in the color of the text
 LINK = re.compile(r"(?<=\]\()(?!https?:|mailto:|#)([^)\s#]+)(#[^)\s]*)?(?=\))")
 FENCE = re.compile(r"(^```.*?^```[^\S\n]*$)", re.MULTILINE | re.DOTALL)
-SHOWN = {".md", ".png", ".svg", ".csv", ".txt"}  # by a browser; other files are copied as .txt
+SHOWN = {
+    ".md",
+    ".png",
+    ".svg",
+    ".csv",
+    ".txt",
+    ".html",
+}  # by a browser; other files are copied as .txt
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -80,7 +87,7 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
         inclusion = InclusionLevel.NOT_IN_NAV if uri in UNLISTED else InclusionLevel.UNDEFINED
         files.append(File.generated(config, uri, content=content, inclusion=inclusion))
     for path in sorted(linked):
-        if not path.startswith("docs/") and path not in ELSEWHERE and (ROOT / path).is_file():
+        if not _is_of_site(path) and path not in ELSEWHERE and (ROOT / path).is_file():
             copied = (ROOT / path).read_bytes()
             files.append(File.generated(config, _copy_of(path), content=copied))
     return files
@@ -116,7 +123,7 @@ def _turned(found: re.Match[str], origin: str, uri: str) -> str:
     path = _target(target, origin)
     if path in ELSEWHERE:
         place = ELSEWHERE[path]
-    elif path.startswith("docs/"):
+    elif _is_of_site(path):
         place = path.removeprefix("docs/")
     else:
         place = _copy_of(path)
@@ -130,6 +137,11 @@ def _targets(markdown: str) -> list[str]:
 def _target(target: str, origin: str) -> str:
     """Say which file of the repository a link in the file `origin` leads to."""
     return posixpath.normpath(posixpath.join(posixpath.dirname(origin), target))
+
+
+def _is_of_site(path: str) -> bool:
+    """Whether MkDocs takes the file from docs/; not HTML, whose place the page beside it takes."""
+    return path.startswith("docs/") and not path.endswith(".html")
 
 
 def _copy_of(path: str) -> str:

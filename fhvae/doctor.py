@@ -116,7 +116,10 @@ def _is_as_wanted(installed: str | None, wanted: str) -> bool:
 
 
 def dvc_cache(clone: Path) -> dict[str, Any] | str:
-    """Describe where DVC keeps outputs, or say in DVC's words why it cannot."""
+    """Describe where DVC keeps outputs, or name the kind of error that keeps it from saying.
+
+    The words of the error stay out of a report: they quote the line of a config, or an address.
+    """
     try:
         from dvc.repo import Repo
     except ImportError:
@@ -125,7 +128,7 @@ def dvc_cache(clone: Path) -> dict[str, Any] | str:
         with Repo(str(clone)) as repo:
             folder, kinds = Path(repo.cache.local.path), repo.config["cache"].get("type")
     except Exception as error:  # of DVC, dulwich, a broken config: the doctor goes on
-        return anonymous(" ".join(str(error).split())) or type(error).__name__
+        return type(error).__name__
     there = next(one for one in (folder, *folder.parents) if one.exists())
     return {
         "cache": anonymous(str(folder)),

@@ -19,6 +19,13 @@ REQUIREMENTS = "requirements.txt"
 # What decides the figures of a run; outputs are rewritten while it runs, and do not count.
 CODE = ("fhvae", "stages", "dvc.yaml", "params.yaml", REQUIREMENTS)
 GIT_SECONDS = 5.0  # to wait for it: a disk over the network may hang
+# Settings that hold a number, or yes or no; any other may hold a path, a host or a password.
+HARMLESS = ("FHVAE_FAST", "FHVAE_OFFLINE", "FHVAE_PORTABLE", "FHVAE_WORKERS")
+DASK = "FHVAE_DASK"  # local:4, or the address of a scheduler
+URL = re.compile(
+    r"""([a-z][a-z0-9+.-]*://)(?:[^\s/?\#'"]*@)?([^\s?\#'"]*)(?:[?\#][^\s'"]*)?""", re.IGNORECASE
+)
+NAME_ENDS = r"(?![\w-]|\.\w)"  # /home/ada is neither /home/ada-x nor /home/ada.x
 
 
 @dataclass(frozen=True)
@@ -121,19 +128,42 @@ def commit_of(root: Path) -> Commit | None:
 
 
 def settings_here() -> dict[str, str]:
-    """List the variables of this package that are set, without whose machine it is."""
+    """List the variables of this package that are set: the value of a harmless one, else "set"."""
     ours = sorted(name for name in os.environ if name.startswith("FHVAE_"))
-    return {name: anonymous(os.environ[name]) for name in ours}
+    return {name: _harmless(name, os.environ[name]) for name in ours}
+
+
+def _harmless(name: str, value: str) -> str:
+    if name == DASK:
+        return _without_host(value)
+    return anonymous(value) if name in HARMLESS else "set"
+
+
+def _without_host(address: str) -> str:
+    """Keep `local:4` as it is; of the address of a scheduler, keep protocol and port."""
+    if re.fullmatch(r"local:\d+", address):
+        return address
+    protocol = re.match(r"\w+://", address)
+    port = re.search(r":\d+$", address)
+    return f"{protocol[0] if protocol else ''}<host>{port[0] if port else ''}"
 
 
 def anonymous(text: str) -> str:
-    """Take the home folder and the name of the user out of a text."""
+    """Take the home folder, the name of the user and the secrets of addresses out of a text."""
+    text = without_secrets(text)
     home = Path("~").expanduser()
     names = {home.name, os.environ.get("USER", ""), os.environ.get("LOGNAME", "")} - {""}
     if home.name:  # not of a container whose home is /
-        text = re.sub(rf"(?<![\w.]){re.escape(str(home))}(?=/|\s|:|$)", "~", text)
-    users = "|".join(re.escape(name) for name in sorted(names))
-    return re.sub(rf"(?<=/)(?:{users})(?=/|\s|:|$)", "<user>", text) if users else text
+        text = re.sub(rf"(?<![\w.]){re.escape(str(home))}{NAME_ENDS}", "~", text)
+    users = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    if not users:
+        return text
+    return re.sub(rf"(?<=/)(?:{users}){NAME_ENDS}|(?<![\w.-])(?:{users})(?=@)", "<user>", text)
+
+
+def without_secrets(text: str) -> str:
+    """Cut user and password, query and fragment out of every URL in a text."""
+    return URL.sub(r"\1\2", text)
 
 
 def _git(root: Path, *arguments: str) -> str | None:

@@ -104,3 +104,23 @@ def test_what_a_page_names_is_there(page):
 )
 def test_a_name_of_nothing_is_found(code):
     assert len(unknown(f"Before\n{code}\nafter.")) == 1
+
+
+# Pages for who works in a clone; use.md and the README are for who installed the package.
+OF_THE_CLONE = ("CONTRIBUTING.md", "SECURITY.md", "docs/tutorial.md", "docs/troubleshooting.md")
+
+
+@pytest.mark.parametrize("page", OF_THE_CLONE)
+def test_in_a_clone_the_command_is_started_as_a_module(page):
+    """The environment that make makes has the requirements and not the package."""
+    code = "\n".join(CODE.findall(read(page)))
+    assert re.findall(r"(?:^|`)fhvae .*", code, re.MULTILINE) == []
+
+
+def test_the_tutorial_takes_as_long_as_its_steps():
+    minutes = {"a minute": 1, "eight minutes": 8, "ten minutes": 10, "half an hour": 30}
+    text = read("docs/tutorial.md")
+    told = re.findall(r"<!-- not run: ([a-z ]+?)(?:;[^>]*)? -->", text)
+    taken = [minutes[one] for one in told if not one.startswith("needs")]
+    assert sum(taken) == 50
+    assert "\nFifty minutes of two CPU cores" in text

@@ -136,3 +136,16 @@ def test_search_finds_without_a_server(site, browser):
     found = page.locator(".md-search-result__item").filter(has_text="Blocks of K sequences")
     found.first.wait_for(timeout=30_000)
     page.close()
+
+
+def test_a_table_of_nine_columns_fits_on_a_desk(site, browser):
+    """What is out of sight to the right is not read; a table lies in a box that would scroll."""
+    page = browser.new_page(viewport={"width": 1300, "height": 800})
+    page.goto((site / "results/paper-default.html").as_uri())
+    tables = page.evaluate("""() => [...document.querySelectorAll('article table')].map(one => {
+      const box = one.closest('.md-typeset__scrollwrap');
+      return [one.rows[0].cells.length, box.scrollWidth - box.clientWidth];
+    })""")
+    page.close()
+    assert max(columns for columns, _ in tables) == 9
+    assert [out_of_sight for _, out_of_sight in tables if out_of_sight > 0] == []

@@ -44,7 +44,7 @@ def test_it_names_no_home_and_no_user(tmp_path):
         command, cwd=ROOT, env=variables, capture_output=True, text=True, check=True
     )
     assert "adalovelace" not in done.stdout
-    assert json.loads(done.stdout)["settings"]["FHVAE_CKPT_DIR"] == "~/checkpoints"
+    assert json.loads(done.stdout)["settings"]["FHVAE_CKPT_DIR"] == "set"
 
 
 def test_what_is_not_as_pinned_is_named():
@@ -70,8 +70,15 @@ def test_without_a_clone_the_bounds_of_the_package_are_wanted(tmp_path, monkeypa
     }
 
 
-def test_a_broken_repository_is_told_in_the_words_of_dvc(tmp_path):
-    assert "not a git repository" in str(dvc_cache(tmp_path)) or "DVC" in str(dvc_cache(tmp_path))
+def test_of_a_folder_without_dvc_the_kind_of_error_is_told(tmp_path):
+    assert dvc_cache(tmp_path) == "NotDvcRepoError"
+
+
+def test_a_broken_config_of_dvc_is_not_quoted(tmp_path):
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc" / "config").write_text("[core]\n    no_scm = true\n")
+    (tmp_path / ".dvc" / "config.local").write_text("['remote \"r\"']\n    password s3cret\n")
+    assert dvc_cache(tmp_path) == "ConfigError"
 
 
 def test_every_fact_has_a_line(found):

@@ -1,6 +1,7 @@
 """What a machine and an environment are described by: files of which the answer is known."""
 
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from fhvae.environment import (
     processor_flags,
     processor_name,
     settings_here,
+    without_secrets,
 )
 
 
@@ -93,6 +95,13 @@ def test_a_clone_is_changed_by_code_and_params_alone(tmp_path):
         ("/scratch/ada/x", "/scratch/<user>/x"),
         ("/data/canada/x", "/data/canada/x"),
         ("local:4", "local:4"),
+        ("/home/ada,/home/bob", "~,/home/bob"),
+        ("'/home/ada'", "'~'"),
+        ("C=/home/ada;", "C=~;"),
+        ("it lies in /home/ada.", "it lies in ~."),
+        ("/home/ada.old /home/ada-x", "/home/ada.old /home/ada-x"),
+        ("https://ada@host/x", "https://host/x"),
+        ("ada@host:x", "<user>@host:x"),
     ],
 )
 def test_nobody_is_named(monkeypatch, text, wanted):
@@ -108,13 +117,48 @@ def test_a_container_without_a_home_keeps_its_paths(monkeypatch):
     assert anonymous("/data/corpus") == "/data/corpus"
 
 
-def test_settings_are_those_of_this_package(monkeypatch):
-    monkeypatch.setenv("HOME", "/home/ada")
-    monkeypatch.setenv("FHVAE_CKPT_DIR", "/home/ada/checkpoints")
-    monkeypatch.setenv("SECRET_TOKEN", "x")
-    found = settings_here()
-    assert found["FHVAE_CKPT_DIR"] == "~/checkpoints"
-    assert all(name.startswith("FHVAE_") for name in found)
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("https://bob:p@ss@mirror.lan:8080/a/b?token=s3cret", "https://mirror.lan:8080/a/b"),
+        ("HTTPS://mirror.lan#s3cret", "HTTPS://mirror.lan"),
+        ("s3://key:s3cret@bucket, then '/x'", "s3://bucket, then '/x'"),
+        ("'https://a.org/x?y=1' and 'b'", "'https://a.org/x' and 'b'"),
+        ("what? a@b // c", "what? a@b // c"),
+    ],
+)
+def test_addresses_lose_their_secrets(text, wanted):
+    assert without_secrets(text) == wanted
+
+
+def test_only_harmless_settings_of_this_package_show_their_value(monkeypatch):
+    for name in [name for name in os.environ if name.startswith("FHVAE_")]:
+        monkeypatch.delenv(name)
+    shown = {"FHVAE_WORKERS": "3", "FHVAE_OFFLINE": "1"}
+    hidden = {
+        "FHVAE_MIRROR": "https://ada:s3cret@mirror.lan/x?token=s3cret",
+        "FHVAE_CKPT_DIR": "/home/ada,x",
+        "FHVAE_API_TOKEN": "s3cret",
+    }
+    for name, value in {**shown, **hidden, "SECRET_TOKEN": "x"}.items():
+        monkeypatch.setenv(name, value)
+    assert settings_here() == shown | dict.fromkeys(hidden, "set")
+
+
+@pytest.mark.parametrize(
+    ("address", "wanted"),
+    [
+        ("local:4", "local:4"),
+        ("tcp://ada-laptop.lan:8786", "tcp://<host>:8786"),
+        ("tls://[fe80::1]:8786", "tls://<host>:8786"),
+        ("ada-laptop.lan:8786", "<host>:8786"),
+        ("tcp://ada-laptop.lan", "tcp://<host>"),
+        ("local:ada", "<host>"),
+    ],
+)
+def test_a_scheduler_has_no_host(monkeypatch, address, wanted):
+    monkeypatch.setenv("FHVAE_DASK", address)
+    assert settings_here()["FHVAE_DASK"] == wanted
 
 
 def test_torch_is_not_imported_to_ask_for_a_gpu(monkeypatch):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 MISSING = "-"
+MOST_DIGITS = 4  # of percent: metrics have six decimals
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,33 @@ def percent(share: float) -> str:
 
 
 def interval(item: Mapping[str, Any], key: str, scale: float = 100, digits: int = 1) -> str:
-    """Write `key_low` and `key_high` beside a value as [6.6, 11.7]; "" where there are none."""
+    """Write `key_low` and `key_high` beside a value as [6.6, 11.7]; "" where there are none.
+
+    Args:
+        item: holds them.
+        key: of the value.
+        scale: what all is multiplied by; 100 for percent.
+        digits: after the point; more where an end beside 0 would be written as 0.
+    """
+    ends = _ends(item, key, scale)
+    if ends is None:
+        return ""
+    low, high = (f"{end:.{_enough(ends, digits)}f}" for end in ends)
+    return f"[{low}, {high}]"
+
+
+def _ends(item: Mapping[str, Any], key: str, scale: float) -> tuple[float, float] | None:
     low, high = item.get(f"{key}_low"), item.get(f"{key}_high")
     if low is None or high is None:
-        return ""
-    return f"[{scale * low:.{digits}f}, {scale * high:.{digits}f}]"
+        return None
+    return scale * low + 0.0, scale * high + 0.0  # + 0.0: no -0.0
+
+
+def _enough(ends: tuple[float, float], digits: int) -> int:
+    """Find the digits that show on which side of 0 an end lies."""
+    while digits < MOST_DIGITS and any(end and float(f"{end:.{digits}f}") == 0 for end in ends):
+        digits += 1
+    return digits
 
 
 def value_with_interval(
@@ -48,6 +71,8 @@ def value_with_interval(
     """Write a value and what `interval` gives; "-" where there is no value."""
     if key not in item:
         return MISSING
+    ends = _ends(item, key, scale)
+    digits = _enough(ends, digits) if ends else digits
     return f"{scale * item[key]:.{digits}f} {interval(item, key, scale, digits)}".strip()
 
 

@@ -5,19 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from fhvae.corpus.store import Corpus
-from fhvae.files.atomic import read_json
 from fhvae.report.headline import warnings_of
 from fhvae.report.run_page import facts, values, weak
 from fhvae.report.run_page.cells import Table
 from fhvae.report.run_page.gallery import Picture, pictures
+from fhvae.report.run_page.readers import read_curve, read_metrics, read_summary
 from fhvae.report.run_page.settings import AllParams, params_table, versions_table
 from fhvae.report.run_page.sounds import Album, album
 
 TEMPLATE, STYLE = "page.jinja", "page.css"
-SUMMARY, INTERVALS = "summary", "summary_intervals"
 STAGES = (  # whose metrics are looked through
     *("download", "conditions", "fbank", "domains", "f0", "baselines", "train", "latents"),
     *("controls", "ivector", "verify", "probe", "recognize_baselines", "recognize", "convert"),
@@ -37,6 +34,7 @@ class Page:
         others: static and dynamic code beside other systems.
         pictures: figures by name.
         album: sounds.
+        no_sound: said where there are none.
         weak: tables of what is weak; empty ones are left out.
         better: where FHVAE is better.
         settings: tables of params and versions.
@@ -52,6 +50,7 @@ class Page:
     others: Table
     pictures: dict[str, Picture]
     album: Album
+    no_sound: str
     weak: list[Table]
     better: Table
     settings: list[Table]
@@ -79,8 +78,8 @@ class Sources:
 def gather(sources: Sources, corpus: Corpus, params: AllParams) -> Page:
     """Read the results of a run and lay them out."""
     metrics = read_all(sources.metrics)
-    summary, beside = (read_json(sources.metrics / f"{name}.json") for name in (SUMMARY, INTERVALS))
-    learning = pd.read_csv(sources.plots / "learning_curve.csv")
+    summary = read_summary(sources.metrics, metrics)
+    learning = read_curve(sources.plots)
     found = weak.differences(metrics)
     tables = [
         weak.differences_table(found, ("worse",), "Where FHVAE is worse: the interval excludes 0."),
@@ -92,24 +91,32 @@ def gather(sources: Sources, corpus: Corpus, params: AllParams) -> Page:
     ]
     return Page(
         f"FHVAE on {params.corpus.name}, alpha {params.alpha:g}",
-        values.headline(summary, beside),
+        values.headline(summary),
         [*warnings_of(metrics), *facts.warnings_of(metrics["train"])],
         facts.corpus_table(metrics["download"]),
         facts.training_table(metrics, sources.model, len(learning)),
-        values.summary_tables(summary, beside),
+        values.summary_tables(summary),
         values.PUBLISHED_NOTE,
         values.others_table(metrics),
         pictures(sources.figures, metrics, learning),
         album(sources.sounds, corpus),
+        why_no_sound(params.listening.examples),
         [table for table in tables if table.rows],
         weak.differences_table(found, ("better",), "Where FHVAE is better."),
         [params_table(params), versions_table()],
     )
 
 
+def why_no_sound(examples: int) -> str:
+    """Say why a page plays nothing, which was asked for or which happened."""
+    if examples == 0:
+        return "No sound was asked for: listening.examples is 0."
+    return "No sound was kept; the reasons are under what is weak."
+
+
 def read_all(folder: Path) -> dict[str, Mapping[str, Any]]:
     """Read the metrics of every stage, by its name."""
-    return {stage: read_json(folder / f"{stage}.json") for stage in STAGES}
+    return {stage: read_metrics(folder / f"{stage}.json") for stage in STAGES}
 
 
 def render(page: Page) -> str:

@@ -47,18 +47,18 @@ class AllParams(Discriminative, Evaluated):
 
 
 def params_table(params: AllParams) -> Table:
-    """Lay out every param by its dotted key; the folder of a corpus is nobody's business."""
+    """Lay out every param by its dotted key; folders are nobody's business."""
     values = dataclasses.asdict(params)
     rows = [(key, shown) for key, shown in _flat(values) if not key.endswith(PATHS)]
     return Table("Every value of params.yaml but paths.", ("param", "value"), rows)
 
 
-PATHS = ("path", "alignments")  # ends of keys: where a file lies differs between machines
+PATHS = ("path", "alignments", ".from")  # ends of keys: where a file lies differs between machines
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     for name, value in values.items():
-        key = f"{prefix}{name}"
+        key = f"{prefix}{name.rstrip('_')}"  # from_ stands for the word that Python keeps
         if isinstance(value, Mapping):
             yield from _flat(value, f"{key}.")
         else:

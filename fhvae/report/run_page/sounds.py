@@ -2,16 +2,15 @@
 
 import base64
 import io
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+from markupsafe import Markup
 
 from fhvae.corpus.store import Corpus
-from fhvae.params.domain_names import by_noise
+from fhvae.report.run_page.kept import Kept, kept_utterances, read_sound
 
 MOST_LETTERS = 8_000_000  # of all sounds with their pictures: the page stays below 15 MB
 WINDOW, HOP = 256, 160  # samples of a spectrogram: 16 and 10 ms
@@ -19,8 +18,6 @@ RANGE_DB = 70.0  # below the loudest point of a spectrogram nothing is shown
 COLORS = 40  # of a spectrogram: more cannot be told apart, and compress worse
 COLOR_MAP = "magma"
 TINY = 1e-12  # a guard: of digital silence
-CONVERSION = "convert"  # how files of conversions begin; those of denoisings by their domain
-FILE = re.compile(r"(?P<kind>.+)-(?P<number>\d+)-(?P<method>[a-z_]+)\.flac")
 # What is played first, in this order; the rest are controls.
 MAIN: Mapping[str, str] = {
     "source": "source",
@@ -70,12 +67,14 @@ class Example:
     """All sounds of one utterance.
 
     Attributes:
-        title: what was done to whom.
+        title: what was done to whom, as text.
+        heading: the same, each name in a direction of its own: some are written leftwards.
         text: what is said, or "".
         main, controls: what one hears first, and what it is compared with.
     """
 
     title: str
+    heading: Markup
     text: str
     main: list[Sound]
     controls: list[Sound]
@@ -87,28 +86,6 @@ class Album:
 
     examples: list[Example]
     left_out: list[str]
-
-
-@dataclass(frozen=True)
-class Kept:
-    """An utterance of which the stage convert kept the sound: its files and rows, by method."""
-
-    kind: str
-    files: Mapping[str, Path]
-    rows: Mapping[str, Mapping[str, str]]
-
-    @property
-    def any_row(self) -> Mapping[str, str]:
-        """One of its rows: utterance and speakers are the same in all."""
-        return next(iter(self.rows.values()))
-
-    @property
-    def title(self) -> str:
-        """What was done to whom."""
-        who = self.any_row
-        if self.kind == CONVERSION:
-            return f"{who['utterance_id']} with the voice of {who['target']}"
-        return f"{who['utterance_id']} in noise at {self.kind.removeprefix('noise')} dB"
 
 
 def album(folder: Path, corpus: Corpus) -> Album:
@@ -139,6 +116,7 @@ def album(folder: Path, corpus: Corpus) -> Album:
     examples = [
         Example(
             one.title,
+            one.heading,
             texts.get(one.any_row["utterance_id"], ""),
             *([own[name] for name in names if name in own] for names in (MAIN, CONTROLS)),
         )
@@ -148,51 +126,9 @@ def album(folder: Path, corpus: Corpus) -> Album:
     return Album(examples, left_out)
 
 
-def kept_utterances(folder: Path) -> Iterator[Kept]:
-    """Find the utterances whose sound was kept: conversions, then denoisings, least noise first.
-
-    Files are numbered in the order of the table of their kind: of conversions the first ones, of
-    denoisings those that come first by their ids.
-    """
-    files: dict[str, dict[int, dict[str, Path]]] = {}
-    for path in sorted(folder.glob("*.flac")):
-        if found := FILE.fullmatch(path.name):
-            numbered = files.setdefault(found["kind"], {}).setdefault(int(found["number"]), {})
-            numbered[found["method"]] = path
-    noisy = sorted((kind for kind in files if kind != CONVERSION), key=by_noise)
-    for kind in [one for one in (CONVERSION, *noisy) if one in files]:
-        table = _rows(folder, kind)
-        ids = dict.fromkeys((row["utterance_id"], row["source"], row["target"]) for row in table)
-        chosen = list(ids) if kind == CONVERSION else _first(list(ids), len(files[kind]))
-        for number, own in sorted(files[kind].items()):
-            who = chosen[number - 1]
-            rows = {
-                row["method"]: row
-                for row in table
-                if (row["utterance_id"], row["source"], row["target"]) == who
-            }
-            yield Kept(kind, own, rows)
-
-
-def _rows(folder: Path, kind: str) -> list[dict[str, str]]:
-    name = "conversion" if kind == CONVERSION else "denoising"
-    table = pd.read_csv(folder / f"{name}.csv", dtype=str, keep_default_na=False)
-    if kind != CONVERSION:
-        table = table[table["domain"] == kind]
-    rows: list[dict[str, str]] = table.to_dict("records")
-    return rows
-
-
-def _first(who: list[tuple[str, str, str]], count: int) -> list[tuple[str, str, str]]:
-    least = sorted(who)[:count]
-    return [one for one in who if one in least]
-
-
 def _sound(kept: Kept, method: str) -> Sound:
-    import soundfile
-
     path = kept.files[method]
-    samples, rate = soundfile.read(path, dtype="float32")
+    samples, rate = read_sound(path)
     row = kept.rows.get(method, {})
     measured = [
         f"{name} {float(row[key]):.{digits}f}{unit}"

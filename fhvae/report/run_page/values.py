@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fhvae.report.run_page.cells import MISSING, Table, interval, listed, percent
+from fhvae.report.run_page.readers import Summary
 from fhvae.report.sequential import STATIC_DYNAMIC, static_dynamic_rows
 
 Metrics = Mapping[str, Any]
@@ -52,19 +53,14 @@ PUBLISHED_NOTE = (
 )
 
 
-def summary_tables(summary: Metrics, beside: Metrics) -> list[Table]:
-    """Lay out metrics/summary.json with its intervals, a table a group.
-
-    Args:
-        summary: values by name.
-        beside: metrics/summary_intervals.json; a value that is absent has its reason there.
-    """
+def summary_tables(summary: Summary) -> list[Table]:
+    """Lay out the values with their intervals, absent ones with the reason; a table a group."""
     tables = []
     for group, meanings in MEANING.items():
         rows = [
-            _row(name, words, summary, beside)
+            _row(name, words, summary)
             for name, words in meanings.items()
-            if name in summary or name in beside["absent"]
+            if name in summary.values or name in summary.absent
         ]
         published = any(name in PUBLISHED for name in meanings)
         header = ["value", f"{'' if group == 'Training' else '%'}", "95 % interval", "better"]
@@ -78,15 +74,14 @@ def summary_tables(summary: Metrics, beside: Metrics) -> list[Table]:
     return tables
 
 
-def _row(name: str, words: str, summary: Metrics, beside: Metrics) -> tuple[str, ...]:
-    if name not in summary:
-        return (words, "absent", beside["absent"][name], "", PUBLISHED.get(name, ""))
-    cited = beside["cited"][name]
-    around = interval({f"x_{end}": cited.get(end) for end in ("low", "high")}, "x")
+def _row(name: str, words: str, summary: Summary) -> tuple[str, ...]:
+    if name not in summary.values:
+        return (words, "absent", summary.absent[name], "", PUBLISHED.get(name, ""))
+    cited = summary.cited[name]
     return (
         words,
-        shown(name, summary[name]),
-        around or cited.get("no_interval", ""),
+        shown(name, summary.values[name]),
+        _around(cited) or cited.get("no_interval", ""),
         cited["better"],
         PUBLISHED.get(name, ""),
     )
@@ -112,13 +107,13 @@ def others_table(metrics: Metrics) -> Table:
     return Table(caption, STATIC_DYNAMIC, rows)
 
 
-def headline(summary: Metrics, beside: Metrics) -> str:
+def headline(summary: Summary) -> str:
     """Say in one sentence what the run reached."""
     wanted = {"eer_mu2": "EER of mu2", "phn_z1": "phones from z1", "spk_z1": "speakers from z1"}
     parts = [
-        f"{words} {shown(name, summary[name])} % {_around(beside['cited'][name])}".strip()
+        f"{words} {shown(name, summary.values[name])} % {_around(summary.cited[name])}".strip()
         for name, words in wanted.items()
-        if name in summary
+        if name in summary.values
     ]
     return listed(parts) if parts else MISSING
 

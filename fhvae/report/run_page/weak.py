@@ -153,4 +153,4 @@ def absent_table(metrics: Metrics) -> Table:
         for key, reason in sorted((own.get("absent") or {}).items()):
             by_reason.setdefault((stage, str(reason)), []).append(key)
     rows = [(stage, listed(keys), reason) for (stage, reason), keys in by_reason.items()]
-    return Table("Absent in this run, and why.", ("stage", "what", "why"), rows)
+    return Table("Absent or partial, and why.", ("stage", "what", "why"), rows)

@@ -2,6 +2,8 @@
 
 import base64
 import io
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,9 +12,11 @@ import soundfile
 from PIL import Image
 
 from fhvae.corpus.store import Corpus
+from fhvae.errors import ArtifactError
 from fhvae.listening.summary import write_flac
 from fhvae.report.run_page import sounds
-from fhvae.report.run_page.sounds import album, kept_utterances, spectrogram
+from fhvae.report.run_page.kept import kept_utterances
+from fhvae.report.run_page.sounds import album, spectrogram
 from tests.latent_factory import make_utterances
 from tests.report_factory import RATE_HZ, SAID, SECONDS, tone, write_sounds
 
@@ -92,3 +96,47 @@ def test_files_are_of_the_utterance_that_the_stage_meant(tmp_path):
 
 def test_a_folder_without_sounds_gives_none(tmp_path):
     assert album(tmp_path, corpus_of(tmp_path, "")).examples == []
+
+
+def test_names_in_a_heading_are_isolated_and_stay_text(tmp_path):
+    write_sounds(tmp_path / "sounds")
+    first, second = album(tmp_path / "sounds", corpus_of(tmp_path, "")).examples
+    assert first.heading.startswith("<bdi>test0</bdi> with the voice of <bdi>&lt;script&gt;")
+    assert second.heading == "<bdi>test0</bdi> in noise at <bdi>5</bdi> dB"
+
+
+def broken(content: bytes) -> Callable[[Path], object]:
+    return lambda folder: (folder / "convert-1-source.flac").write_bytes(content)
+
+
+def no_sample(folder: Path) -> None:
+    path = folder / "convert-1-source.flac"  # libsndfile writes no FLAC without a sample
+    soundfile.write(path, tone(500)[:0], RATE_HZ, format="WAV")
+
+
+def beyond(folder: Path) -> None:
+    write_flac(folder / "convert-7-source.flac", tone(500))
+
+
+def table(text: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / "conversion.csv").write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (broken(b""), r"convert-1-source\.flac must be a FLAC file, .*"),
+        (broken(b"fLaC and no more"), r"convert-1-source\.flac must be a FLAC file, .*"),
+        (no_sample, r"convert-1-source\.flac must hold sound, it has no sample"),
+        (beyond, "files of convert must be numbered from 1 to 1, .*, got 7"),
+        (table(""), r"conversion\.csv must be a table, No columns to parse from file"),
+        (table("utterance_id\nu\n"), r"conversion\.csv must have the column source, it has not"),
+        (lambda folder: (folder / "conversion.csv").unlink(), r"conversion\.csv must exist"),
+    ],
+)
+def test_a_broken_sound_or_table_is_named(tmp_path, spoil, said):
+    folder = tmp_path / "sounds"
+    write_sounds(folder)
+    spoil(folder)
+    with pytest.raises(ArtifactError, match=f"{said}; rerun the stage convert$"):
+        album(folder, corpus_of(tmp_path, ""))

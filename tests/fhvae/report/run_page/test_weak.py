@@ -105,3 +105,4 @@ def test_what_is_absent_stands_with_its_reason():
         ("verify", "a, c", "no pauses"),
         ("verify", "b", "no sessions"),
     ]
+    assert absent_table(metrics).caption == "Absent or partial, and why."
