@@ -223,7 +223,7 @@ def test_a_pipeline_that_dvc_cannot_read_is_a_stale_lock_in_its_words(clone):
     (clone / "dvc.yaml").write_text("stages: [")
     answer = report(clone, "HEAD")
     assert answer.returncode == 1
-    assert "but DVC says: './dvc.yaml' is invalid. While parsing" in answer.stderr
+    assert "but DVC says: `'./dvc.yaml' is invalid. While parsing" in answer.stderr
 
 
 RAW = "https://raw.example.org/a/b"
@@ -256,9 +256,17 @@ def test_pictures_that_nobody_may_load_are_named(clone):
 
 def on_github(folder: Path, base: str, **said: str) -> tuple[int, str, str]:
     """Run .ci/report as the workflow does; give exit code, summary and what goes to the comment."""
+    bring_scripts(folder)
+    return on_github_as_it_is(folder, base, **said)
+
+
+def bring_scripts(folder: Path) -> None:
     (folder / ".ci").mkdir(exist_ok=True)
-    for name in ("report", "metrics_report.py", "limits.py", "summaries.py", "compare_metrics.py"):
-        shutil.copy(SCRIPT.with_name(name), folder / ".ci")
+    for path in (SCRIPT.with_name("report"), *SCRIPT.parent.glob("*.py")):
+        shutil.copy(path, folder / ".ci")
+
+
+def on_github_as_it_is(folder: Path, base: str, **said: str) -> tuple[int, str, str]:
     files = {name: folder.parent / name for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
     said = {"BASE": base, "HEAD": "f00d", "RAW": RAW, "PRIVATE": "false", "FORK": "false", **said}
     path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
@@ -294,8 +302,27 @@ def test_on_github_a_private_repository_has_no_pictures_and_a_fork_no_comment(cl
     assert sentence not in output
 
 
-def test_on_github_a_base_of_nothing_fails_and_hands_nothing_over(clone):
-    assert on_github(clone, "origin/nowhere") == (2, "", "")
+def test_on_github_a_base_of_nothing_fails_and_says_so_everywhere(clone):
+    code, summary, output = on_github(clone, "origin/nowhere")
+    assert code == 2
+    sentence = "origin/nowhere must name a commit of this clone; fetch it first"
+    assert sentence in summary
+    assert sentence in output
+
+
+def test_on_github_a_file_that_cannot_be_read_is_named_in_the_summary(clone):
+    (clone / "metrics/verify.json").write_text("{")
+    code, summary, _ = on_github(clone, "HEAD")
+    assert code == 2
+    assert "There is no report: metrics/verify.json must be JSON" in summary
+
+
+def test_on_github_a_report_that_breaks_off_is_told(clone):
+    bring_scripts(clone)
+    (clone / ".ci/limits.py").write_text("1 / 0")
+    code, summary, output = on_github_as_it_is(clone, "HEAD")
+    assert (code, output) == (1, "")
+    assert "There is no report: metrics_report.py ended with exit code 1" in summary
 
 
 def test_a_base_that_was_not_fetched_is_named(clone):
@@ -304,18 +331,86 @@ def test_a_base_that_was_not_fetched_is_named(clone):
     assert (
         answer.stderr == "error: origin/nowhere must name a commit of this clone; fetch it first\n"
     )
-    assert answer.stdout == ""
+    assert answer.stdout == (
+        f"{metrics_report.MARK}\n**There is no report: origin/nowhere must name a commit of this "
+        "clone; fetch it first.**\n"
+    )
 
 
 def test_limits_that_cannot_be_read_end_with_one_sentence(clone):
     limit(clone, "eer_mu2: {most: 0.2}\n")
     answer = report(clone, "HEAD")
     assert answer.returncode == 2
-    assert answer.stdout == ""
     assert answer.stderr == (
-        "error: metrics/limits.yaml: eer_mu2 must have some of max, min, worsening, found "
-        "{'most': 0.2}; write for example `eer_mu2: {max: 0.1, worsening: 0.01}`\n"
+        "error: metrics/limits.yaml: eer_mu2 must have some of max, min, worsening, found names "
+        "and values, `{'most': 0.2}`; write for example `{max: 0.1, worsening: 0.01}` behind "
+        "eer_mu2\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "words"),
+    [
+        pytest.param("metrics/summary.json", b"[1, 2]", "found a list, `[1, 2]`", id="a-list"),
+        pytest.param("metrics/summary.json", b'{"a": ', "must be JSON, found", id="half"),
+        pytest.param("metrics/summary.json", b"[" * 100_000, "must be JSON, found", id="deep"),
+        pytest.param("metrics/verify.json", b"{", "must be JSON, found", id="all-values"),
+        pytest.param("metrics/verify.json", b'{"\xe9": 1}', "must be UTF-8", id="latin-1"),
+        pytest.param("metrics/limits.yaml", b"x: {max: 1} # \xe9", "must be UTF-8", id="limits"),
+        pytest.param(
+            "metrics/summary_intervals.json",
+            b'{"cited": {"eer_mu2": {"low": "x", "high": 1}}}',
+            "low and high of eer_mu2 in metrics/summary_intervals.json must be two finite numbers",
+            id="an-interval-of-words",
+        ),
+        pytest.param(
+            "metrics/summary_intervals.json",
+            b'{"cited": {"eer_mu2": 3}}',
+            "eer_mu2 in metrics/summary_intervals.json must be an object",
+            id="no-interval",
+        ),
+    ],
+)
+def test_a_file_of_the_change_that_cannot_be_read_is_one_sentence(clone, path, content, words):
+    (clone / path).write_bytes(content)
+    answer = report(clone, "HEAD^")
+    assert answer.returncode == 2
+    (line,) = answer.stderr.splitlines()
+    assert path in line
+    assert words in line
+    assert f"**There is no report: {line.removeprefix('error: ')}.**" in answer.stdout
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("metrics/limits.yaml", "eer_mu2: {maximum: 1}\n"),
+        ("metrics/summary.json", "{"),
+        ("metrics/summary_intervals.json", "[]"),
+    ],
+)
+def test_a_faulty_file_of_the_base_does_not_block_the_change_that_mends_it(clone, path, content):
+    good = (clone / path).read_text() if (clone / path).exists() else "eer_mu2: {max: 0.3}\n"
+    (clone / path).write_text(content)
+    call(clone, "git", "add", "-A")
+    call(clone, "git", "-c", "user.name=x", "-c", "user.email=x@x", "commit", "-q", "-m", "faulty")
+    (clone / path).write_text(good)
+    answer = report(clone, "HEAD")
+    assert answer.returncode == 0, answer.stderr
+    assert f"- {path} of the base" in answer.stdout or f"in {path} of the base" in answer.stdout
+    assert "; the report does without it.\n" in answer.stdout
+
+
+def test_from_a_subfolder_the_report_is_the_same(clone):
+    inside = subprocess.run(
+        [sys.executable, SCRIPT, "HEAD^"],
+        cwd=clone / "metrics",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert inside.stdout == report(clone, "HEAD^").stdout
+    assert "**1 worse, 1 gone, 1 new, 1 level.**" in inside.stdout
 
 
 def beside(low: float, high: float, better: str = "lower") -> dict[str, str | float]:
@@ -371,11 +466,3 @@ def test_the_largest_change_makes_a_report_of_20_kb(two_commits, tmp_path):
     for part in ("## Results against", "### Values", "### Params"):
         assert part in answer.stdout
     assert "... and 2963 more" in answer.stdout
-
-
-def test_a_text_beyond_the_limit_is_cut_at_a_line_end_and_says_so():
-    text = metrics_report.capped("\u00e9" * 70 + "\n" + ("\u00e9" * 70 + "\n") * 500)
-    assert len(text.encode()) <= metrics_report.MOST_BYTES
-    assert text.endswith(metrics_report.CUT)
-    assert set(text.removesuffix(metrics_report.CUT).splitlines()) == {"\u00e9" * 70}
-    assert metrics_report.capped("short\n") == "short\n"
