@@ -9,7 +9,6 @@ from pathlib import Path
 
 import metrics_report
 import pytest
-from summaries import pair
 
 pytestmark = pytest.mark.slow
 
@@ -411,44 +410,6 @@ def test_from_a_subfolder_the_report_is_the_same(clone):
     )
     assert inside.stdout == report(clone, "HEAD^").stdout
     assert "**1 worse, 1 gone, 1 new, 1 level.**" in inside.stdout
-
-
-def beside(low: float, high: float, better: str = "lower") -> dict[str, str | float]:
-    return {"better": better, "low": low, "high": high}
-
-
-FEW = {"better": "lower", "no_interval": "few speakers"}
-
-
-def verdict(before, after, old, new):
-    (value,) = pair({"x": before}, {"x": after}, {"cited": {"x": old}}, {"cited": {"x": new}})
-    return value.verdict
-
-
-@pytest.mark.parametrize(
-    ("before", "old", "new", "expected"),
-    [
-        pytest.param(0.30, beside(0.25, 0.35), beside(0.1, 0.2), "better", id="far-above"),
-        pytest.param(0.05, beside(0.01, 0.09), beside(0.1, 0.2), "worse", id="far-below"),
-        pytest.param(0.12, beside(0.11, 0.13), beside(0.1, 0.2), "level", id="in-new"),
-        pytest.param(0.25, beside(0.14, 0.36), beside(0.1, 0.2), "level", id="in-old"),
-        pytest.param(0.15, beside(0.1, 0.2), beside(0.1, 0.2), "level", id="same"),
-        pytest.param(0.30, FEW, beside(0.1, 0.2), "no verdict", id="few-speakers-before"),
-        pytest.param(0.30, beside(0.25, 0.35), FEW, "no verdict", id="few-speakers-after"),
-        pytest.param(0.30, {}, {}, "no verdict", id="nobody-says-which-way-is-better"),
-        pytest.param(
-            0.30, beside(0.25, 0.35), beside(0.1, 0.2, "higher"), "worse", id="more-is-better"
-        ),
-    ],
-)
-def test_a_verdict_needs_more_than_noise(before, old, new, expected):
-    assert verdict(before, 0.15, old, new) == expected
-
-
-@pytest.mark.parametrize(("after", "expected"), [(-500.0, "better"), (-520.0, "worse")])
-def test_a_value_that_is_not_resampled_is_judged_by_itself(after, expected):
-    direction = {"better": "higher"}
-    assert verdict(-510.0, after, direction, direction) == expected
 
 
 def test_the_largest_change_makes_a_report_of_20_kb(two_commits, tmp_path):
