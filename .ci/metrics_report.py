@@ -10,9 +10,9 @@ Verdicts: summaries.py. Limits that fail a change: metrics/limits.yaml, limits.p
 commits stand side by side where --pictures says how they are reached without a login: the URL of
 raw files (https://raw.githubusercontent.com/OWNER/NAME) and the commit of the change there.
 
-Exit code 0 if dvc.lock belongs to the code and params of the working tree and no limit is broken,
-1 if not, each fault a sentence on standard error; 2 if BASE is not a commit or a file of the
-change cannot be read, and the report is that sentence.
+Exit code 0 if dvc.lock belongs to the code and params of the working tree, every result that it
+names is there and no limit is broken; 1 if not, each fault a sentence on standard error; 2 if
+BASE is not a commit or a file of the change cannot be read, and the report is that sentence.
 """
 
 import os
@@ -37,6 +37,7 @@ from commit_files import (
 from compare_metrics import flatten
 from dvc_says import lock_fault, params_part
 from limits import LIMITS, Limit, broken, moved_limits, parse_limits
+from lost_files import lost_files
 from pictures import Raw, plots_part
 from summaries import (
     BETTER,
@@ -184,7 +185,7 @@ def report(name: str, raw: Raw | None) -> tuple[str, list[str]]:
     limits = parse_limits(read_here(LIMITS))
     moved = limits_part(base, limits, notes)
     notes += outside_own(values)
-    faults = [*filter(None, [lock_fault()]), *broken(limits, values)]
+    faults = [*filter(None, [lock_fault()]), *lost_files(base), *broken(limits, values)]
     plots = plots_part(base, raw)
     parts = [
         f"## Results against {literal(name)} ({base[:7]})",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import metrics_report
 import pytest
+import yaml
 
 pytestmark = pytest.mark.slow
 
@@ -225,6 +226,47 @@ def test_a_pipeline_that_dvc_cannot_read_is_a_stale_lock_in_its_words(clone):
     assert "but DVC says: `'./dvc.yaml' is invalid. While parsing" in answer.stderr
 
 
+def lost(path: str) -> str:
+    return (
+        f"`{path}` must be in git, for `dvc.lock` names it, found no such file; type `dvc repro` "
+        "and commit it, or take its stage out of `dvc.yaml` and `dvc.lock`"
+    )
+
+
+def test_results_that_a_commit_deletes_are_named(clone):
+    """All but the summary have no limit, and DVC forgives what is absent."""
+    paths = ("metrics/summary_intervals.json", "metrics/verify.json", "plots/det.png")
+    call(clone, "git", "rm", "-q", *paths)
+    commit(clone, "without")
+    answer = report(clone, "HEAD^")
+    assert answer.returncode == 1
+    assert faults(answer) == [lost(path) for path in paths]
+    counted = {row[0]: row[1:] for row in rows(answer.stdout) if len(row) == 5}
+    assert counted["metrics/verify.json"] == ["2", "0", "0", "2"]
+    assert counted["metrics/summary_intervals.json"] == ["5", "0", "0", "5"]
+
+
+def test_results_that_were_never_committed_are_named(clone):
+    """The base lacks them as well: dvc.yaml says that git keeps them."""
+    call(clone, "git", "rm", "-q", "metrics/verify.json")
+    commit(clone, "without")
+    assert faults(report(clone, "HEAD")) == [lost("metrics/verify.json")]
+
+
+def test_results_go_with_their_stage(clone):
+    call(clone, "git", "rm", "-q", "-r", "dvc.lock", "plots", "metrics/verify.json")
+    (clone / "dvc.yaml").write_text("stages: {}\n")
+    commit(clone, "without the stage")
+    answer = report(clone, "HEAD^")
+    assert answer.returncode == 0, answer.stderr
+    assert ["metrics/verify.json", "2", "0", "0", "2"] in rows(answer.stdout)
+
+
+def commit(folder: Path, message: str) -> None:
+    who = ("-c", "user.name=tester", "-c", "user.email=tester@example.org")
+    call(folder, "git", *who, "commit", "-q", "-a", "-m", message)
+
+
 RAW = "https://raw.example.org/a/b"
 
 
@@ -316,6 +358,24 @@ def test_on_github_a_file_that_cannot_be_read_is_named_in_the_summary(clone):
     assert "There is no report: metrics/verify.json must be JSON" in summary
 
 
+def test_on_github_a_first_push_has_nothing_to_compare_with(clone):
+    code, summary, output = on_github(clone, 40 * "0")
+    assert (code, output) == (0, "")
+    assert summary == (
+        "There is no report: this is the first push of the branch, and nothing stands before it.\n"
+    )
+
+
+def test_on_github_a_push_is_compared_with_what_stood_before_it():
+    """Not with the commit before the last, which is of the same push where it brings several."""
+    jobs = yaml.safe_load((SCRIPT.parents[1] / ".github/workflows/ci.yml").read_text())["jobs"]
+    (step,) = (step for step in jobs["report"]["steps"] if step.get("id") == "report")
+    assert step["env"]["BASE"] == (
+        "${{ github.event_name == 'pull_request' && format('origin/{0}', github.base_ref) "
+        "|| github.event.before }}"
+    )
+
+
 def test_on_github_a_report_that_breaks_off_is_told(clone):
     bring_scripts(clone)
     (clone / ".ci/limits.py").write_text("1 / 0")
@@ -392,7 +452,7 @@ def test_a_faulty_file_of_the_base_does_not_block_the_change_that_mends_it(clone
     good = (clone / path).read_text() if (clone / path).exists() else "eer_mu2: {max: 0.3}\n"
     (clone / path).write_text(content)
     call(clone, "git", "add", "-A")
-    call(clone, "git", "-c", "user.name=x", "-c", "user.email=x@x", "commit", "-q", "-m", "faulty")
+    commit(clone, "faulty")
     (clone / path).write_text(good)
     answer = report(clone, "HEAD")
     assert answer.returncode == 0, answer.stderr
