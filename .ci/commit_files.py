@@ -117,6 +117,6 @@ def kind(value: Any) -> str:
         float: "a number",
         list: "a list",
         dict: "names and values",
-        type(None): "nothing",
+        type(None): "null",
     }
     return names.get(type(value), f"a {type(value).__name__}")

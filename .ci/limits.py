@@ -61,7 +61,7 @@ def _yaml(text: str, where: str) -> Any:
     except (YAMLError, RecursionError) as error:
         found, line = literal(str(error)), ""
         if isinstance(error, MarkedYAMLError) and error.problem_mark:
-            found = literal(str(error.problem))
+            found = literal(str(error.problem).removeprefix("found "))
             line = f" in line {error.problem_mark.line + 1}"
         raise ReportError(
             f"{where} must be YAML with every name once, found {found}{line}; mend it there"

@@ -179,7 +179,8 @@ def report(name: str, raw: Raw | None) -> tuple[str, list[str]]:
     """
     base = git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}").strip()
     if not base:
-        raise ReportError(f"{literal(name)} must name a commit of this clone; fetch it first")
+        shown = literal(name) or "the base, an empty name,"
+        raise ReportError(f"{shown} must name a commit of this clone; fetch it first")
     notes: list[str] = []
     values = read_values(base, notes)
     limits = parse_limits(read_here(LIMITS))

@@ -95,6 +95,8 @@ class Value:
         for when, side in found.items():
             if is_number(side.value) and not is_finite(side.value):
                 return f"the value {when} is not finite"
+            if not side.has_interval and any(other.has_interval for other in found.values()):
+                return str(side.no_interval or f"the value {when} has no interval")
         if _of(self.base) == _of(self.head):
             return None
         return self._why_unjudged_move(found)
@@ -105,8 +107,6 @@ class Value:
                 return f"the value {when} is no number"
             if side.no_interval:
                 return str(side.no_interval)
-            if not side.has_interval and any(other.has_interval for other in found.values()):
-                return f"the value {when} has no interval"
             if side.has_interval and not side.holds(side.value):
                 return f"the value {when} lies outside its own interval"
         return None if self.better else "neither commit says which way is better"

@@ -60,7 +60,7 @@ def test_a_limit_of_nothing_is_a_name_to_correct():
     ("text", "words"),
     [
         pytest.param("x: {", "must be YAML with every name once, found", id="no-yaml"),
-        pytest.param("x: {max: 1}\nx: {max: 2}", "found duplicate key", id="a-name-twice"),
+        pytest.param("x: {max: 1}\nx: {max: 2}", "found `duplicate key", id="a-name-twice"),
         pytest.param("x: {max: 1, max: 2}", "in line 1;", id="a-word-twice"),
         pytest.param("- x", "must hold lines such as", id="a-list"),
         pytest.param("[]", "found a list, `[]`", id="an-empty-list"),

@@ -64,10 +64,13 @@ def test_what_is_not_finite_is_never_level(value):
     assert both.why_unjudged == "the value after is not finite"
 
 
-def test_a_lost_interval_is_named():
+@pytest.mark.parametrize("after", [0.1, 0.3])
+def test_a_lost_interval_is_named(after):
+    """Also of a value that stays: what is folded away as the same has lost nothing."""
     (value,) = pair(
-        {"x": 0.1}, {"x": 0.3}, {"cited": {"x": beside(0.05, 0.15)}}, {"cited": {"x": {}}}
+        {"x": 0.1}, {"x": after}, {"cited": {"x": beside(0.05, 0.15)}}, {"cited": {"x": {}}}
     )
+    assert (value.verdict, value.moved) == ("no verdict", True)
     assert value.why_unjudged == "the value after has no interval"
 
 
