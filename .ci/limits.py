@@ -7,21 +7,19 @@ beyond the worse end of its interval in the base, or beyond the value where it h
 at most so much. A value with a limit must be there.
 """
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-from summaries import SUMMARY, Side, Value, is_number
+from comment_text import literal
+from commit_files import ReportError, as_text, kind
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from summaries import INTERVALS, SUMMARY, Side, Value, is_finite
 
 LIMITS = "metrics/limits.yaml"
 KEYS = ("max", "min", "worsening")
 WAY_OUT = f"mend the change, or move the limit in {LIMITS} and say why in the commit"
-
-
-class LimitsError(Exception):
-    """metrics/limits.yaml says nothing that can be checked: one sentence."""
 
 
 @dataclass(frozen=True)
@@ -38,32 +36,53 @@ class Limit:
         return ", ".join(f"{key} {value:g}" for key, value in kept.items()) or "none"
 
 
-def parse_limits(text: str | None) -> dict[str, Limit]:
-    """Read the limits by the name of their value; no text, no limits.
+def parse_limits(content: bytes | None, where: str = LIMITS) -> dict[str, Limit]:
+    """Read the limits by the name of their value; no file, no limits.
 
     Raises:
-        LimitsError: a limit that is no number, or a word that is none of `KEYS`.
+        ReportError: it is no YAML, names a limit twice, or a limit could never be broken.
     """
+    parsed = _yaml(as_text(content or b"", where), where)
+    if parsed is None:
+        return {}
+    if not isinstance(parsed, Mapping):
+        found = f"{kind(parsed)}, {literal(repr(parsed))}"
+        raise ReportError(
+            f"{where} must hold lines such as `eer_mu2: {{max: 0.1}}`, found {found}; write such "
+            "lines, or leave it empty"
+        )
+    return {str(name): _limit(str(name), bounds, where) for name, bounds in parsed.items()}
+
+
+def _yaml(text: str, where: str) -> Any:
+    """Parse YAML as DVC does, which refuses a key that stands twice."""
     try:
-        content = yaml.safe_load(text or "") or {}
-    except yaml.YAMLError as error:
-        raise LimitsError(f"{LIMITS} must be YAML, found {' '.join(str(error).split())}") from error
-    if not isinstance(content, Mapping):
-        raise LimitsError(f"{LIMITS} must hold lines such as `eer_mu2: {{max: 0.1}}`, found a list")
-    return {str(name): _limit(str(name), bounds) for name, bounds in content.items()}
+        return YAML(typ="safe", pure=True).load(text)
+    except (YAMLError, RecursionError) as error:
+        found, line = literal(str(error)), ""
+        if isinstance(error, MarkedYAMLError) and error.problem_mark:
+            found = literal(str(error.problem).removeprefix("found "))
+            line = f" in line {error.problem_mark.line + 1}"
+        raise ReportError(
+            f"{where} must be YAML with every name once, found {found}{line}; mend it there"
+        ) from error
 
 
-def _limit(name: str, bounds: Any) -> Limit:
-    example = f"write for example `{name}: {{max: 0.1, worsening: 0.01}}`"
+def _limit(name: str, bounds: Any, where: str) -> Limit:
+    shown = literal(name)
+    example = f"write for example `{{max: 0.1, worsening: 0.01}}` behind {shown}"
     if not isinstance(bounds, Mapping) or not bounds or not set(bounds) <= set(KEYS):
-        raise LimitsError(
-            f"{LIMITS}: {name} must have some of {', '.join(KEYS)}, found {bounds}; {example}"
+        found = f"{kind(bounds)}, {literal(repr(bounds))}"
+        raise ReportError(
+            f"{where}: {shown} must have some of {', '.join(KEYS)}, found {found}; {example}"
         )
     for key, bound in bounds.items():
-        if not is_number(bound) or (key == "worsening" and bound < 0):
+        if not is_finite(bound) or (key == "worsening" and bound < 0):
             least = " of at least 0" if key == "worsening" else ""
-            raise LimitsError(
-                f"{LIMITS}: {key} of {name} must be a number{least}, found {bound}; {example}"
+            found = f"{kind(bound)}, {literal(repr(bound))}"
+            raise ReportError(
+                f"{where}: {key} of {shown} must be a finite number{least}, found {found}; "
+                f"{example}"
             )
     return Limit(**bounds)
 
@@ -72,7 +91,7 @@ def broken(limits: Mapping[str, Limit], values: Sequence[Value]) -> list[str]:
     """Say in one sentence each which limits the values break.
 
     Raises:
-        LimitsError: `worsening` of a value that says of neither way that it is better.
+        ReportError: `worsening` of a value that says of neither way that it is better.
     """
     by_name = {value.name: value for value in values}
     return [
@@ -83,41 +102,44 @@ def broken(limits: Mapping[str, Limit], values: Sequence[Value]) -> list[str]:
 
 
 def _of_value(name: str, limit: Limit, value: Value | None) -> Iterator[str]:
+    shown = literal(name)
     if value is None:
         yield (
-            f"{name} has a limit in {LIMITS} and must be in {SUMMARY}, found in neither commit; "
+            f"{shown} has a limit in {LIMITS} and must be in {SUMMARY}, found in neither commit; "
             "correct its name there, or take the limit out"
         )
     elif value.head is None:
         yield (
-            f"{name} has a limit in {LIMITS} and must be in {SUMMARY}, found nothing "
-            f"({value.why_gone}); bring it back, or take its limit out"
+            f"{shown} has a limit in {LIMITS} and must be in {SUMMARY}, found nothing "
+            f"({literal(value.why_gone)}); bring it back, or take its limit out"
         )
-    elif not is_number(value.head.value) or not math.isfinite(value.head.value):
-        yield f"{name} must be a finite number in {SUMMARY}, found {value.head.value}; {WAY_OUT}"
+    elif not is_finite(value.head.value):
+        found = f"{kind(value.head.value)}, {literal(repr(value.head.value))}"
+        yield f"{shown} must be a finite number in {SUMMARY}, found {found}; {WAY_OUT}"
     else:
         yield from _of_number(name, limit, value, value.head.value)
 
 
 def _of_number(name: str, limit: Limit, value: Value, found: float) -> Iterator[str]:
+    shown = literal(name)
     where = f"found {found:g} in {SUMMARY}; {WAY_OUT}"
     if limit.max is not None and found > limit.max:
-        yield f"{name} must be at most {limit.max:g}, {where}"
+        yield f"{shown} must be at most {limit.max:g}, {where}"
     if limit.min is not None and found < limit.min:
-        yield f"{name} must be at least {limit.min:g}, {where}"
-    if limit.worsening is None or value.base is None or not is_number(value.base.value):
+        yield f"{shown} must be at least {limit.min:g}, {where}"
+    if limit.worsening is None or value.base is None or not is_finite(value.base.value):
         return
     if value.better not in ("lower", "higher"):
-        raise LimitsError(
-            f"{LIMITS}: worsening of {name} needs to know which way is better, found nothing in "
-            "metrics/summary_intervals.json; give max or min instead"
+        raise ReportError(
+            f"{LIMITS}: worsening of {shown} needs to know which way is better, found nothing in "
+            f"{INTERVALS}; give max or min instead"
         )
     lower = value.better == "lower"
     end = _worse_end(value.base, lower)
     bound = end + limit.worsening if lower else end - limit.worsening
     if found > bound if lower else found < bound:
         yield (
-            f"{name} must be at {'most' if lower else 'least'} {bound:g}, {limit.worsening:g} "
+            f"{shown} must be at {'most' if lower else 'least'} {bound:g}, {limit.worsening:g} "
             f"beyond {_of_base(value.base)}, {where}"
         )
 
@@ -137,7 +159,7 @@ def moved_limits(before: Mapping[str, Limit], after: Mapping[str, Limit]) -> lis
     """List the limits that the change itself moves: name, before, after."""
     none = Limit()
     return [
-        [name, str(before.get(name, none)), str(after.get(name, none))]
+        [literal(name), str(before.get(name, none)), str(after.get(name, none))]
         for name in sorted({*before, *after})
         if before.get(name) != after.get(name)
     ]

@@ -10,27 +10,38 @@ Verdicts: summaries.py. Limits that fail a change: metrics/limits.yaml, limits.p
 commits stand side by side where --pictures says how they are reached without a login: the URL of
 raw files (https://raw.githubusercontent.com/OWNER/NAME) and the commit of the change there.
 
-Exit code 0 if dvc.lock belongs to the code and params of the working tree and no limit is broken,
-1 if not, each fault a sentence on standard error; 2 if BASE is not a commit or the limits cannot
-be read.
+Exit code 0 if dvc.lock belongs to the code and params of the working tree, every result that it
+names is there and no limit is broken; 1 if not, each fault a sentence on standard error; 2 if
+BASE is not a commit or a file of the change cannot be read, and the report is that sentence.
 """
 
-import re
-import subprocess
+import os
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from comment_text import capped, folded, literal, table
+from commit_files import (
+    ReportError,
+    git,
+    of_base,
+    or_nothing,
+    parse_json,
+    read_base,
+    read_here,
+    tracked,
+)
 from compare_metrics import flatten
-from limits import LIMITS, Limit, LimitsError, broken, moved_limits, parse_limits
+from dvc_says import lock_fault, params_part
+from limits import LIMITS, Limit, broken, moved_limits, parse_limits
+from lost_files import lost_files
+from pictures import Raw, plots_part
 from summaries import (
     BETTER,
     GONE,
-    INTERVALS,
     LEVEL,
     NEW,
     NO_VERDICT,
@@ -38,89 +49,15 @@ from summaries import (
     WORSE,
     Side,
     Value,
-    is_number,
-    parse,
-    read_base,
-    read_here,
+    is_finite,
+    outside_own,
     read_values,
 )
 
-# The interpreter's own dvc: the command need not be on PATH. -P keeps the folder of the
-# repository out of its imports.
-DVC = (sys.executable, "-P", "-m", "dvc")
 MARK = "<!-- fhvae: what the change does to the results -->"
-TABLE_HEAD_LINES = 2  # without a change DVC prints nothing, or a table of its head alone
-MOST_BYTES = 20_000
-MOST_ROWS = 40  # of a table
-MOST_LETTERS = 80  # of a cell
-MOST_SAID = 300  # letters of what DVC says where it cannot say what it would run
 MOST_FAULTS = 20  # sentences; the limits of every value broken are two dozen
-PICTURE_PIXELS = 380  # two beside each other in a comment
-CUT = "\n\n... cut at 20 KB: `dvc metrics diff` and `dvc params diff` say all.\n"
 ORDER = (WORSE, GONE, NO_VERDICT, BETTER, NEW, LEVEL)  # what a reader must see comes first
 ARROW = {"lower": " ↓", "higher": " ↑"}
-
-
-@dataclass(frozen=True)
-class Raw:
-    """Where a browser finds the pictures of both commits.
-
-    Attributes:
-        url: what stands before a commit and a path.
-        head: the commit of the change; a merge made for CI cannot be reached later.
-    """
-
-    url: str
-    head: str
-
-    def picture(self, commit: str, path: str) -> str:
-        """Write the picture of a commit as a link to itself."""
-        link = f"{self.url}/{commit}/{path}"
-        return f'<a href="{link}"><img src="{link}" width="{PICTURE_PIXELS}"></a>'
-
-
-def _run(*command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def lock_fault() -> str | None:
-    """Ask DVC whether dvc.lock is current; a sentence if not, else None.
-
-    A stage whose data is absent counts as done when the lock agrees with its inputs. With
-    the data at hand a stale stage is no error to DVC: it says what it would run.
-    """
-    answer = _run(*DVC, "repro", "--allow-missing", "--dry")
-    text = answer.stdout + answer.stderr
-    stale = re.findall(r"(?:Running stage|failed to reproduce) '([^']+)'", text)
-    if not answer.returncode and not stale:
-        return None
-    named = ", ".join(f"`{name}`" for name in dict.fromkeys(stale))
-    found = f"{named} would run" if stale else f"DVC says: {_cell(text, MOST_SAID)}"
-    return (
-        f"`dvc.lock` must belong to the code and params of the change, but {found}: type "
-        "`dvc repro` and commit `dvc.lock`, `metrics/` and `plots/`"
-    )
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Lay out a Markdown table of at most `MOST_ROWS` rows; "no change" without any."""
-    every = [[_cell(one) for one in row] for row in rows]
-    if not every:
-        return "No change."
-    lines = [f"| {' | '.join(row)} |" for row in ([*header], ["---"] * len(header), *every)]
-    shown = "\n".join(lines[: TABLE_HEAD_LINES + MOST_ROWS])
-    more = len(every) - MOST_ROWS
-    return f"{shown}\n\n... and {more} more" if more > 0 else shown
-
-
-def _cell(text: str, most: int = MOST_LETTERS) -> str:
-    plain = " ".join(text.split()).replace("|", "/")
-    return plain if len(plain) <= most else f"{plain[: most - 3]}..."
-
-
-def folded(title: str, text: str) -> str:
-    """Hide a text behind its title; one click opens it."""
-    return f"<details><summary>{title}</summary>\n\n{text}\n\n</details>"
 
 
 def values_part(values: Sequence[Value]) -> str:
@@ -142,134 +79,125 @@ def values_part(values: Sequence[Value]) -> str:
 def _row(value: Value) -> list[str]:
     verdict = value.verdict
     if verdict == GONE:
-        verdict = f"**{GONE}**: {value.why_gone}"
+        verdict = f"**{GONE}**: {literal(value.why_gone)}"
     elif verdict == NO_VERDICT:
-        reasons = [side.no_interval for side in (value.head, value.base) if side]
-        verdict = ": ".join([NO_VERDICT, *filter(None, reasons)][:2])
+        verdict = f"{NO_VERDICT}: {literal(value.why_unjudged or '')}"
     elif verdict in (WORSE, BETTER):
         verdict = f"**{verdict}**"
     return [_name(value), *_side(value.base), *_side(value.head), verdict]
 
 
 def _name(value: Value) -> str:
-    return f"{value.name}{ARROW.get(value.better or '', '')}"
+    return f"{literal(value.name)}{ARROW.get(value.better or '', '')}"
 
 
 def _side(side: Side | None) -> tuple[str, str]:
     if side is None:
         return "-", "-"
-    value = f"{side.value:.7g}" if is_number(side.value) else str(side.value)
+    value = f"{side.value:.7g}" if is_finite(side.value) else literal(str(side.value))
     return value, f"{side.low:g} to {side.high:g}" if side.has_interval else "-"
 
 
 def files_part(base: str) -> str | None:
-    """Count what moved in the files of all values; None where nothing did."""
+    """Count what moved in the files of all values; None where nothing did.
+
+    Raises:
+        ReportError: a file of the working tree cannot be read.
+    """
     rows = list(_moved_files(base))
     header = ["file", "values", "moved", "new", "gone"]
     return folded(f"Files of all values: {len(rows)} moved", table(header, rows)) if rows else None
 
 
 def _moved_files(base: str) -> Iterator[list[str]]:
-    listed = _run("git", "ls-tree", "--name-only", base, "metrics/").stdout.split()
-    here = [path.as_posix() for path in Path("metrics").glob("*.json")]
-    for path in sorted({*listed, *here} - {SUMMARY, INTERVALS}):
+    here = [path.as_posix() for path in Path("metrics").rglob("*.json")]
+    for path in sorted({*tracked(base, "metrics"), *here} - {SUMMARY}):
         if path.endswith(".json"):
-            before, after = (_all_values(text) for text in (read_base(base, path), read_here(path)))
-            moved = sum(before[key] != after[key] for key in before.keys() & after.keys())
+            before, after = _all_values(_json_of_base(base, path)), _all_values(_json_here(path))
+            # As text NaN is itself.
+            moved = sum(repr(before[key]) != repr(after[key]) for key in before.keys() & after)
             counts = [moved, len(after.keys() - before.keys()), len(before.keys() - after.keys())]
             if any(counts):
-                yield [path, str(len(before | after)), *map(str, counts)]
+                yield [literal(path), str(len(before | after)), *map(str, counts)]
 
 
-def _all_values(text: str | None) -> dict[str, Any]:
-    return dict(flatten(parse(text), ""))
+def _json_of_base(base: str, path: str) -> dict[str, Any]:
+    return or_nothing(lambda: parse_json(read_base(base, path), of_base(path)))
 
 
-def params_part(base: str) -> str:
-    """Give DVC's table of changed params against `base`, or "no change"."""
-    answer = _run(*DVC, "params", "diff", "--md", base)
-    if answer.returncode:
-        raise RuntimeError(f"dvc params diff failed: {answer.stderr.strip()}")
-    rows = [
-        [cell.strip() for cell in line.strip().strip("|").split("|")][1:]
-        for line in answer.stdout.strip().splitlines()
-    ]
-    return table(["param", "before", "after"], rows[TABLE_HEAD_LINES:])
+def _json_here(path: str) -> dict[str, Any]:
+    return parse_json(read_here(path), literal(path))
 
 
-def limits_part(base: str, limits: Mapping[str, Limit]) -> str | None:
-    """Show the limits that the change itself moves; None where it moves none."""
-    rows = moved_limits(parse_limits(read_base(base, LIMITS)), limits)
+def _all_values(content: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(flatten(content, ""))
+
+
+def limits_part(
+    base: str, limits: Mapping[str, Limit], notes: list[str] | None = None
+) -> str | None:
+    """Show the limits that the change itself moves; None where it moves none.
+
+    Args:
+        base: the commit.
+        limits: those of the change.
+        notes: get a sentence where those of the base cannot be read, and count as none.
+    """
+    old = or_nothing(lambda: parse_limits(read_base(base, LIMITS), of_base(LIMITS)), notes)
+    rows = moved_limits(old, limits)
     title = f"The change moves {len(rows)} limits"
     return folded(title, table(["limit of", "before", "after"], rows)) if rows else None
 
 
-def plots_part(base: str, raw: Raw | None) -> str | None:
-    """Show the pictures that changed, before and after; None where none did."""
-    moved = _run("git", "diff", "--name-status", "--no-renames", base, "--", "plots/*.png").stdout
-    if not moved:
-        return None
-    listed = [line.split("\t") for line in moved.splitlines()]
-    if raw is None:
-        names = ", ".join(f"`{path}`" for _, path in listed)
-        return (
-            f"{names}. *Files changed* shows both versions; a comment cannot show what lies in a "
-            "private repository."
-        )
-    pairs = []
-    for kind, path in listed:
-        before = "new" if kind == "A" else raw.picture(_commit(base), path)
-        after = GONE if kind == "D" else raw.picture(raw.head, path)
-        pairs.append(f"| `{path}` before | after |\n| --- | --- |\n| {before} | {after} |")
-    return folded(f"{len(listed)} pictures changed, side by side", "\n\n".join(pairs))
-
-
-def _commit(name: str) -> str:
-    return _run("git", "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").stdout.strip()
-
-
-def summing_up(values: Sequence[Value], faults: Sequence[str]) -> str:
-    """Say how many values got which verdict, and what must be mended."""
+def summing_up(values: Sequence[Value], faults: Sequence[str], notes: Sequence[str]) -> str:
+    """Say how many values got which verdict, what must be mended, and what to know."""
     counts = Counter(value.verdict for value in values)
     told = ", ".join(f"{counts[one]} {one}" for one in ORDER if counts[one])
-    lines = [f"**{told or 'No values'}.**"]
-    if not faults:
-        return f"{lines[0]} `dvc.lock` is current, no limit is broken."
-    shown = [f"- {fault}." for fault in faults[:MOST_FAULTS]]
-    if len(faults) > MOST_FAULTS:
-        shown.append(f"- ... and {len(faults) - MOST_FAULTS} more")
-    return "\n".join([*lines, "", "To be mended:", "", *shown])
+    current = "" if faults else " `dvc.lock` is current, no limit is broken."
+    first = f"**{told or 'No values'}.**{current}"
+    return "\n\n".join([first, *_listed("To be mended:", faults), *_listed("To know:", notes)])
 
 
-def capped(text: str) -> str:
-    """Cut a text at a line end so that it has at most `MOST_BYTES` bytes."""
-    if len(text.encode()) <= MOST_BYTES:
-        return text
-    kept = text.encode()[: MOST_BYTES - len(CUT.encode())].decode(errors="ignore")
-    return kept.rpartition("\n")[0] + CUT
+def _listed(title: str, sentences: Sequence[str]) -> list[str]:
+    if not sentences:
+        return []
+    shown = [f"- {sentence}." for sentence in sentences[:MOST_FAULTS]]
+    if len(sentences) > MOST_FAULTS:
+        shown.append(f"- ... and {len(sentences) - MOST_FAULTS} more")
+    return [title, "\n".join(shown)]
 
 
-def report(base: str, raw: Raw | None) -> tuple[str, list[str]]:
+def report(name: str, raw: Raw | None) -> tuple[str, list[str]]:
     """Write the report; beside it what must be mended, a sentence each.
 
+    Args:
+        name: of the commit to compare with.
+        raw: where pictures are; None where nobody may load them.
+
     Raises:
-        LimitsError: metrics/limits.yaml cannot be read.
+        ReportError: there is no such commit, or a file of the change cannot be read.
     """
-    values = read_values(base)
+    base = git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}").strip()
+    if not base:
+        shown = literal(name) or "the base, an empty name,"
+        raise ReportError(f"{shown} must name a commit of this clone; fetch it first")
+    notes: list[str] = []
+    values = read_values(base, notes)
     limits = parse_limits(read_here(LIMITS))
-    faults = [*filter(None, [lock_fault()]), *broken(limits, values)]
+    moved = limits_part(base, limits, notes)
+    notes += outside_own(values)
+    faults = [*filter(None, [lock_fault()]), *lost_files(base), *broken(limits, values)]
     plots = plots_part(base, raw)
     parts = [
-        f"## Results against {base} ({_commit(base)[:7]})",
-        summing_up(values, faults),
-        limits_part(base, limits),
+        f"## Results against {literal(name)} ({base[:7]})",
+        summing_up(values, faults, notes),
+        moved,
         f"### Values\n\n{values_part(values)}",
         files_part(base),
         f"### Params\n\n{params_part(base)}",
         f"### Pictures\n\n{plots}" if plots else None,
     ]
-    text = "\n\n".join(part for part in parts if part)
-    return capped(f"{MARK}\n{text}\n"), faults
+    return "\n\n".join(part for part in parts if part), faults
 
 
 def main() -> int:
@@ -278,20 +206,26 @@ def main() -> int:
     about.add_argument("base", metavar="BASE", help="the commit or branch to compare with")
     about.add_argument("--pictures", nargs=2, metavar=("URL", "HEAD"), help="see above")
     options = about.parse_args()
-    if not _commit(options.base):
-        name = options.base
-        print(f"error: {name} must name a commit of this clone; fetch it first", file=sys.stderr)
-        return 2
     try:
+        os.chdir(_top())
         raw = Raw(*options.pictures) if options.pictures else None
         text, faults = report(options.base, raw)
-    except LimitsError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(text, end="")
+        exit_code = 1 if faults else 0
+    except ReportError as error:
+        text, faults, exit_code = f"**There is no report: {error}.**", [str(error)], 2
+    print(capped(f"{MARK}\n{text}\n"), end="")
     for fault in faults:
         print(f"error: {fault}", file=sys.stderr)
-    return 1 if faults else 0
+    return exit_code
+
+
+def _top() -> str:
+    """Find the top of the repository: all paths are from there."""
+    top = git("rev-parse", "--show-toplevel").removesuffix("\n")
+    if not top:
+        here = literal(Path.cwd().as_posix())
+        raise ReportError(f"the report must be made in a clone of the project, found {here}")
+    return top
 
 
 if __name__ == "__main__":

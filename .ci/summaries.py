@@ -2,15 +2,25 @@
 
 *Better* and *worse* mean that the value before lies outside the interval of the one after and the
 other way round; else the change is *level*. A value that has no interval by its nature (the bound
-of dev) is judged by itself, one whose speakers were too few for an interval is not.
+of dev) is judged by itself. No verdict where speakers were too few for an interval, where only one
+commit has one or a value lies outside its own, and where a value is not finite.
 """
 
-import json
-import subprocess
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
+
+from comment_text import literal
+from commit_files import (
+    ReportError,
+    as_object,
+    of_base,
+    or_nothing,
+    parse_json,
+    read_base,
+    read_here,
+)
 
 SUMMARY, INTERVALS = "metrics/summary.json", "metrics/summary_intervals.json"
 BETTER, WORSE, LEVEL, NEW, GONE = "better", "worse", "level", "new", "gone"
@@ -62,8 +72,8 @@ class Value:
 
     @property
     def moved(self) -> bool:
-        """Whether anything but the interval is different."""
-        return self.base is None or self.head is None or self.base.value != self.head.value
+        """Whether anything but the interval is different, or is not finite."""
+        return self.verdict != LEVEL or _of(self.base) != _of(self.head)
 
     @property
     def verdict(self) -> str:
@@ -71,16 +81,50 @@ class Value:
         base, head = self.base, self.head
         if base is None or head is None:
             return NEW if base is None else GONE
-        if base.value == head.value:
-            return LEVEL
-        if self.better is None or base.no_interval or head.no_interval:
+        if self.why_unjudged:
             return NO_VERDICT
-        if not (is_number(base.value) and is_number(head.value)):
-            return NO_VERDICT
-        both = base.has_interval and head.has_interval
-        if both and (head.holds(base.value) or base.holds(head.value)):
+        if base.value == head.value or head.holds(base.value) or base.holds(head.value):
             return LEVEL
         return BETTER if (head.value > base.value) == (self.better == "higher") else WORSE
+
+    @property
+    def why_unjudged(self) -> str | None:
+        """Why nobody can say whether the value after is better; None where one can."""
+        sides = {"after": self.head, "before": self.base}
+        found = {when: side for when, side in sides.items() if side}
+        for when, side in found.items():
+            if is_number(side.value) and not is_finite(side.value):
+                return f"the value {when} is not finite"
+            if not side.has_interval and any(other.has_interval for other in found.values()):
+                return str(side.no_interval or f"the value {when} has no interval")
+        if _of(self.base) == _of(self.head):
+            return None
+        return self._why_unjudged_move(found)
+
+    def _why_unjudged_move(self, found: Mapping[str, Side]) -> str | None:
+        for when, side in found.items():
+            if not is_number(side.value):
+                return f"the value {when} is no number"
+            if side.no_interval:
+                return str(side.no_interval)
+            if side.has_interval and not side.holds(side.value):
+                return f"the value {when} lies outside its own interval"
+        return None if self.better else "neither commit says which way is better"
+
+
+def _of(side: Side | None) -> Any:
+    return side.value if side else None
+
+
+def outside_own(values: Sequence[Value]) -> list[str]:
+    """Name the values of the change that lie outside their own interval, a sentence each."""
+    return [
+        f"{literal(value.name)} is {value.head.value:g} after, outside its own interval "
+        f"({value.head.low:g} to {value.head.high:g})"
+        for value in values
+        if value.head and value.head.has_interval and is_finite(value.head.value)
+        if not value.head.holds(value.head.value)
+    ]
 
 
 def is_number(value: Any) -> bool:
@@ -88,29 +132,58 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def read_base(base: str, path: str) -> str | None:
-    """Read a file as it stands in the commit `base`; None if it is not there."""
-    command = ["git", "show", f"{base}:{path}"]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)
-    return answer.stdout if answer.returncode == 0 else None
+def is_finite(value: Any) -> TypeGuard[float]:
+    """Say whether a value of JSON or YAML is a number that a computer can compare."""
+    return is_number(value) and abs(value) <= sys.float_info.max  # false of NaN
 
 
-def read_here(path: str) -> str | None:
-    """Read a file of the working tree; None if it is not there."""
-    here = Path(path)
-    return here.read_text(encoding="utf-8") if here.is_file() else None
+def parse_intervals(content: bytes | None, where: str) -> dict[str, Any]:
+    """Parse what stands beside the values.
+
+    Raises:
+        ReportError: it is no JSON, or not of the form that `pair` reads.
+    """
+    beside = parse_json(content, where)
+    for part in ("cited", "absent"):
+        beside[part] = as_object(beside.get(part, {}), f"`{part}` in {where}")
+    for name, own in beside["cited"].items():
+        _check_cited(as_object(own, f"{literal(name)} in {where}"), f"{literal(name)} in {where}")
+    return beside
 
 
-def parse(text: str | None) -> dict[str, Any]:
-    """Parse the text of a JSON file; no text is an empty file."""
-    return dict(json.loads(text)) if text else {}
+def _check_cited(own: Mapping[str, Any], where: str) -> None:
+    low, high, better = own.get("low"), own.get("high"), own.get("better")
+    none = low is None and high is None
+    if not none and not (is_finite(low) and is_finite(high) and low <= high):
+        found = f"{literal(repr(low))} and {literal(repr(high))}"
+        raise ReportError(
+            f"low and high of {where} must be two finite numbers in this order, found {found}; "
+            "run the stage `summary` again"
+        )
+    if better not in (None, "lower", "higher"):
+        raise ReportError(
+            f"better of {where} must be lower or higher, found {literal(repr(better))}; run the "
+            "stage `summary` again"
+        )
 
 
-def read_values(base: str) -> list[Value]:
-    """Read the summary of the commit `base` and of the working tree, sorted by name."""
-    before, after = (parse(text) for text in (read_base(base, SUMMARY), read_here(SUMMARY)))
-    old, new = (parse(text) for text in (read_base(base, INTERVALS), read_here(INTERVALS)))
-    return pair(before, after, old, new)
+def read_values(base: str, notes: list[str]) -> list[Value]:
+    """Read the summary of the commit `base` and of the working tree, sorted by name.
+
+    Args:
+        base: the commit.
+        notes: get a sentence on each file of the base that cannot be read.
+
+    Raises:
+        ReportError: a file of the working tree cannot be read.
+    """
+
+    def old(parse: Callable[[bytes | None, str], dict[str, Any]], path: str) -> dict[str, Any]:
+        return or_nothing(lambda: parse(read_base(base, path), of_base(path)), notes)
+
+    after = parse_json(read_here(SUMMARY), SUMMARY)
+    beside = parse_intervals(read_here(INTERVALS), INTERVALS)
+    return pair(old(parse_json, SUMMARY), after, old(parse_intervals, INTERVALS), beside)
 
 
 def pair(
@@ -134,7 +207,7 @@ def pair(
                 beside.get("better"),
                 _side(name, before, old),
                 _side(name, after, new),
-                new.get("absent", {}).get(name, NO_REASON),
+                str(new.get("absent", {}).get(name, NO_REASON)),
             )
         )
     return values

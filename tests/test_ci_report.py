@@ -9,7 +9,7 @@ from pathlib import Path
 
 import metrics_report
 import pytest
-from summaries import pair
+import yaml
 
 pytestmark = pytest.mark.slow
 
@@ -223,7 +223,48 @@ def test_a_pipeline_that_dvc_cannot_read_is_a_stale_lock_in_its_words(clone):
     (clone / "dvc.yaml").write_text("stages: [")
     answer = report(clone, "HEAD")
     assert answer.returncode == 1
-    assert "but DVC says: './dvc.yaml' is invalid. While parsing" in answer.stderr
+    assert "but DVC says: `'./dvc.yaml' is invalid. While parsing" in answer.stderr
+
+
+def lost(path: str) -> str:
+    return (
+        f"`{path}` must be in git, for `dvc.lock` names it, found no such file; type `dvc repro` "
+        "and commit it, or take its stage out of `dvc.yaml` and `dvc.lock`"
+    )
+
+
+def test_results_that_a_commit_deletes_are_named(clone):
+    """All but the summary have no limit, and DVC forgives what is absent."""
+    paths = ("metrics/summary_intervals.json", "metrics/verify.json", "plots/det.png")
+    call(clone, "git", "rm", "-q", *paths)
+    commit(clone, "without")
+    answer = report(clone, "HEAD^")
+    assert answer.returncode == 1
+    assert faults(answer) == [lost(path) for path in paths]
+    counted = {row[0]: row[1:] for row in rows(answer.stdout) if len(row) == 5}
+    assert counted["metrics/verify.json"] == ["2", "0", "0", "2"]
+    assert counted["metrics/summary_intervals.json"] == ["5", "0", "0", "5"]
+
+
+def test_results_that_were_never_committed_are_named(clone):
+    """The base lacks them as well: dvc.yaml says that git keeps them."""
+    call(clone, "git", "rm", "-q", "metrics/verify.json")
+    commit(clone, "without")
+    assert faults(report(clone, "HEAD")) == [lost("metrics/verify.json")]
+
+
+def test_results_go_with_their_stage(clone):
+    call(clone, "git", "rm", "-q", "-r", "dvc.lock", "plots", "metrics/verify.json")
+    (clone / "dvc.yaml").write_text("stages: {}\n")
+    commit(clone, "without the stage")
+    answer = report(clone, "HEAD^")
+    assert answer.returncode == 0, answer.stderr
+    assert ["metrics/verify.json", "2", "0", "0", "2"] in rows(answer.stdout)
+
+
+def commit(folder: Path, message: str) -> None:
+    who = ("-c", "user.name=tester", "-c", "user.email=tester@example.org")
+    call(folder, "git", *who, "commit", "-q", "-a", "-m", message)
 
 
 RAW = "https://raw.example.org/a/b"
@@ -256,9 +297,17 @@ def test_pictures_that_nobody_may_load_are_named(clone):
 
 def on_github(folder: Path, base: str, **said: str) -> tuple[int, str, str]:
     """Run .ci/report as the workflow does; give exit code, summary and what goes to the comment."""
+    bring_scripts(folder)
+    return on_github_as_it_is(folder, base, **said)
+
+
+def bring_scripts(folder: Path) -> None:
     (folder / ".ci").mkdir(exist_ok=True)
-    for name in ("report", "metrics_report.py", "limits.py", "summaries.py", "compare_metrics.py"):
-        shutil.copy(SCRIPT.with_name(name), folder / ".ci")
+    for path in (SCRIPT.with_name("report"), *SCRIPT.parent.glob("*.py")):
+        shutil.copy(path, folder / ".ci")
+
+
+def on_github_as_it_is(folder: Path, base: str, **said: str) -> tuple[int, str, str]:
     files = {name: folder.parent / name for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
     said = {"BASE": base, "HEAD": "f00d", "RAW": RAW, "PRIVATE": "false", "FORK": "false", **said}
     path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
@@ -294,8 +343,45 @@ def test_on_github_a_private_repository_has_no_pictures_and_a_fork_no_comment(cl
     assert sentence not in output
 
 
-def test_on_github_a_base_of_nothing_fails_and_hands_nothing_over(clone):
-    assert on_github(clone, "origin/nowhere") == (2, "", "")
+def test_on_github_a_base_of_nothing_fails_and_says_so_everywhere(clone):
+    code, summary, output = on_github(clone, "origin/nowhere")
+    assert code == 2
+    sentence = "origin/nowhere must name a commit of this clone; fetch it first"
+    assert sentence in summary
+    assert sentence in output
+
+
+def test_on_github_a_file_that_cannot_be_read_is_named_in_the_summary(clone):
+    (clone / "metrics/verify.json").write_text("{")
+    code, summary, _ = on_github(clone, "HEAD")
+    assert code == 2
+    assert "There is no report: metrics/verify.json must be JSON" in summary
+
+
+def test_on_github_a_first_push_has_nothing_to_compare_with(clone):
+    code, summary, output = on_github(clone, 40 * "0")
+    assert (code, output) == (0, "")
+    assert summary == (
+        "There is no report: this is the first push of the branch, and nothing stands before it.\n"
+    )
+
+
+def test_on_github_a_push_is_compared_with_what_stood_before_it():
+    """Not with the commit before the last, which is of the same push where it brings several."""
+    jobs = yaml.safe_load((SCRIPT.parents[1] / ".github/workflows/ci.yml").read_text())["jobs"]
+    (step,) = (step for step in jobs["report"]["steps"] if step.get("id") == "report")
+    assert step["env"]["BASE"] == (
+        "${{ github.event_name == 'pull_request' && format('origin/{0}', github.base_ref) "
+        "|| github.event.before }}"
+    )
+
+
+def test_on_github_a_report_that_breaks_off_is_told(clone):
+    bring_scripts(clone)
+    (clone / ".ci/limits.py").write_text("1 / 0")
+    code, summary, output = on_github_as_it_is(clone, "HEAD")
+    assert (code, output) == (1, "")
+    assert "There is no report: metrics_report.py ended with exit code 1" in summary
 
 
 def test_a_base_that_was_not_fetched_is_named(clone):
@@ -304,56 +390,86 @@ def test_a_base_that_was_not_fetched_is_named(clone):
     assert (
         answer.stderr == "error: origin/nowhere must name a commit of this clone; fetch it first\n"
     )
-    assert answer.stdout == ""
+    assert answer.stdout == (
+        f"{metrics_report.MARK}\n**There is no report: origin/nowhere must name a commit of this "
+        "clone; fetch it first.**\n"
+    )
 
 
 def test_limits_that_cannot_be_read_end_with_one_sentence(clone):
     limit(clone, "eer_mu2: {most: 0.2}\n")
     answer = report(clone, "HEAD")
     assert answer.returncode == 2
-    assert answer.stdout == ""
     assert answer.stderr == (
-        "error: metrics/limits.yaml: eer_mu2 must have some of max, min, worsening, found "
-        "{'most': 0.2}; write for example `eer_mu2: {max: 0.1, worsening: 0.01}`\n"
+        "error: metrics/limits.yaml: eer_mu2 must have some of max, min, worsening, found names "
+        "and values, `{'most': 0.2}`; write for example `{max: 0.1, worsening: 0.01}` behind "
+        "eer_mu2\n"
     )
 
 
-def beside(low: float, high: float, better: str = "lower") -> dict[str, str | float]:
-    return {"better": better, "low": low, "high": high}
-
-
-FEW = {"better": "lower", "no_interval": "few speakers"}
-
-
-def verdict(before, after, old, new):
-    (value,) = pair({"x": before}, {"x": after}, {"cited": {"x": old}}, {"cited": {"x": new}})
-    return value.verdict
-
-
 @pytest.mark.parametrize(
-    ("before", "old", "new", "expected"),
+    ("path", "content", "words"),
     [
-        pytest.param(0.30, beside(0.25, 0.35), beside(0.1, 0.2), "better", id="far-above"),
-        pytest.param(0.05, beside(0.01, 0.09), beside(0.1, 0.2), "worse", id="far-below"),
-        pytest.param(0.12, beside(0.11, 0.13), beside(0.1, 0.2), "level", id="in-new"),
-        pytest.param(0.25, beside(0.14, 0.36), beside(0.1, 0.2), "level", id="in-old"),
-        pytest.param(0.15, beside(0.1, 0.2), beside(0.1, 0.2), "level", id="same"),
-        pytest.param(0.30, FEW, beside(0.1, 0.2), "no verdict", id="few-speakers-before"),
-        pytest.param(0.30, beside(0.25, 0.35), FEW, "no verdict", id="few-speakers-after"),
-        pytest.param(0.30, {}, {}, "no verdict", id="nobody-says-which-way-is-better"),
+        pytest.param("metrics/summary.json", b"[1, 2]", "found a list, `[1, 2]`", id="a-list"),
+        pytest.param("metrics/summary.json", b'{"a": ', "must be JSON, found", id="half"),
+        pytest.param("metrics/summary.json", b"[" * 100_000, "must be JSON, found", id="deep"),
+        pytest.param("metrics/verify.json", b"{", "must be JSON, found", id="all-values"),
+        pytest.param("metrics/verify.json", b'{"\xe9": 1}', "must be UTF-8", id="latin-1"),
+        pytest.param("metrics/limits.yaml", b"x: {max: 1} # \xe9", "must be UTF-8", id="limits"),
         pytest.param(
-            0.30, beside(0.25, 0.35), beside(0.1, 0.2, "higher"), "worse", id="more-is-better"
+            "metrics/summary_intervals.json",
+            b'{"cited": {"eer_mu2": {"low": "x", "high": 1}}}',
+            "low and high of eer_mu2 in metrics/summary_intervals.json must be two finite numbers",
+            id="an-interval-of-words",
+        ),
+        pytest.param(
+            "metrics/summary_intervals.json",
+            b'{"cited": {"eer_mu2": 3}}',
+            "eer_mu2 in metrics/summary_intervals.json must be an object",
+            id="no-interval",
         ),
     ],
 )
-def test_a_verdict_needs_more_than_noise(before, old, new, expected):
-    assert verdict(before, 0.15, old, new) == expected
+def test_a_file_of_the_change_that_cannot_be_read_is_one_sentence(clone, path, content, words):
+    (clone / path).write_bytes(content)
+    answer = report(clone, "HEAD^")
+    assert answer.returncode == 2
+    (line,) = answer.stderr.splitlines()
+    assert path in line
+    assert words in line
+    assert f"**There is no report: {line.removeprefix('error: ')}.**" in answer.stdout
 
 
-@pytest.mark.parametrize(("after", "expected"), [(-500.0, "better"), (-520.0, "worse")])
-def test_a_value_that_is_not_resampled_is_judged_by_itself(after, expected):
-    direction = {"better": "higher"}
-    assert verdict(-510.0, after, direction, direction) == expected
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("metrics/limits.yaml", "eer_mu2: {maximum: 1}\n"),
+        ("metrics/summary.json", "{"),
+        ("metrics/summary_intervals.json", "[]"),
+    ],
+)
+def test_a_faulty_file_of_the_base_does_not_block_the_change_that_mends_it(clone, path, content):
+    good = (clone / path).read_text() if (clone / path).exists() else "eer_mu2: {max: 0.3}\n"
+    (clone / path).write_text(content)
+    call(clone, "git", "add", "-A")
+    commit(clone, "faulty")
+    (clone / path).write_text(good)
+    answer = report(clone, "HEAD")
+    assert answer.returncode == 0, answer.stderr
+    assert f"- {path} of the base" in answer.stdout or f"in {path} of the base" in answer.stdout
+    assert "; the report does without it.\n" in answer.stdout
+
+
+def test_from_a_subfolder_the_report_is_the_same(clone):
+    inside = subprocess.run(
+        [sys.executable, SCRIPT, "HEAD^"],
+        cwd=clone / "metrics",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert inside.stdout == report(clone, "HEAD^").stdout
+    assert "**1 worse, 1 gone, 1 new, 1 level.**" in inside.stdout
 
 
 def test_the_largest_change_makes_a_report_of_20_kb(two_commits, tmp_path):
@@ -371,11 +487,3 @@ def test_the_largest_change_makes_a_report_of_20_kb(two_commits, tmp_path):
     for part in ("## Results against", "### Values", "### Params"):
         assert part in answer.stdout
     assert "... and 2963 more" in answer.stdout
-
-
-def test_a_text_beyond_the_limit_is_cut_at_a_line_end_and_says_so():
-    text = metrics_report.capped("\u00e9" * 70 + "\n" + ("\u00e9" * 70 + "\n") * 500)
-    assert len(text.encode()) <= metrics_report.MOST_BYTES
-    assert text.endswith(metrics_report.CUT)
-    assert set(text.removesuffix(metrics_report.CUT).splitlines()) == {"\u00e9" * 70}
-    assert metrics_report.capped("short\n") == "short\n"
