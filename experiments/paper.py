@@ -54,7 +54,6 @@ KEPT = {
     "train": ("best_epoch", "dev_lower_bound", "steps", "collapse"),
 }  # fmt: skip
 PATHS = ("path", "from", "alignments")  # ends of keys that name a file or a folder
-STAGES_OF = {"verify": ("train", "verify"), "recognize": ("recognize", "recognize_baselines")}
 BACKENDS = {"raw": "cos", "LDA 12": "lda12", "LDA 24": "lda24"}
 MISMATCHES = {"male to female": ("male", "female"), "clean to noise 10 dB": ("clean", "noise10")}
 
@@ -88,17 +87,17 @@ def planned(name: str, common: Sequence[str] = ()) -> list[Planned]:
             seed,
             Member(
                 f"{name}-{setting}-seed{seed}",
-                (*common, *one["flags"], f"seed={seed}"),
-                tuple(one.get("targets", plan["targets"])),
+                (*common, *flags, f"seed={seed}"),
+                tuple(plan["targets"]),
             ),
         )
         for seed in plan["seeds"]
-        for setting, one in plan["members"].items()
+        for setting, flags in plan["members"].items()
     ]
 
 
 def keep(one: Planned, found: Found, root: Path, folder: Path) -> None:
-    """Write down what a member came to: metrics at its commit of the stages that it ran.
+    """Write down what a member came to: metrics at its commit.
 
     A file that says the same of an earlier commit stays.
 
@@ -114,11 +113,10 @@ def keep(one: Planned, found: Found, root: Path, folder: Path) -> None:
                 f"{look_up(params, key)} in {one.member.name} where {asked} is asked: add --name "
                 f"NAME, or `dvc exp remove {one.member.name}`"
             )
-    stages = [stage for target in one.member.targets for stage in STAGES_OF[target]]
     metrics = {
         stage: {key: value for key, value in json.loads(
-            _at(root, found.rev, f"metrics/{stage}.json")).items() if key in KEPT[stage]}
-        for stage in stages
+            _at(root, found.rev, f"metrics/{stage}.json")).items() if key in kept}
+        for stage, kept in KEPT.items()
     }  # fmt: skip
     content = {"flags": without_paths(one.member.flags), "metrics": metrics}
     path = _path(folder, one)
