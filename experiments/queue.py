@@ -7,6 +7,7 @@ Members belong to the commit they were queued at: after another commit they are 
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,7 @@ MOST_TRIES = 3  # of an experiment that got lost: its worker was killed, or its 
 UNSEEN = 3  # looks at which it is neither queued nor running nor ended, before it counts as lost
 ENDING_S = 120  # an experiment that was told to end has ended within that
 LOOK_S = 20.0  # between two looks at the queue; one costs two seconds of a core
+QUEUED_LINE = re.compile(rf"^(\w+)\s+(\S+)\s.*{QUEUED}\s*$", re.MULTILINE)
 SHOW = """
 import json, dvc.api
 rows = [row for row in dvc.api.exp_show() if row["Experiment"]]
@@ -134,6 +136,7 @@ class Queue:
             QueueError: if the tree differs from its commit, or DVC refuses a command.
         """
         self._check_clean()
+        self._forget_other_commits(members)
         put: Counter[str] = Counter()  # how often, by this call
         unseen: Counter[str] = Counter()  # looks in a row; as it begins, one is seen nowhere
         told: set[str] = set()
@@ -175,6 +178,19 @@ class Queue:
                 f"experiments are made of a commit, so no tracked file may differ from it, found "
                 f"{len(changed)} ({changed[0].strip()}): commit, or `git stash`"
             )
+
+    def _forget_other_commits(self, members: Sequence[Member]) -> None:
+        """Take out of the queue what has a member's name and was put in at another commit.
+
+        It would run first, and `dvc exp show` would not list it.
+        """
+        if self._workers():  # which may not be asked by `dvc queue status`, see there
+            return
+        here, names = self._shown(), {member.name for member in members}
+        listed = QUEUED_LINE.findall(self._dvc("queue", "status"))
+        old = [task for task, name in listed if name in names and name not in here]
+        if old:
+            self._dvc("queue", "remove", *old)
 
     def _end(self, members: Sequence[Member]) -> list[Member]:
         """End experiments that nobody watches; give those that have failed by it.

@@ -17,7 +17,7 @@ import json, pathlib, time, yaml
 x = yaml.safe_load(open("params.yaml"))["x"]
 started = pathlib.Path(yaml.safe_load(open("params.yaml"))["folder"]) / f"started{x}"
 again = started.exists()
-started.touch()
+started.write_text((started.read_text() if again else "") + "once ")
 time.sleep(600 if x == 7 and not again else 0)
 1 / (x - 5)
 json.dump({"x": x}, open("x.json", "w"))
@@ -110,6 +110,15 @@ def test_what_was_killed_in_the_middle_goes_on(root):
     ended: list[str] = []
     assert queue(root).run(members(7), lambda member, found: ended.append(member.name)) == []
     assert ended == ["x7"]
+
+
+def test_what_waits_from_another_commit_does_not_run(root):
+    queue(root)._put(members(3, 9))
+    (root / "notes.txt").write_text("another commit")
+    for words in (["add", "notes.txt"], ["commit", "-qm", "Next"]):
+        subprocess.run(["git", *words], cwd=root, check=True)
+    assert queue(root).run(members(3), lambda member, found: None) == []
+    assert (root.parent / "started3").read_text() == "once "
 
 
 def test_a_tree_that_differs_from_its_commit_is_refused(root):
