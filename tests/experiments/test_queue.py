@@ -114,9 +114,8 @@ def test_what_was_killed_in_the_middle_goes_on(root):
 
 def test_what_waits_from_another_commit_does_not_run(root):
     queue(root)._put(members(3, 9))
-    (root / "notes.txt").write_text("another commit")
-    for words in (["add", "notes.txt"], ["commit", "-qm", "Next"]):
-        subprocess.run(["git", *words], cwd=root, check=True)
+    (root / "stage.py").write_text(f"{STAGE}# another commit, whose stage no cache holds")
+    subprocess.run(["git", "commit", "-qam", "Next"], cwd=root, check=True)
     assert queue(root).run(members(3), lambda member, found: None) == []
     assert (root.parent / "started3").read_text() == "once "
 
