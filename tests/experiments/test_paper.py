@@ -86,9 +86,9 @@ def test_a_mismatch_shows_what_z1_gains():
     found = {"gain": 0.5, "gain_low": 0.25, "gain_high": 0.75}
     runs = {"alpha1-z32": {0: nested("recognize.gap.z1.male.female", found)}}
     mismatch = tables_of(runs, states())[3]
-    row = dict(zip(mismatch.header[1:3], mismatch.rows[3][1:3], strict=True))
+    assert mismatch.header[2:4] == ["male to female", "gain"]
     assert mismatch.rows[3][0] == "z1 of FHVAE, alpha 1"
-    assert mismatch.rows[3][3] == "50.0 [25.0, 75.0]", row
+    assert mismatch.rows[3][2:4] == ["-", "50.0 [25.0, 75.0]"]
 
 
 @pytest.mark.parametrize(
