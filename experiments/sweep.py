@@ -29,7 +29,8 @@ import yaml
 
 from benchmarks.sizes import ROOT
 from fhvae.files.atomic import new_file, write_json
-from fhvae.report.results import results_page, to_cite
+from fhvae.report.at_a_glance import to_cite
+from fhvae.report.results import results_page
 from fhvae.report.tables import put_between
 
 PLAN = Path(__file__).with_suffix(".yaml")

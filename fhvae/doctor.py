@@ -20,15 +20,14 @@ from fhvae.environment import (
     anonymous,
     commit_of,
     installed_versions,
-    memory_bytes,
+    machine,
     pins,
-    processor_flags,
-    processor_name,
     settings_here,
 )
 from fhvae.portable import can_be_portable
 
 GIGABYTE = 1e9  # bytes
+MOST_SHOWN = 4  # of a list, such as changed files, where people read it; --json has all
 CLONE = Path(__file__).resolve().parents[1]  # or site-packages
 LISTEN = ("onnxruntime", "distillmos", "hama", "pocketsphinx", "resemblyzer")  # of the extra
 
@@ -42,19 +41,13 @@ def examine(clone: Path = CLONE) -> dict[str, Any]:
     import torch  # noqa: F401  (accelerator() asks it)
 
     in_clone = (clone / "pyproject.toml").exists()
-    memory = memory_bytes()
     return {
         "fhvae": _version(clone),
         "code": anonymous(str(clone)),
         "commit": vars(found) if in_clone and (found := commit_of(clone)) else None,
         "python": f"{platform.python_version()}, {anonymous(sys.executable)}",
         "system": platform.platform(),
-        "processor": {
-            "name": processor_name(),
-            "flags": processor_flags(),
-            "cores": os.cpu_count(),
-        },
-        "memory_gb": memory and round(memory / GIGABYTE, 1),
+        "machine": machine(),
         "gpu": accelerator(),
         "portable_arithmetic": can_be_portable(),
         "disk_free_gb": round(shutil.disk_usage(Path()).free / GIGABYTE, 1),
@@ -156,7 +149,8 @@ def _flat(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {_flat(one)}" for name, one in value.items()) or "none"
     if isinstance(value, list):
-        return " ".join(map(str, value)) or "none"
+        more = f" and {len(value) - MOST_SHOWN} more" if len(value) > MOST_SHOWN else ""
+        return " ".join(map(str, value[:MOST_SHOWN])) + more or "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "none" if value is None else str(value)

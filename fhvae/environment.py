@@ -18,6 +18,7 @@ FLAGS = ("avx2", "fma", "avx512f", "asimd")  # that libraries of numbers choose 
 REQUIREMENTS = "requirements.txt"
 # What decides the figures of a run; outputs are rewritten while it runs, and do not count.
 CODE = ("fhvae", "stages", "dvc.yaml", "params.yaml", REQUIREMENTS)
+MEGABYTE = 1_000_000  # bytes
 GIT_SECONDS = 5.0  # to wait for it: a disk over the network may hang
 # Settings that hold a number, or yes or no; any other may hold a path, a host or a password.
 HARMLESS = ("FHVAE_FAST", "FHVAE_OFFLINE", "FHVAE_PORTABLE", "FHVAE_WORKERS")
@@ -52,6 +53,17 @@ def describe_machine(threads: int = 1) -> dict[str, object]:
         "cores": os.cpu_count(),
         "torch": installed_versions(["torch"]).get("torch"),
         "threads": threads,
+    }
+
+
+def machine() -> dict[str, object]:
+    """Describe the make of this machine, as reports and records of runs do."""
+    memory = memory_bytes()
+    return {
+        "processor": processor_name(),
+        "flags": processor_flags(),
+        "cores": os.cpu_count(),
+        "memory_mb": memory and memory // MEGABYTE,
     }
 
 

@@ -25,14 +25,13 @@ from pathlib import Path
 from typing import Any
 
 from fhvae.environment import (
+    MEGABYTE,
     REQUIREMENTS,
     accelerator,
     commit_of,
     installed_versions,
-    memory_bytes,
+    machine,
     pins,
-    processor_flags,
-    processor_name,
     settings_here,
 )
 from fhvae.files.atomic import write_json
@@ -41,7 +40,6 @@ log = logging.getLogger(__name__)
 
 STAGE, EXPERIMENT, ROOT = "DVC_STAGE", "DVC_EXP_NAME", "DVC_ROOT"  # set by DVC for what it runs
 PARAMS = "params.yaml"
-MEGABYTE = 1_000_000  # bytes
 RUSAGE_BYTES = 1 if sys.platform == "darwin" else 1024  # the unit of ru_maxrss
 
 
@@ -79,7 +77,6 @@ def place_of(stage: str) -> Path:
 def beginning(stage: str) -> dict[str, Any]:
     """Describe what is known before a stage has done anything."""
     commit = commit_of(Path())
-    memory = memory_bytes()
     return {
         "stage": stage,
         "experiment": os.environ.get(EXPERIMENT),
@@ -90,12 +87,7 @@ def beginning(stage: str) -> dict[str, Any]:
         "params_sha256": params_digest(),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "machine": {
-            "processor": processor_name(),
-            "cores": os.cpu_count(),
-            "flags": processor_flags(),
-            "memory_mb": memory and memory // MEGABYTE,
-        },
+        "machine": machine(),
         "versions": installed_versions(pins(Path(REQUIREMENTS))),
         "settings": settings_here(),
     }

@@ -6,12 +6,12 @@ from fhvae.commandline import parse_paths, run
 from fhvae.corpus.store import read_corpus
 from fhvae.files.atomic import new_folder
 from fhvae.params.asked import read_params
+from fhvae.params.every import EveryParam
 from fhvae.report.run_page.page import Sources, gather, render
-from fhvae.report.run_page.settings import AllParams
 
 
 @dataclass(frozen=True, kw_only=True)
-class Params(AllParams):
+class Params(EveryParam):
     """What the stage reads of params.yaml."""
 
 

@@ -8,38 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fhvae.errors import ParamsError
-from fhvae.params.corpus import CorpusParams
-from fhvae.params.domains import DomainsParams
-from fhvae.params.fbank import FbankParams
-from fhvae.params.ivector import IvectorParams
-from fhvae.params.latents import LatentsParams
-from fhvae.params.listening import ListeningParams
-from fhvae.params.model import ModelParams
-from fhvae.params.probes import ProbesParams
+from fhvae.params.every import EveryParam
 from fhvae.params.reading import from_mapping, read_yaml
-from fhvae.params.recognition import RecognitionParams
-from fhvae.params.run import Discriminative, Evaluated
-from fhvae.params.segments import SegmentsParams
-from fhvae.params.training import TrainingParams
-from fhvae.params.verification import VerificationParams
 
 
 @dataclass(frozen=True, kw_only=True)
-class Params(Discriminative, Evaluated):
-    """All of params.yaml."""
-
-    corpus: CorpusParams
-    fbank: FbankParams
-    domains: DomainsParams
-    segments: SegmentsParams
-    model: ModelParams
-    training: TrainingParams
-    latents: LatentsParams
-    ivector: IvectorParams
-    verification: VerificationParams
-    probes: ProbesParams
-    listening: ListeningParams
-    recognition: RecognitionParams
+class Params(EveryParam):
+    """All of params.yaml, where no two sections contradict each other."""
 
     def check(self) -> None:
         """Raise ParamsError where two sections contradict each other."""

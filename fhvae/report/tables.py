@@ -119,6 +119,17 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join([*head, *body]) + "\n"
 
 
+def part(heading: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Put a heading over a table; nothing where no row has a figure."""
+    found = with_figures(rows)
+    return f"{heading}\n\n{table(columns, found)}" if found else ""
+
+
+def with_figures(rows: Iterable[Sequence[str]]) -> list[Sequence[str]]:
+    """Keep the rows that have a figure behind their title."""
+    return [row for row in rows if set(row[1:]) - {"-", ""}]
+
+
 def put_between(text: str, begin: str, end: str, inside: str) -> str:
     """Replace what stands between a marker line and the next marker of its end."""
     head, rest = text.split(begin, 1)

@@ -26,7 +26,7 @@ def test_it_says_what_a_report_needs(found):
     assert found["fhvae"] == "0.1.0"
     assert found["python"].startswith(".".join(map(str, sys.version_info[:3])))
     assert found["packages"]["dvc"]["wanted"].startswith("==")
-    assert found["memory_gb"] > 0.5
+    assert found["machine"]["memory_mb"] > 500
     assert set(found["dvc"]) >= {"cache", "exists", "writable", "disk_free_gb"}
 
 
@@ -86,6 +86,12 @@ def test_every_fact_has_a_line(found):
     for name in found:
         assert any(line.startswith(name) for line in lines)
     assert max(map(len, lines)) < 200
+
+
+def test_of_many_changed_files_the_first_are_named(found):
+    commit = {"hash": "1a2b3c", "changed": [f"fhvae/{name}.py" for name in "abcdefg"]}
+    line = next(line for line in told({**found, "commit": commit}) if line.startswith("commit"))
+    assert line.endswith("fhvae/a.py fhvae/b.py fhvae/c.py fhvae/d.py and 3 more")
 
 
 def test_both_ways_of_telling_say_the_same(capsys, found):

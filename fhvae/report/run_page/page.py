@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from fhvae.corpus.store import Corpus
+from fhvae.params.every import EveryParam
 from fhvae.report.headline import warnings_of
+from fhvae.report.published import PAPER_NOTE
 from fhvae.report.run_page import facts, values, weak
 from fhvae.report.run_page.cells import Table
 from fhvae.report.run_page.gallery import Picture, pictures
 from fhvae.report.run_page.readers import read_curve, read_metrics, read_summary
-from fhvae.report.run_page.settings import AllParams, params_table, versions_table
+from fhvae.report.run_page.settings import params_table, versions_table
 from fhvae.report.run_page.sounds import Album, album
 
 TEMPLATE, STYLE = "page.jinja", "page.css"
@@ -75,7 +77,7 @@ class Sources:
     sounds: Path
 
 
-def gather(sources: Sources, corpus: Corpus, params: AllParams) -> Page:
+def gather(sources: Sources, corpus: Corpus, params: EveryParam) -> Page:
     """Read the results of a run and lay them out."""
     metrics = read_all(sources.metrics)
     summary = read_summary(sources.metrics, metrics)
@@ -96,7 +98,7 @@ def gather(sources: Sources, corpus: Corpus, params: AllParams) -> Page:
         facts.corpus_table(metrics["download"]),
         facts.training_table(metrics, sources.model, len(learning)),
         values.summary_tables(summary),
-        values.PUBLISHED_NOTE,
+        PAPER_NOTE,
         values.others_table(metrics),
         pictures(sources.figures, metrics, learning),
         album(sources.sounds, corpus),

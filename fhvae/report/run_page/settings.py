@@ -2,23 +2,10 @@
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from fhvae.params.corpus import CorpusParams
-from fhvae.params.domains import DomainsParams
-from fhvae.params.fbank import FbankParams
-from fhvae.params.ivector import IvectorParams
-from fhvae.params.latents import LatentsParams
-from fhvae.params.listening import ListeningParams
-from fhvae.params.model import ModelParams
-from fhvae.params.probes import ProbesParams
-from fhvae.params.recognition import RecognitionParams
-from fhvae.params.run import Discriminative, Evaluated
-from fhvae.params.segments import SegmentsParams
-from fhvae.params.training import TrainingParams
-from fhvae.params.verification import VerificationParams
+from fhvae.params.every import EveryParam
 from fhvae.report.run_page.cells import Table
 
 # What a figure could depend on.
@@ -28,25 +15,7 @@ PACKAGES = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class AllParams(Discriminative, Evaluated):
-    """All of params.yaml: the page is about the whole run."""
-
-    corpus: CorpusParams
-    fbank: FbankParams
-    domains: DomainsParams
-    segments: SegmentsParams
-    model: ModelParams
-    training: TrainingParams
-    latents: LatentsParams
-    ivector: IvectorParams
-    verification: VerificationParams
-    probes: ProbesParams
-    listening: ListeningParams
-    recognition: RecognitionParams
-
-
-def params_table(params: AllParams) -> Table:
+def params_table(params: EveryParam) -> Table:
     """Lay out every param by its dotted key; folders are nobody's business."""
     values = dataclasses.asdict(params)
     rows = [(key, shown) for key, shown in _flat(values) if not key.endswith(PATHS)]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from fhvae.report.published import PAPER, PAPER_HEADER
 from fhvae.report.run_page.cells import MISSING, Table, interval, listed, percent
 from fhvae.report.run_page.readers import Summary
 from fhvae.report.sequential import STATIC_DYNAMIC, static_dynamic_rows
@@ -44,13 +45,6 @@ MEANING: Mapping[str, Mapping[str, str]] = {
         "collapsed": "whether a latent collapsed",
     },
 }
-# As secondary sources remember the paper: TIMIT, raw cosine, percent; not checked against it.
-PUBLISHED = {"eer_mu2": "2.4", "eer_ivector": "9.5"}
-PUBLISHED_HEADER = "the paper on TIMIT, as remembered"
-PUBLISHED_NOTE = (
-    "The published figures are the paper's on TIMIT as secondary sources remember it: another "
-    "corpus, without an interval, not checked against the paper. They do not compare with this run."
-)
 
 
 def summary_tables(summary: Summary) -> list[Table]:
@@ -62,12 +56,12 @@ def summary_tables(summary: Summary) -> list[Table]:
             for name, words in meanings.items()
             if name in summary.values or name in summary.absent
         ]
-        published = any(name in PUBLISHED for name in meanings)
+        published = any(name in PAPER for name in meanings)
         header = ["value", f"{'' if group == 'Training' else '%'}", "95 % interval", "better"]
         tables.append(
             Table(
                 group,
-                [*header, PUBLISHED_HEADER] if published else header,
+                [*header, PAPER_HEADER] if published else header,
                 [row if published else row[:-1] for row in rows],
             )
         )
@@ -76,14 +70,14 @@ def summary_tables(summary: Summary) -> list[Table]:
 
 def _row(name: str, words: str, summary: Summary) -> tuple[str, ...]:
     if name not in summary.values:
-        return (words, "absent", summary.absent[name], "", PUBLISHED.get(name, ""))
+        return (words, "absent", summary.absent[name], "", PAPER.get(name, ""))
     cited = summary.cited[name]
     return (
         words,
         shown(name, summary.values[name]),
         _around(cited) or cited.get("no_interval", ""),
         cited["better"],
-        PUBLISHED.get(name, ""),
+        PAPER.get(name, ""),
     )
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import yaml
 
-from fhvae.report.results import against, claim_rows, results_page, variance_rows
+from fhvae.report.at_a_glance import against, variance_rows
+from fhvae.report.results import claim_rows, results_page
 from fhvae.report.tables import read_runs
 
 

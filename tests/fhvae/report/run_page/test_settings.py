@@ -5,14 +5,15 @@ from dataclasses import replace
 import pytest
 
 from fhvae.params.asked import read_params
-from fhvae.report.run_page.settings import AllParams, params_table
+from fhvae.params.every import EveryParam
+from fhvae.report.run_page.settings import params_table
 from tests.tiny import ROOT
 
 
 @pytest.fixture
 def params(monkeypatch):
     monkeypatch.chdir(ROOT)
-    return read_params(AllParams)
+    return read_params(EveryParam)
 
 
 def test_a_folder_is_not_shown_and_no_name_of_python_is(params):

@@ -3,11 +3,10 @@
 import json
 
 from fhvae.cited import CITED, LEAK
+from fhvae.report.published import PAPER, PAPER_HEADER
 from fhvae.report.run_page.readers import Summary, read_summary
 from fhvae.report.run_page.values import (
     MEANING,
-    PUBLISHED,
-    PUBLISHED_HEADER,
     headline,
     others_table,
     summary_tables,
@@ -35,9 +34,9 @@ def test_every_value_of_the_summary_has_words():
 def test_values_have_their_unit_their_interval_and_their_reason():
     tables = {table.caption: table for table in summary_tables(SUMMARY)}
     speakers = tables["Speakers"]
-    assert speakers.header == ["value", "%", "95 % interval", "better", PUBLISHED_HEADER]
+    assert speakers.header == ["value", "%", "95 % interval", "better", PAPER_HEADER]
     assert speakers.rows[0] == (
-        "EER of mu2 by cosine", "8.8", "[6.6, 11.7]", "lower", PUBLISHED["eer_mu2"],
+        "EER of mu2 by cosine", "8.8", "[6.6, 11.7]", "lower", PAPER["eer_mu2"],
     )  # fmt: skip
     assert tables["Phones"].rows == [
         ("phone read from z1 by a linear probe, accuracy", "82.7", "few speakers", "higher"),
