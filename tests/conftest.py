@@ -1,8 +1,10 @@
 """Fixtures that more than one folder of tests uses."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -17,6 +19,8 @@ install_import_hook(
     ["fhvae.model", "fhvae.segments", "fhvae.recognition.network"],
     "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))",
 )
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 # What stages write must not depend on how pytest was started (fhvae/portable.py).
 os.environ.setdefault(SET, "1")
@@ -62,3 +66,18 @@ def few_speakers_suffice() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("fhvae.intervals.FEWEST_SPEAKERS", 2)
         yield
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A real Chromium without a window, driven by playwright; whoever asks for it skips without."""
+    needed = "needs Chromium (`apt-get install chromium`) and playwright (requirements-dev.txt)"
+    playwright = pytest.importorskip("playwright.sync_api", reason=needed)
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        pytest.skip(needed)
+    options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=program, args=options)
+        yield opened
+        opened.close()

@@ -1,7 +1,6 @@
 """The site builds without a warning, opens from disk, asks nobody, and its links lead somewhere."""
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,9 +13,6 @@ import pytest
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[1]
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
 OPENED = ("index", "model", "params", "metrics", "architecture", "cli", "api/index", "api/model")
 
 
@@ -98,18 +94,6 @@ def test_diagrams_and_equations_are_drawn(site):
     assert model.count("<math ") >= 6
     assert "\\mathcal" not in model
     assert 'class="figure"' in model
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no Chromium is installed")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 @pytest.mark.parametrize("width", [1300, 380])

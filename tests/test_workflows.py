@@ -5,7 +5,6 @@ The script of the comment runs as it stands in ci.yml, in Chromium, against a pr
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +17,6 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[1]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 CHECKOUT = re.compile(r"actions/checkout@[0-9a-f]{40} # v[0-9.]+")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
 each_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
 
 
@@ -112,18 +110,11 @@ OURS = {"id": 5, "user": BOT, "body": "<!-- mark -->\nold"}
 
 
 @pytest.fixture(scope="module")
-def comment():
+def comment(browser):
     """Run the script of ci.yml against comments; give the calls that change one."""
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium here")
-    from playwright.sync_api import sync_playwright
-
     (step,) = CI["comment"]["steps"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page()
-        yield lambda comments: page.evaluate(PRETENDED, [step["with"]["script"], REPORT, comments])
-        browser.close()
+    page = browser.new_page()
+    return lambda comments: page.evaluate(PRETENDED, [step["with"]["script"], REPORT, comments])
 
 
 @pytest.mark.parametrize(

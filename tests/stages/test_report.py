@@ -80,19 +80,6 @@ def test_every_param_is_printed_but_paths(page):
     assert "corpus.path" not in text
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("Chromium is not installed: nobody opened the page")
-    options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=chromium, args=options)
-        yield opened
-        opened.close()
-
-
 # The page forbids scripts, so that a test may only wait inside of one call.
 SOUNDS_ARE_THERE = """() => Promise.all([...document.querySelectorAll('audio')].map(
   one => one.readyState >= 1 || new Promise((done, fail) => {
