@@ -12,8 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ SUCCESS, RUNNING, QUEUED, FAILED, MISSING = "Success", "Running", "Queued", "Fai
 ATTEMPTS = 10  # to read experiments, a second apart
 SHOWN_S = 120  # and then it is asked again
 MOST_TRIES = 3  # of an experiment that got lost: its worker was killed, or its place in the queue
-UNSEEN = 3  # looks at which it is neither queued nor running nor ended, before it counts as lost
+UNSEEN = 3  # looks without it before one that was put in counts as lost
 ENDING_S = 120  # an experiment that was told to end has ended within that
 LOOK_S = 20.0  # between two looks at the queue; one costs two seconds of a core
 QUEUED_LINE = re.compile(rf"^(\w+)\s+(\S+)\s.*{QUEUED}\s*$", re.MULTILINE)
@@ -68,14 +67,37 @@ class Found:
     rev: str = ""
 
 
+@dataclass
+class Course:
+    """What became of a member by one call.
+
+    Attributes:
+        put: how often it was put into the queue.
+        unseen: looks in a row at which DVC did not list it; as it begins, one is seen nowhere.
+    """
+
+    put: int = 0
+    unseen: int = 0
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it is neither queued nor running nor ended."""
+        return self.unseen >= (UNSEEN if self.put else 1)
+
+    def is_over(self, state: str) -> bool:
+        """Tell whether nothing more is to come in this state."""
+        gave_up = self.is_lost and self.put >= MOST_TRIES
+        return state in (SUCCESS, FAILED) or gave_up
+
+
 class Queue:
     """The queue of one repository.
 
     Args:
         root: of the clone; what git tracks in it must be as committed.
-        written: files and folders that a run itself may have changed, below the root.
         jobs: experiments at a time, which share the cores.
         checkpoints: of trainings, so that a killed one goes on; shared by all members.
+        written: files and folders that a run itself may have changed, below the root.
         look_s: seconds between two looks at what has ended.
     """
 
@@ -137,37 +159,56 @@ class Queue:
         """
         self._check_clean()
         self._forget_other_commits(members)
-        put: Counter[str] = Counter()  # how often, by this call
-        unseen: Counter[str] = Counter()  # looks in a row; as it begins, one is seen nowhere
+        course = {one.name: Course() for one in members}
         told: set[str] = set()
         with progress_bar(None, "experiments", "run", total=len(members)) as bar:
             while True:
                 workers = self._workers()  # asked first: the result of one that ended is there
                 states = self.found(members)
-                by_state = {
-                    state: [one for one in members if states[one.name].state == state]
-                    for state in (SUCCESS, RUNNING, QUEUED, FAILED, MISSING)
-                }
-                for member in by_state[SUCCESS]:
-                    if member.name not in told:
+                for member in members:
+                    if states[member.name].state == SUCCESS and member.name not in told:
                         ended(member, states[member.name])
                         told.add(member.name)
                         bar.update()
-                orphans = [] if workers else self._end(by_state[RUNNING])
-                again = [one for one in by_state[FAILED] if not put[one.name]] + orphans
-                for one in members:
-                    unseen[one.name] = 1 + unseen[one.name] if one in by_state[MISSING] else 0
-                gone = [n for n in by_state[MISSING] if not put[n.name] or unseen[n.name] >= UNSEEN]
-                lost = [one for one in gone + again if put[one.name] < MOST_TRIES]
-                if again:
-                    self._dvc("queue", "remove", *(one.name for one in again))
-                self._put(sorted(lost, key=members.index))
-                put.update(one.name for one in lost)
-                if lost or (by_state[QUEUED] and workers < self.jobs):
+                due = self._due(members, states, course, attended=workers > 0)
+                self._put(due)
+                waiting = any(one.state == QUEUED for one in states.values())
+                if due or (waiting and workers < self.jobs):
                     self._dvc("queue", "start", "--jobs", str(self.jobs))
-                elif gone == by_state[MISSING] and not by_state[RUNNING] and not by_state[QUEUED]:
+                elif all(course[name].is_over(one.state) for name, one in states.items()):
                     return [one.name for one in members if one.name not in told]
                 time.sleep(self.look_s)
+
+    def _due(
+        self,
+        members: Sequence[Member],
+        states: Mapping[str, Found],
+        course: Mapping[str, Course],
+        attended: bool,
+    ) -> list[Member]:
+        """Choose what must be put in: what never was, what failed before, and what got lost.
+
+        Args:
+            members: in their order.
+            states: as they were just seen.
+            course: of each by this call; it is brought up to date.
+            attended: whether a worker lives; without one nothing runs, whatever DVC says.
+        """
+        running = [one for one in members if states[one.name].state == RUNNING]
+        broken = [] if attended else self._end(running)
+        broken += [
+            one for one in members if states[one.name].state == FAILED and not course[one.name].put
+        ]
+        if broken:
+            self._dvc("queue", "remove", *(one.name for one in broken))
+        due = []
+        for member in members:
+            own = course[member.name]
+            own.unseen = own.unseen + 1 if states[member.name].state == MISSING else 0
+            if (own.is_lost or member in broken) and own.put < MOST_TRIES:
+                own.put += 1
+                due.append(member)
+        return due
 
     def _check_clean(self) -> None:
         but = [f":!{path}" for path in self.written]

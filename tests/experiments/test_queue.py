@@ -9,7 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from experiments.queue import FAILED, MISSING, RUNNING, SUCCESS, Member, Queue, QueueError
+from experiments.queue import (
+    FAILED,
+    MISSING,
+    MOST_TRIES,
+    RUNNING,
+    SUCCESS,
+    UNSEEN,
+    Course,
+    Member,
+    Queue,
+    QueueError,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 STAGE = """
@@ -73,6 +84,16 @@ def test_members_run_once_and_a_failed_one_is_named(root):
     assert shown == '{"x": 3}'
     assert queue(root).run(members(3), lambda member, found: ended.append(found.rev)) == []
     assert ended[1:] == [states["x3"].rev]  # what was there is told again, and not run again
+
+
+def test_a_member_is_lost_after_some_looks_and_given_up_after_some_tries():
+    assert not Course(put=1, unseen=UNSEEN - 1).is_lost
+    assert Course(put=1, unseen=UNSEEN).is_lost
+    assert Course(put=0, unseen=1).is_lost
+    assert not Course(put=MOST_TRIES, unseen=UNSEEN - 1).is_over(MISSING)
+    assert Course(put=MOST_TRIES, unseen=UNSEEN).is_over(MISSING)
+    assert not Course(put=1).is_over(RUNNING)
+    assert Course(put=1).is_over(FAILED)
 
 
 def processes_in(root) -> list[int]:
