@@ -125,7 +125,7 @@ def test_a_bad_number_of_workers_is_refused(monkeypatch, text):
 )
 def test_what_is_neither_a_local_cluster_nor_an_address_is_refused_at_once(monkeypatch, setting):
     use(monkeypatch, {"FHVAE_DASK": setting})
-    message = rf"FHVAE_DASK must be local:N .* such as tcp://host:8786, got '{setting}'"
+    message = rf"FHVAE_DASK must be local:N .* such as tls://host:8786, got '{setting}'"
     with pytest.raises(ParamsError, match=message):
         list(map_in_order(double, [1], "double"))
 
@@ -217,7 +217,9 @@ def test_a_cluster_may_lose_all_workers_and_get_others(monkeypatch):
 def test_absent_dask_is_told_in_one_sentence(monkeypatch):
     use(monkeypatch, {"FHVAE_DASK": "local:3"})
     monkeypatch.setitem(sys.modules, "dask.distributed", None)
-    with pytest.raises(ParamsError, match=r"needs the package dask\[distributed\], which is not"):
+    with pytest.raises(
+        ParamsError, match=r"needs the packages dask\[distributed\] and cryptography"
+    ):
         list(map_in_order(double, [1], "double"))
 
 
