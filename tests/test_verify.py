@@ -32,7 +32,7 @@ def flip(path):
     """Flip a bit where size and times stay, also of a read-only file."""
     before = path.stat()
     content = bytearray(path.read_bytes())
-    content[2] ^= 1
+    content[0] ^= 1
     path.chmod(0o644)
     path.write_bytes(content)
     path.chmod(before.st_mode)

@@ -22,8 +22,8 @@ from fhvae.orphans import end_with, starter_of
 # A stage that works until it is ended, and says by a file that it was put in order.
 STAGE = f"""{SETUP}
 def main():
-    print(os.getpid(), flush=True)
     try:
+        print(os.getpid(), flush=True)
         while True:
             time.sleep(60)
     finally:

@@ -49,7 +49,7 @@ def flip(path):
     """Flip a bit where size and times stay."""
     before = path.stat()
     content = bytearray(path.read_bytes())
-    content[1234] ^= 1
+    content[-3] ^= 1
     path.write_bytes(content)
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
@@ -68,7 +68,7 @@ def flip(path):
             r"x is new \(and 1 more\); ",
             id="renamed",
         ),
-        pytest.param(lambda folder: flip(folder / SUMS), " is (gone|new)|SHA-256", id="digests"),
+        pytest.param(lambda folder: flip(folder / SUMS), " is (gone|new)", id="digests"),
         pytest.param(
             lambda folder: (folder / SUMS).write_bytes(b""), r"is new \(and 7 more\)", id="empty"
         ),
