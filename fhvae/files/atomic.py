@@ -26,6 +26,9 @@ from fhvae.portable import arithmetic
 log = logging.getLogger(__name__)
 
 TEMPORARY = ".tmp"  # what is written, and nothing else, ends so and begins with a dot
+MANY_FILES = (
+    200  # of which each waits for the disk, some 20 ms: all that is unwritten at once, then
+)
 METRIC_DECIMALS = 6  # of every number in metrics/: beyond is noise, and long diffs
 
 
@@ -59,8 +62,12 @@ def new_folder(path: Path) -> Iterator[Path]:
     """
     with scratch_folder(path) as partial:
         yield partial
-        for one in (*sorted(partial.rglob("*")), partial):
-            flush_to_disk(one)
+        inside = [*sorted(partial.rglob("*")), partial]
+        if len(inside) > MANY_FILES:
+            os.sync()
+        else:
+            for one in inside:
+                flush_to_disk(one)
         if path.exists():
             shutil.rmtree(path)
         os.replace(partial, path)
