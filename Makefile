@@ -15,7 +15,7 @@ PORTABLE := python -m fhvae.portable
 PYTEST := $(PORTABLE) python -m pytest -n auto --maxprocesses 8 --dist loadscope --no-loadscope-reorder
 
 .PHONY: help reproduce test check format lint types layers fast deps tiny benchmark gpu results paper-tables \
-  figures setup site
+  figures verify setup site
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -37,6 +37,7 @@ $(TOOLS): requirements-dev.txt $(STAMP)
 BESIDE := ivector baselines recognize_baselines f0
 ONE    := dvc --wait-for-lock repro --single-item
 reproduce: $(STAMP) ## environment, the whole pipeline on the default corpus, the metrics
+	@python .ci/mend_lock.py
 	dvc repro domains
 	@$(ONE) $(BESIDE) & beside=$$!; $(ONE) train; trained=$$?; wait $$beside && exit $$trained
 	dvc repro
@@ -83,8 +84,12 @@ benchmark: $(STAMP) ## speed and memory of features, training and latents; write
 	$(PORTABLE) python -m benchmarks.speed_table
 
 figures: $(STAMP) ## the figures as PDF for papers: one column wide, fonts embedded
+	@python .ci/mend_lock.py
 	dvc repro figures
 	@echo "data/figures/*.pdf"
+
+verify: $(STAMP) ## every byte of DVC's cache and of the outputs against their hashes
+	@python .ci/verify.py
 
 # With DATA=DIR, a folder of recordings, also a training of the paper's size on them; stopped, it goes
 # on from its checkpoint (the clone that it runs in does not stay).

@@ -25,7 +25,8 @@ CODE = ("fhvae", "stages")
 LEFT_OUT: Mapping[str, str] = {
     "fhvae.errors": "classes without a body",
     "fhvae.progress": "what goes through it comes out as it was",
-    "fhvae.commandline": "hands over the paths as they were typed",
+    "fhvae.commandline": "runs what it is given, in the world as it is",
+    "fhvae.stage": "hands over the paths as they were typed, and adds digests to outputs",
     "fhvae.params.whole": "checks params.yaml and gives nothing back",
 }
 # Of one stage in dvc.yaml: what comes before its list of dependencies, and the list.

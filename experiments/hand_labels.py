@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fhvae.baselines.pca import apply_pca, fit_pca, read_pca, segment_rows
+from fhvae.baselines.pca import PCA_FILE, apply_pca, fit_pca, read_pca, segment_rows
 from fhvae.corpus.catalogue import decode
 from fhvae.corpus.manifest import Phone, Recording
 from fhvae.corpus.phone_classes import folding_for
@@ -147,7 +147,7 @@ def main() -> None:
     coders = Coders(
         trained=read_model(options.model, cpu),
         untrained=read_model(options.baselines / "untrained", cpu),
-        pca=read_pca(options.baselines / "pca.safetensors"),
+        pca=read_pca(options.baselines / "pca" / PCA_FILE),
     )
     corpus = replace(params.corpus, name="manifest", path=str(options.corpus))
     normalizer = read_normalizer(options.model / NORMALIZER)

@@ -1,46 +1,28 @@
-"""What every stage does at the command line: named paths, logging, one-sentence errors."""
+"""What every program does at the command line: logging, signals, one-sentence errors."""
 
+import errno
 import logging
 import os
+import re
 import signal
 import sys
-from argparse import ArgumentParser
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
+from typing import NoReturn
 
 from fhvae.errors import FhvaeError
 from fhvae.files.caches import give_caches_a_place
+from fhvae.orphans import end_with, starter_of
 from fhvae.portable import arithmetic
 
 EXIT_BAD_INPUT = 2  # as argparse exits
+REASON_LETTERS = 120  # of what a library says, in a sentence
 DVC_STAGE = "DVC_STAGE"  # set by DVC for what it runs
-
-
-def parse_paths(description: str | None, *names: str) -> tuple[Path, ...]:
-    """Read one required `--name PATH` option per name, in the order given."""
-    parser = ArgumentParser(description=description)
-    for name in names:
-        parser.add_argument(f"--{name}", type=Path, required=True, metavar="PATH")
-    options = vars(parser.parse_args())
-    paths = tuple(options[name.replace("-", "_")] for name in names)
-    if DVC_STAGE in os.environ:
-        _check_no_link(paths)
-    return paths
-
-
-def _check_no_link(paths: Iterable[Path]) -> None:
-    """Check that no path leads through a link: DVC would refuse it when the stage has ended.
-
-    Raises:
-        FhvaeError: one does.
-    """
-    links = {parent for path in paths for parent in path.parents if parent.is_symlink()}
-    if links:
-        raise FhvaeError(
-            f"{sorted(links)[0]} must be a folder and not a link, DVC keeps no output beyond one; "
-            "to use another disk: dvc config --local cache.dir, see docs/scaling.md"
-        )
+# How torch on a CPU and on a GPU, C++ and the system say that memory is short; Python and numpy
+# raise MemoryError.
+NO_MEMORY = re.compile(
+    "can't allocate memory|out of memory|bad[ _]alloc|can't start new thread", re.IGNORECASE
+)
 
 
 def run(main: Callable[[], None], makes_figures: bool = True) -> None:
@@ -52,11 +34,23 @@ def run(main: Callable[[], None], makes_figures: bool = True) -> None:
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     give_caches_a_place()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # half-written folders are removed
+    _end_in_order()
     if makes_figures and (kind := arithmetic()):
         logging.warning("arithmetic %s: another may give other figures (docs/portability.md)", kind)
     with _record():
         _end_in_words(main)
+
+
+def _end_in_order() -> None:
+    """Have what ends the program do so as Ctrl-C does: half-written folders are removed.
+
+    What DVC runs also ends with DVC; what was started by hand outlives its terminal (nohup).
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
+    if DVC_STAGE in os.environ:
+        end_with(starter_of(DVC_STAGE))
 
 
 def _record() -> AbstractContextManager[None]:
@@ -72,20 +66,36 @@ def _end_in_words(main: Callable[[], None]) -> None:
     try:
         main()
     except FhvaeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(EXIT_BAD_INPUT)
-    except OSError as error:  # full disk, no permission, a folder where a file should be
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
-        sys.exit(EXIT_BAD_INPUT)
-    except MemoryError as error:
-        reason = f" ({error})" if str(error) else ""
-        print(
-            f"error: memory must suffice, it does not{reason}; run the same command again with "
-            "fewer processes (FHVAE_WORKERS) or with more memory",
-            file=sys.stderr,
-        )
-        sys.exit(EXIT_BAD_INPUT)
+        _refuse(str(error))
+    except (OSError, MemoryError, RuntimeError) as error:
+        sentence = _sentence(error)
+        if sentence is None:
+            raise
+        _refuse(sentence)
     except KeyboardInterrupt:
         print("interrupted; run the same command again to go on", file=sys.stderr)
         sys.exit(130)
+
+
+def _refuse(sentence: str) -> NoReturn:
+    print(f"error: {sentence}", file=sys.stderr)
+    sys.exit(EXIT_BAD_INPUT)
+
+
+def _sentence(error: OSError | MemoryError | RuntimeError) -> str | None:
+    """Say what memory or the system refused, such as a full disk; None for a fault of the code."""
+    if _is_of_memory(error):
+        words = " ".join(str(error).split())[:REASON_LETTERS]
+        return (
+            f"memory must suffice, it does not{f' ({words})' if words else ''}; run the same "
+            "command again with fewer processes (FHVAE_WORKERS) or with more memory"
+        )
+    if isinstance(error, OSError):
+        return f"{f'{error.filename}: ' if error.filename else ''}{error.strerror or error}"
+    return None
+
+
+def _is_of_memory(error: Exception) -> bool:
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, MemoryError) or bool(NO_MEMORY.search(str(error)))

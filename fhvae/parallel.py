@@ -4,7 +4,7 @@ The result never depends on the number and kind of workers:
 
 FHVAE_WORKERS   number of processes on this machine (default: all cores)
 FHVAE_DASK      local:N for a Dask cluster of N processes here, or the address of a
-                scheduler, tcp://host:8786, whose workers see the same files under the same
+                scheduler, tls://host:8786, whose workers see the same files under the same
                 paths (start them in the same folder of a shared disk) and have this package;
                 they may come and go while a map runs
 """
@@ -25,6 +25,7 @@ from threading import Event
 from typing import Any, Generic, TypeVar
 
 from fhvae.errors import ParamsError, WorkerError
+from fhvae.orphans import end_with
 from fhvae.portable import arithmetic
 from fhvae.progress import progress_bar
 
@@ -50,6 +51,13 @@ DASK_VARIABLES = {
     "OMP_NUM_THREADS": 1,
     "OPENBLAS_NUM_THREADS": 1,
     "MKL_NUM_THREADS": 1,
+}
+
+# Of a local cluster: its second port, of HTTP, answers nothing.
+DASK_LOCAL = {
+    "distributed.nanny.pre-spawn-environ": DASK_VARIABLES,
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
 }
 
 loky_began = Event()  # its processes stay for the next map
@@ -119,7 +127,12 @@ def _results(
         yield from _windows(function, items, _Workers(backend, count))
     elif not setting and workers > 1 and _has_semaphores():
         loky_began.set()
-        loky = {"backend": "loky", "inner_max_num_threads": 1}
+        loky = {
+            "backend": "loky",
+            "inner_max_num_threads": 1,
+            "initializer": end_with,  # by itself a worker would work on, then wait five minutes
+            "initargs": (os.getpid(), True),
+        }
         yield from _windows(function, items, _Workers(loky, lambda: workers))
     else:
         yield from map(function, items)
@@ -302,7 +315,7 @@ def _check_setting(setting: str) -> None:
     if not local and (kind == "local" or "://" not in setting):
         raise ParamsError(
             "FHVAE_DASK must be local:N with at least 1 process, or the address of a scheduler "
-            f"such as tcp://host:8786, got {setting!r}; correct or unset it"
+            f"such as tls://host:8786, got {setting!r}; correct or unset it"
         )
 
 
@@ -337,19 +350,26 @@ def _dask_client(setting: str) -> Any:
     try:
         import dask
         from dask.distributed import Client, LocalCluster
+        from distributed.security import Security
+
+        # A port on loopback is open to every user of the machine, and who may speak to a scheduler
+        # runs code: certificates of this run, which lie in memory alone.
+        certificates = Security.temporary() if setting.startswith("local:") else None
     except ImportError as error:
         raise ParamsError(
-            f"FHVAE_DASK={setting} needs the package dask[distributed], which is not installed; "
-            "pip install 'dask[distributed]', or unset FHVAE_DASK"
+            f"FHVAE_DASK={setting} needs the packages dask[distributed] and cryptography, which "
+            "are not both installed; pip install 'dask[distributed]' cryptography, or unset "
+            "FHVAE_DASK"
         ) from error
     logging.getLogger("distributed").setLevel(logging.WARNING)
-    if setting.startswith("local:"):
-        with dask.config.set({"distributed.nanny.pre-spawn-environ": DASK_VARIABLES}):
+    if certificates:
+        with dask.config.set(DASK_LOCAL):
             cluster = LocalCluster(
                 n_workers=int(setting.removeprefix("local:")),
                 threads_per_worker=1,
                 dashboard_address=None,
                 env={"FHVAE_DASK": ""},  # a worker has no cluster of its own
+                security=certificates,
             )
         return Client(cluster)
     try:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from fhvae.baselines.pca import fit_pca, write_pca
-from fhvae.commandline import parse_paths, run
+from fhvae.baselines.pca import PCA_FILE, fit_pca, write_pca
+from fhvae.commandline import run
 from fhvae.corpus.manifest import SPLITS
 from fhvae.device import choose_device
 from fhvae.files.atomic import new_folder, write_metrics
@@ -20,6 +20,7 @@ from fhvae.params.model import ModelParams
 from fhvae.params.run import Seeded
 from fhvae.params.segments import SegmentsParams
 from fhvae.seeds import generator
+from fhvae.stage import Input, Output, stage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,24 +34,26 @@ class Params(Seeded):
     latents: LatentsParams
 
 
-def main() -> None:
+@stage
+def main(
+    fbank: Input, pca: Output, untrained: Output, untrained_latents: Output, metrics: Output
+) -> None:
     """Run the stage."""
-    fbank, baselines, metrics = parse_paths(__doc__, "fbank", "baselines", "metrics")
     params = read_params(Params)
     frames = {split: read_packed(fbank / split) for split in SPLITS}
     sizes = params.segments.frames, params.latents.shift, params.model.z1
-    pca = fit_pca(frames["train"], *sizes, generator(params.corpus.seed, "pca"))
+    fitted = fit_pca(frames["train"], *sizes, generator(params.corpus.seed, "pca"))
     network = new_network(params.fbank.mels, params.segments.frames, params.model, params.seed)
     parts = network.state_dict(), params.model, params.segments, params.fbank
-    with new_folder(baselines) as folder:
-        write_pca(folder / "pca.safetensors", pca)
-        write_model(folder / "untrained", *parts, fbank / NORMALIZER)
-        untrained = read_model(folder / "untrained", choose_device(), params.latents.mu2)
+    write_pca(pca / PCA_FILE, fitted)
+    write_model(untrained, *parts, fbank / NORMALIZER)
+    model = read_model(untrained, choose_device(), params.latents.mu2)
+    with new_folder(untrained_latents) as folder:
         for split, packed in frames.items():
-            latents = infer_latents(untrained, packed, params.latents.shift)
-            write_latents(folder / "untrained_latents" / f"{split}.safetensors", latents)
+            latents = infer_latents(model, packed, params.latents.shift)
+            write_latents(folder / f"{split}.safetensors", latents)
     weights = sum(weight.numel() for weight in network.parameters() if weight.requires_grad)
-    write_metrics(metrics, {"pca": {"dimensions": pca.directions.shape[1]}, "weights": weights})
+    write_metrics(metrics, {"pca": {"dimensions": fitted.directions.shape[1]}, "weights": weights})
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from fhvae.baselines.controls import CONTROLS, Meaning, change_input
-from fhvae.commandline import parse_paths, run
+from fhvae.commandline import run
 from fhvae.corpus.manifest import SPLITS
 from fhvae.device import choose_device
 from fhvae.files.atomic import new_folder, write_metrics
@@ -15,6 +15,7 @@ from fhvae.params.asked import read_params
 from fhvae.params.fbank import FbankParams
 from fhvae.params.ivector import IvectorParams
 from fhvae.params.latents import LatentsParams
+from fhvae.stage import Input, Output, stage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,9 +27,9 @@ class Params:
     latents: LatentsParams
 
 
-def main() -> None:
+@stage
+def main(fbank: Input, model: Input, controls: Output, metrics: Output) -> None:
     """Run the stage."""
-    fbank, model, controls, metrics = parse_paths(__doc__, "fbank", "model", "controls", "metrics")
     params = read_params(Params)
     trained = read_model(model, choose_device(), params.latents.mu2)
     meaning = Meaning(trained.normalizer, params.fbank.power, min(params.ivector.vad_db))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fhvae.commandline import parse_paths, run
+from fhvae.commandline import run
 from fhvae.corpus.store import read_corpus
 from fhvae.files.atomic import new_folder, write_csv, write_metrics
 from fhvae.listening.run import Setting, measure
@@ -12,6 +12,7 @@ from fhvae.params.corpus import CorpusParams
 from fhvae.params.domains import DomainsParams
 from fhvae.params.fbank import FbankParams
 from fhvae.params.listening import ListeningParams
+from fhvae.stage import Input, Output, stage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,19 +25,17 @@ class Params:
     listening: ListeningParams
 
 
-def main() -> None:
+@stage
+def main(corpus: Input, fbank: Input, model: Input, sounds: Output, metrics: Output) -> None:
     """Run the stage."""
-    corpus_path, fbank, model, sounds, metrics_path = parse_paths(
-        __doc__, "corpus", "fbank", "model", "sounds", "metrics"
-    )
-    params, corpus = read_params(Params), read_corpus(corpus_path)
+    params = read_params(Params)
     sections = params.corpus, params.fbank, params.domains, params.listening
-    found, metrics = measure(Setting(corpus, fbank, model, *sections))
+    found, measured = measure(Setting(read_corpus(corpus), fbank, model, *sections))
     with new_folder(sounds) as folder:
         for name, items in found.items():
             write_csv(folder / f"{name}.csv", table(items))
             write_sounds(folder, items)
-    write_metrics(metrics_path, metrics)
+    write_metrics(metrics, measured)
 
 
 if __name__ == "__main__":

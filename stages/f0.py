@@ -4,13 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
-from fhvae.commandline import parse_paths, run
+from fhvae.commandline import run
 from fhvae.corpus.manifest import SPLITS
 from fhvae.features.extraction import Clip
 from fhvae.features.f0 import UNVOICED, track_clip
 from fhvae.files.atomic import new_folder, write_metrics
 from fhvae.files.packed import PackedWriter, read_packed
 from fhvae.parallel import map_in_order
+from fhvae.stage import Input, Output, stage
 
 
 def write_f0(stem: Path, samples: Path) -> dict[str, int | float]:
@@ -38,9 +39,9 @@ def write_f0(stem: Path, samples: Path) -> dict[str, int | float]:
     }
 
 
-def main() -> None:
+@stage
+def main(corpus: Input, f0: Output, metrics: Output) -> None:
     """Run the stage."""
-    corpus, f0, metrics = parse_paths(__doc__, "corpus", "f0", "metrics")
     with new_folder(f0) as folder:
         found = {split: write_f0(folder / split, corpus / split) for split in SPLITS}
     write_metrics(metrics, found)

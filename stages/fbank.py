@@ -6,20 +6,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fhvae.commandline import parse_paths, run
+from fhvae.commandline import run
 from fhvae.corpus.manifest import check_splits
 from fhvae.corpus.store import Corpus, read_corpus
 from fhvae.errors import CorpusError
 from fhvae.features.extraction import Selection, select_clips
 from fhvae.features.fbank import check_fbank
 from fhvae.features.normalize import read_normalizer
-from fhvae.features.pieces import extract, fingerprint, held
+from fhvae.features.pieces import extract, fingerprint
 from fhvae.features.silence import count_silence
 from fhvae.files.atomic import move_folder, unfinished_work, write_metrics
+from fhvae.files.locks import held
 from fhvae.files.packed import read_packed
 from fhvae.params.asked import read_params
 from fhvae.params.fbank import FbankParams
 from fhvae.params.segments import SegmentsParams
+from fhvae.stage import Input, Output, stage
 
 MS_PER_HOUR = 3_600_000  # metrics count in hours
 
@@ -32,19 +34,18 @@ class Params:
     segments: SegmentsParams
 
 
-def main() -> None:
+@stage
+def main(corpus: Input, fbank: Output, metrics: Output) -> None:
     """Compute, normalize and pack the frames of every split."""
-    corpus_path, fbank_path, metrics_path = parse_paths(__doc__, "corpus", "fbank", "metrics")
     params = read_params(Params)
     check_fbank(params.fbank)
-    corpus = read_corpus(corpus_path)
-    selections = select_splits(corpus, params.fbank.hop_ms, params.segments.frames)
-    write_fbank(fbank_path, selections, params.fbank)
-    normalizer = read_normalizer(fbank_path / "normalizer.json")
-    metrics = {item.split: summarize(item, params.fbank.hop_ms) for item in selections}
-    for split, found in metrics.items():
-        found |= count_silence(split, read_packed(fbank_path / split), normalizer, params.fbank)
-    write_metrics(metrics_path, metrics)
+    selections = select_splits(read_corpus(corpus), params.fbank.hop_ms, params.segments.frames)
+    write_fbank(fbank, selections, params.fbank)
+    normalizer = read_normalizer(fbank / "normalizer.json")
+    counts = {item.split: summarize(item, params.fbank.hop_ms) for item in selections}
+    for split, found in counts.items():
+        found |= count_silence(split, read_packed(fbank / split), normalizer, params.fbank)
+    write_metrics(metrics, counts)
 
 
 def select_splits(corpus: Corpus, hop_ms: float, segment_frames: int) -> list[Selection]:
@@ -66,7 +67,7 @@ def write_fbank(folder: Path, selections: Sequence[Selection], params: FbankPara
     started meanwhile waits.
     """
     work = unfinished_work() / f"fbank-{fingerprint(selections, params)}"
-    with held(work):
+    with held(work.with_name(f"{work.name}.lock"), f"another run of fbank that works in {work}"):
         try:
             finished = extract(work, selections, params)
         except CorpusError:  # going on would end here again

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fhvae.commandline import parse_paths, run
+from fhvae.commandline import run
 from fhvae.corpus.store import read_corpus
 from fhvae.device import choose_device
 from fhvae.files.atomic import new_folder, read_json
@@ -18,6 +18,7 @@ from fhvae.params.run import Seeded
 from fhvae.report.figures.decoded import decode_otherwise
 from fhvae.report.figures.every import DRAWN_METRICS, Drawn, draw_every
 from fhvae.report.figures.latent_maps import latent_maps
+from fhvae.stage import Input, Output, Shared, stage
 from fhvae.trials import ErrorCurve, det_points
 from fhvae.verification.scores import read_scores
 
@@ -35,22 +36,29 @@ def read_curve(path: Path) -> ErrorCurve:
     return det_points(read.scores, read.is_target)
 
 
-def main() -> None:
+@stage
+def main(
+    corpus: Input,
+    fbank: Input,
+    model: Input,
+    latents: Input,
+    scores: Input,
+    metrics: Input,
+    plots: Shared,
+    drawn: Output,
+) -> None:
     """Run the stage."""
-    corpus_path, fbank, model, latents, scores, metrics, plots, drawn = parse_paths(
-        __doc__, "corpus", "fbank", "model", "latents", "scores", "metrics", "plots", "drawn"
-    )
     params = read_params(Params)
-    corpus, trained = read_corpus(corpus_path), read_model(model, choose_device())
+    spoken, trained = read_corpus(corpus), read_model(model, choose_device())
     of_test = read_latents(latents / "test.safetensors")
     systems = pd.read_csv(plots / "det.csv")["system"].unique()
     figures = Drawn(
         pd.read_csv(plots / "learning_curve.csv"),
         {name: read_curve(scores / f"{name}.tsv") for name in systems},
         pd.read_csv(plots / "det_bands.csv"),
-        {stage: read_json(metrics / f"{stage}.json") for stage in DRAWN_METRICS},
-        latent_maps(of_test, corpus, params.latents, params.seed),
-        decode_otherwise(trained, read_packed(fbank / "test"), of_test, corpus),
+        {name: read_json(metrics / f"{name}.json") for name in DRAWN_METRICS},
+        latent_maps(of_test, spoken, params.latents, params.seed),
+        decode_otherwise(trained, read_packed(fbank / "test"), of_test, spoken),
     )
     with new_folder(drawn) as folder:
         draw_every(figures, plots, folder)

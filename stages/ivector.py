@@ -18,7 +18,7 @@ from fhvae.baselines.ivector.choice import (
 )
 from fhvae.baselines.ivector.extraction import clips_of, write_speech
 from fhvae.baselines.ivector.extractor import write_extractor
-from fhvae.commandline import parse_paths, run
+from fhvae.commandline import run
 from fhvae.corpus.manifest import SPLITS
 from fhvae.corpus.store import Corpus, read_corpus
 from fhvae.files.atomic import new_folder, write_metrics
@@ -28,6 +28,7 @@ from fhvae.params.fbank import FbankParams
 from fhvae.params.ivector import IvectorParams
 from fhvae.params.run import Seeded
 from fhvae.params.verification import VerificationParams
+from fhvae.stage import Input, Output, stage
 from fhvae.trials import Vectors, cosine_eer, pairs_of
 from fhvae.verification.backends import DevVectors, TrainVectors, supervised_dev_error
 
@@ -58,26 +59,24 @@ def judge_on_dev(corpus: Corpus, speech: Path, params: VerificationParams) -> Ju
     return judge
 
 
-def main() -> None:
+@stage
+def main(corpus: Input, fbank: Input, ivectors: Output, metrics: Output) -> None:
     """Run the stage."""
-    corpus_path, fbank, path, metrics_path = parse_paths(
-        __doc__, "corpus", "fbank", "ivectors", "metrics"
-    )
     params = read_params(Params)
-    corpus = read_corpus(corpus_path)
+    spoken = read_corpus(corpus)
     counts: dict[str, dict[str, Any]] = {}
     tried: list[Tried] = []
-    with new_folder(path) as folder:
+    with new_folder(ivectors) as folder:
         speech = {
             front: folder / "speech" / str(place)
             for place, front in enumerate(params.ivector.front_ends)
         }
         for front, own in speech.items():
             for split in SPLITS:
-                clips = clips_of(corpus_path / split, read_packed(fbank / split).utterance_ids)
+                clips = clips_of(corpus / split, read_packed(fbank / split).utterance_ids)
                 found = write_speech(own / split, clips, front, params.ivector, params.fbank)
                 counts.setdefault(front.detector, {})[split] = found.metrics()
-            judge = judge_on_dev(corpus, own, params.verification)
+            judge = judge_on_dev(spoken, own, params.verification)
             tried += try_front_end(own, front, judge, params.ivector, params.seed)
         kept = {**best_by_detector(tried), "supervised": best_supervised(tried)}
         for name, one in kept.items():
@@ -86,7 +85,7 @@ def main() -> None:
             write_extractor(folder / name / "extractor.safetensors", one.extractor)
         shutil.copytree(folder / best(tried).front.detector, folder, dirs_exist_ok=True)
         shutil.rmtree(folder / "speech")
-    write_metrics(metrics_path, {"speech": counts, **choice_metrics(tried)})
+    write_metrics(metrics, {"speech": counts, **choice_metrics(tried)})
 
 
 if __name__ == "__main__":

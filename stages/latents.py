@@ -6,7 +6,7 @@ from typing import get_args
 
 import torch
 
-from fhvae.commandline import parse_paths, run
+from fhvae.commandline import run
 from fhvae.corpus.store import read_corpus
 from fhvae.device import choose_device
 from fhvae.files.atomic import new_folder, write_metrics
@@ -17,6 +17,7 @@ from fhvae.model.gaussian import DiagonalGaussian
 from fhvae.model.weights import TrainedModel, read_model
 from fhvae.params.asked import read_params
 from fhvae.params.latents import LatentsParams, Mu2Rule
+from fhvae.stage import Input, Output, stage
 from fhvae.trials import cosine_eer
 
 
@@ -27,24 +28,22 @@ class Params:
     latents: LatentsParams
 
 
-def main() -> None:
+@stage
+def main(corpus: Input, fbank: Input, model: Input, latents: Output, metrics: Output) -> None:
     """Run the stage."""
-    corpus_path, fbank, model, latents_path, metrics = parse_paths(
-        __doc__, "corpus", "fbank", "model", "latents", "metrics"
-    )
     params = read_params(Params)
     trained = read_model(model, choose_device(), params.latents.mu2)
-    corpus = read_corpus(corpus_path)
+    spoken = read_corpus(corpus)
     report: dict[str, dict[str, float | None]] = {}
-    with new_folder(latents_path) as folder:
-        for split in corpus.splits:
+    with new_folder(latents) as folder:
+        for split in spoken.splits:
             packed = read_packed(fbank / split)
-            latents = infer_latents(trained, packed, params.latents.shift, f"latents {split}")
-            write_latents(folder / f"{split}.safetensors", latents)
-            report[split] = {**count_latents(latents)}
+            inferred = infer_latents(trained, packed, params.latents.shift, f"latents {split}")
+            write_latents(folder / f"{split}.safetensors", inferred)
+            report[split] = {**count_latents(inferred)}
             if split == "dev":
                 report[split] |= {
-                    f"eer_mu2_{rule}": eer_by_rule(rule, latents, trained, corpus.speaker_of)
+                    f"eer_mu2_{rule}": eer_by_rule(rule, inferred, trained, spoken.speaker_of)
                     for rule in get_args(Mu2Rule)
                 }
     write_metrics(metrics, report)

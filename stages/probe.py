@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fhvae.commandline import parse_paths, run
+from fhvae.commandline import run
 from fhvae.files.atomic import write_csv, write_metrics
 from fhvae.params.asked import read_params
 from fhvae.params.corpus import CorpusParams
@@ -21,6 +21,7 @@ from fhvae.probes.usage import (
     measure_usage,
     usage_table,
 )
+from fhvae.stage import Input, Output, Shared, stage
 
 LEFT_OUT = "left out by protocol: headline"
 
@@ -35,18 +36,28 @@ class Params(Evaluated):
     probes: ProbesParams
 
 
-def main() -> None:
+@stage
+def main(
+    corpus: Input,
+    fbank: Input,
+    f0: Input,
+    latents: Input,
+    model: Input,
+    baselines: Input,
+    domains: Input,
+    metrics: Output,
+    plots: Shared,
+) -> None:
     """Run the stage."""
-    names = "corpus", "fbank", "f0", "latents", "model", "baselines", "domains"
-    *inputs, metrics_path, plots = parse_paths(__doc__, *names, "metrics", "plots")
-    params, folders = read_params(Params), Folders(*inputs)
+    params = read_params(Params)
+    folders = Folders(corpus, fbank, f0, latents, model, baselines, domains)
     full = params.protocol == "full"
     shift, seed = params.latents.shift, params.corpus.seed
     gathered = gather(folders, params.latents.mu2)
     plan = plan_tasks(make_material(gathered, folders, params.probes, shift, seed, stacked=full))
     results = run_probes(plan.tasks, params.probes, seed, plan.inputs_with_mlp(full))
-    metrics = summarize(plan, results)
-    absent = metrics["absent"]
+    found = summarize(plan, results)
+    absent = found["absent"]
     if full:
         spoken = gathered.corpus, gathered.frames["test"], gathered.coders.networks
         abx = unless_absent("abx", lambda: measure_abx(*spoken, params.probes, seed), absent)
@@ -55,10 +66,10 @@ def main() -> None:
         absent |= {"stacked": LEFT_OUT, "abx": LEFT_OUT}
     curves = unless_absent("geometry", lambda: measure_geometry(plan.tasks), absent)
     usages = measure_usage(gathered.latents["test"], params.model)
-    metrics |= extra_metrics(curves, usages, abx)
+    found |= extra_metrics(curves, usages, abx)
     write_csv(plots / "geometry.csv", geometry_table(curves))
     write_csv(plots / "usage.csv", usage_table(usages))
-    write_metrics(metrics_path, metrics)
+    write_metrics(metrics, found)
 
 
 if __name__ == "__main__":

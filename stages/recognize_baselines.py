@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from fhvae.baselines.pca import read_pca
-from fhvae.commandline import parse_paths, run
+from fhvae.baselines.pca import PCA_FILE, read_pca
+from fhvae.commandline import run
 from fhvae.corpus.store import read_corpus
 from fhvae.files.atomic import new_folder, write_metrics
 from fhvae.params.asked import read_params
@@ -15,6 +15,7 @@ from fhvae.recognition.cells import plan_jobs, run_jobs, write_edits
 from fhvae.recognition.inputs import frame_inputs
 from fhvae.recognition.matrix import FramePaths, gather_materials
 from fhvae.recognition.summary import collect, summarize
+from fhvae.stage import Input, Output, stage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,16 +27,22 @@ class Params(Evaluated):
     recognition: RecognitionParams
 
 
-def main() -> None:
+@stage
+def main(
+    corpus: Input,
+    fbank: Input,
+    train_domains: Input,
+    test_domains: Input,
+    pca: Input,
+    edits: Output,
+    metrics: Output,
+) -> None:
     """Run the stage."""
-    corpus, fbank, train_domains, test_domains, pca, edits, metrics = parse_paths(
-        __doc__, "corpus", "fbank", "train-domains", "test-domains", "pca", "edits", "metrics"
-    )
     params = read_params(Params)
     budget, asked = params.recognition.under(params.protocol), params.recognition
     frames = FramePaths(fbank, train_domains, test_domains)
     materials = gather_materials(read_corpus(corpus), frames, budget, params.corpus.seed)
-    inputs = frame_inputs(frames, read_pca(pca), params.segments.frames, budget.shift)
+    inputs = frame_inputs(frames, read_pca(pca / PCA_FILE), params.segments.frames, budget.shift)
     with new_folder(edits) as folder:
         found = run_jobs(plan_jobs(inputs, materials, budget, asked.seed))
         write_edits(folder, found.table)

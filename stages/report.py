@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from fhvae.commandline import parse_paths, run
+from fhvae.commandline import run
 from fhvae.corpus.store import read_corpus
 from fhvae.files.atomic import new_folder
 from fhvae.params.asked import read_params
 from fhvae.params.every import EveryParam
 from fhvae.report.run_page.page import Sources, gather, render
+from fhvae.stage import Input, Output, stage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,12 +16,19 @@ class Params(EveryParam):
     """What the stage reads of params.yaml."""
 
 
-def main() -> None:
+@stage
+def main(
+    corpus: Input,
+    model: Input,
+    metrics: Input,
+    plots: Input,
+    figures: Input,
+    sounds: Input,
+    report: Output,
+) -> None:
     """Run the stage."""
-    corpus, *sources, report = parse_paths(
-        __doc__, "corpus", "model", "metrics", "plots", "figures", "sounds", "report"
-    )
-    page = gather(Sources(*sources), read_corpus(corpus), read_params(Params))
+    sources = Sources(model, metrics, plots, figures, sounds)
+    page = gather(sources, read_corpus(corpus), read_params(Params))
     with new_folder(report) as folder:
         (folder / "index.html").write_text(render(page), encoding="utf-8")
 

@@ -1,17 +1,19 @@
 """Pick from the metrics of all stages the few values that one cites, and their intervals."""
 
-from fhvae.cited import STAGES, cite, intervals, values
-from fhvae.commandline import parse_paths, run
+from fhvae.cited import STAGES, cite, values
+from fhvae.cited import intervals as intervals_of
+from fhvae.commandline import run
 from fhvae.files.atomic import read_json, write_json
+from fhvae.stage import Input, Output, stage
 
 
-def main() -> None:
+@stage
+def main(found: Input, metrics: Output, intervals: Output) -> None:
     """Run the stage."""
-    found_at, metrics_path, intervals_path = parse_paths(__doc__, "found", "metrics", "intervals")
-    metrics = {stage: read_json(found_at / f"{stage}.json") for stage in STAGES}
-    cited = cite(metrics)
-    write_json(intervals_path, intervals(cited, metrics))
-    write_json(metrics_path, values(cited))
+    of_stages = {name: read_json(found / f"{name}.json") for name in STAGES}
+    cited = cite(of_stages)
+    write_json(intervals, intervals_of(cited, of_stages))
+    write_json(metrics, values(cited))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from fhvae.commandline import parse_paths, run
+from fhvae.commandline import run
 from fhvae.corpus.store import read_corpus
 from fhvae.device import choose_device
 from fhvae.features.normalize import read_normalizer
@@ -26,6 +26,7 @@ from fhvae.params.model import ModelParams
 from fhvae.params.run import Discriminative
 from fhvae.params.segments import SegmentsParams
 from fhvae.params.training import TrainingParams
+from fhvae.stage import Input, Output, Shared, stage
 from fhvae.training.augment import decibel_of
 from fhvae.training.batches import open_sequences
 from fhvae.training.checkpoint import Checkpoint, course_of_run, labels_digest
@@ -117,10 +118,12 @@ def clean_utterances(corpus: Path) -> Callable[[str], bool]:
     return lambda utterance_id: utterance_id in clean
 
 
-def main() -> None:
+@stage
+def main(
+    corpus: Input, fbank: Input, domains: Input, model: Output, metrics: Output, plots: Shared
+) -> None:
     """Run the stage."""
-    names = ("corpus", "fbank", "domains", "model", "metrics", "plots")
-    files = Files(*parse_paths(__doc__, *names))
+    files = Files(corpus, fbank, domains, model, metrics, plots)
     params = read_params(Params)
     device = choose_device()
     set_precision(params.training.precision, device)

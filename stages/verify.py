@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from fhvae.commandline import parse_paths, run
+from fhvae.commandline import run
 from fhvae.corpus.manifest import SPLITS
 from fhvae.corpus.store import read_corpus
 from fhvae.errors import TrialError
@@ -17,6 +17,7 @@ from fhvae.params.asked import read_params
 from fhvae.params.corpus import CorpusParams
 from fhvae.params.run import Evaluated
 from fhvae.params.verification import VerificationParams
+from fhvae.stage import Input, Output, Shared, stage
 from fhvae.verification.closed_set import closed_sets
 from fhvae.verification.evaluate import (
     VectorTask,
@@ -37,7 +38,6 @@ from fhvae.verification.trial_lists import find_utterances
 from fhvae.verification.vectors import Sources, read_parts, read_vectors
 
 log = logging.getLogger(__name__)
-INPUTS = ("fbank", "latents", "ivectors", "baselines", "controls")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,17 +48,25 @@ class Params(Evaluated):
     verification: VerificationParams
 
 
-def main() -> None:
+@stage
+def main(
+    corpus: Input,
+    fbank: Input,
+    latents: Input,
+    ivectors: Input,
+    baselines: Input,
+    controls: Input,
+    scores: Output,
+    metrics: Output,
+    plots: Shared,
+) -> None:
     """Run the stage."""
-    corpus_path, *inputs, scores, metrics_path, plots = parse_paths(
-        __doc__, "corpus", *INPUTS, "scores", "metrics", "plots"
-    )
     params = read_params(Params)
-    corpus, seed = read_corpus(corpus_path), params.corpus.seed
-    sources = Sources(*inputs)
+    spoken, seed = read_corpus(corpus), params.corpus.seed
+    sources = Sources(fbank, latents, ivectors, baselines, controls)
     vectors = {split: read_vectors(sources, split, seed) for split in SPLITS}
     utterances = {
-        split: find_utterances(own["mu2"].utterance_ids, corpus.split(split))
+        split: find_utterances(own["mu2"].utterance_ids, spoken.split(split))
         for split, own in vectors.items()
     }
     evaluation = make_evaluation(utterances, params.verification, params.protocol, seed)
@@ -77,25 +85,25 @@ def main() -> None:
     curves = named_curves(results)
     write_csv(plots / "det.csv", det_table(curves))
     write_csv(plots / "det_bands.csv", band_table(curves))
-    metrics = summarize(results, evaluation, hashes)
+    found = summarize(results, evaluation, hashes)
     mu2 = vectors["test"]["mu2"]
     parts = read_parts(sources.controls, "test", mu2.utterance_ids)
-    metrics["parts"], absent = compare_parts(
+    found["parts"], absent = compare_parts(
         parts, mu2, evaluation.trials, params.verification.priors
     )
-    metrics["absent"] |= absent
-    latents = read_latents(sources.latents / "test.safetensors")
+    found["absent"] |= absent
+    of_test = read_latents(latents / "test.safetensors")
     measures: dict[str, Callable[[], dict[str, Any]]] = {
         "closed_set": partial(closed_sets, vectors["test"], utterances["test"]),
-        "static_dynamic": partial(static_dynamic, latents, evaluation.trials, seed),
+        "static_dynamic": partial(static_dynamic, of_test, evaluation.trials, seed),
     }
     for name, measure in measures.items():
         try:
-            metrics[name] = measure()
+            found[name] = measure()
         except TrialError as error:
-            metrics["absent"][name] = str(error)
+            found["absent"][name] = str(error)
             log.warning("%s is absent: %s", name, error)
-    write_metrics(metrics_path, metrics)
+    write_metrics(metrics, found)
 
 
 if __name__ == "__main__":

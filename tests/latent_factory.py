@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fhvae.baselines.pca import Pca, write_pca
+from fhvae.baselines.pca import PCA_FILE, Pca, write_pca
 from fhvae.corpus.manifest import Phone, Recording, Utterance
 from fhvae.corpus.store import write_corpus
 from fhvae.files.packed import Packed, PackedWriter
@@ -153,7 +153,7 @@ def make_pca(mels: int = MELS, dimensions: int = Z1) -> Pca:
 
 def write_others(folder: Path, by_split: Mapping[str, Sequence[Utterance]], segments: int) -> None:
     """Write PCA and latents that others are compared with, as baselines and controls do."""
-    write_pca(folder / "baselines" / "pca.safetensors", make_pca())
+    write_pca(folder / "baselines" / "pca" / PCA_FILE, make_pca())
     for other, noise in OTHER_MU2.items():
         for place, (split, utterances) in enumerate(by_split.items()):
             latents = make_latents(utterances, noise, segments, seed=100 + place)

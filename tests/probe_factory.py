@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import save_file
 
+from fhvae.baselines.pca import PCA_FILE, Pca, write_pca
 from fhvae.corpus.manifest import Utterance
 from fhvae.device import choose_device
 from fhvae.features.normalize import Normalizer, write_normalizer
@@ -82,13 +82,8 @@ def write_coders(folder: Path) -> None:
     write_network(folder / "model", seed=1)
     untrained = write_network(folder / "baselines" / "untrained", seed=2)
     directions = np.linalg.qr(np.random.default_rng(3).normal(size=(SEGMENT_FRAMES * MELS, Z1)))[0]
-    save_file(
-        {
-            "mean": np.zeros(SEGMENT_FRAMES * MELS, np.float32),
-            "directions": directions.astype(np.float32),
-        },
-        folder / "baselines" / "pca.safetensors",
-    )
+    pca = Pca(np.zeros(SEGMENT_FRAMES * MELS, np.float32), directions.astype(np.float32))
+    write_pca(folder / "baselines" / "pca" / PCA_FILE, pca)
     for split in SPEAKERS:
         latents = infer_latents(untrained, read_packed(folder / "fbank" / split), SHIFT)
         write_latents(folder / "baselines" / "untrained_latents" / f"{split}.safetensors", latents)

@@ -7,6 +7,7 @@ import ast
 import os
 import random
 import re
+import subprocess
 import sys
 from itertools import permutations
 from pathlib import Path
@@ -16,9 +17,10 @@ import pytest
 import torch
 from stage_deps import LEFT_OUT, Code
 
-from fhvae.commandline import parse_paths, run
+from fhvae.commandline import run
 from fhvae.params.whole import check_params
 from fhvae.progress import progress_bar
+from fhvae.stage import Input, Output, stage
 
 ROOT = Path(__file__).resolve().parents[1]
 CODE = Code(ROOT)
@@ -45,6 +47,7 @@ def test_each_module_left_out_is_proven_here():
         "fhvae.errors",
         "fhvae.progress",
         "fhvae.commandline",
+        "fhvae.stage",
         "fhvae.params.whole",
     }
 
@@ -79,14 +82,43 @@ def test_a_bar_takes_one_item_at_a_time():
     assert [(item, len(taken)) for item in bar] == [(place, place + 1) for place in range(9)]
 
 
-def test_paths_are_handed_over_as_typed_whatever_their_order(monkeypatch):
+def test_paths_are_handed_over_as_typed_whatever_their_order(monkeypatch, tmp_path):
+    seen = []
+
+    @stage
+    def main(corpus: Input, train_domains: Input, metrics: Output) -> None:
+        seen.append(((corpus, train_domains, metrics), world()))
+
+    monkeypatch.chdir(tmp_path)
     typed = {name: Path(f"some/{name} x") for name in OPTIONS}
     for order in permutations(OPTIONS):
         options = [part for name in order for part in (f"--{name}", str(typed[name]))]
         monkeypatch.setattr(sys, "argv", ["stage", *options])
         before = world()
-        assert parse_paths("A stage.", *OPTIONS) == tuple(typed.values())
+        main()
+        assert seen.pop() == (tuple(typed.values()), before)
         assert world() == before
+
+
+def test_what_a_stage_adds_to_its_outputs_is_what_coreutils_says(monkeypatch, tmp_path):
+    """So no change of the code can make it other bytes."""
+    made = tmp_path / "made"
+
+    @stage
+    def main(made: Output) -> None:
+        (made / "deep").mkdir(parents=True)
+        for name in ("b.npy", "a.csv", "deep/c"):
+            (made / name).write_text(name)
+
+    monkeypatch.setattr(sys, "argv", ["stage", "--made", str(made)])
+    main()
+    command = ["sha256sum", "a.csv", "b.npy", "deep/c"]
+    told = subprocess.run(command, cwd=made, capture_output=True, check=True).stdout
+    assert {path.name: path.read_bytes() for path in made.iterdir() if path.is_file()} == {
+        "a.csv": b"a.csv",
+        "b.npy": b"b.npy",
+        "SHA256SUMS": told,
+    }
 
 
 def test_a_stage_is_run_once_in_the_world_as_it_is(monkeypatch):
@@ -99,6 +131,7 @@ def test_a_stage_is_run_once_in_the_world_as_it_is(monkeypatch):
 
 def test_a_record_of_the_run_changes_nothing_for_the_stage(tmp_path, monkeypatch):
     monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setattr("fhvae.commandline.end_with", lambda *_: None)
     monkeypatch.setenv("DVC_STAGE", "train")
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     before, seen = world(), []

@@ -5,7 +5,9 @@ import re
 import shutil
 import subprocess
 from importlib import import_module
+from inspect import signature
 from pathlib import Path, PurePosixPath
+from typing import get_args
 
 import pytest
 import yaml
@@ -14,6 +16,7 @@ from stage_deps import is_code
 
 from fhvae import cited
 from fhvae.params.whole import Params
+from fhvae.stage import Role
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -61,6 +64,28 @@ def test_every_path_of_the_command_is_declared_and_every_output_is_given(name):
         assert any(one.is_relative_to(path) for one in declared), f"{path} is not declared"
     for path in outputs(stage, "outs", "metrics", "plots"):
         assert any(PurePosixPath(path).is_relative_to(one) for one in given), f"{path} not given"
+
+
+@each_stage
+def test_a_script_says_of_each_path_what_dvc_yaml_says(name):
+    """What is locked, cleaned and given digests is each output of DVC, and nothing else."""
+    stage = STAGES[name]
+    given = dict(re.findall(r"--([a-z0-9-]+) (\S+)", stage["cmd"]))
+    parameters = signature(import_module(f"stages.{name}").main).parameters
+    of = {
+        role: {
+            given[option.replace("_", "-")]
+            for option, one in parameters.items()
+            if get_args(one.annotation)[1] is role
+        }
+        for role in Role
+    }
+    assert len(given) == len(parameters)
+    written = set(outputs(stage, *KINDS))
+    assert of[Role.OUTPUT] == {one for one in written if not one.startswith("plots/")}
+    assert of[Role.SHARED] == {"plots"} & {str(PurePosixPath(one).parent) for one in written}
+    for path in of[Role.INPUT]:
+        assert any(PurePosixPath(dep).is_relative_to(path) for dep in stage["deps"])
 
 
 @each_stage

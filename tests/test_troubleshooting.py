@@ -15,7 +15,7 @@ import torch
 import yaml
 
 import fhvae
-from fhvae.commandline import parse_paths, run
+from fhvae.commandline import run
 from fhvae.corpus.catalogue import decode
 from fhvae.corpus.listing import Listing, Source
 from fhvae.corpus.manifest import Utterance
@@ -23,8 +23,10 @@ from fhvae.corpus.recipes.folder import read_tables
 from fhvae.fetch.download import fetch
 from fhvae.fetch.remote import RemoteFile
 from fhvae.files.packed import read_packed
+from fhvae.files.sums import write_sums
 from fhvae.parallel import _told_of_kills, _Workers
 from fhvae.params.whole import load_params
+from fhvae.stage import Input, Output, stage
 from fhvae.training.checkpoint import Checkpoint
 from fhvae.training.loop import Trainer
 from tests.training_factory import MELS, make_sequences, make_setting
@@ -48,13 +50,23 @@ def with_param(key: str, value: object) -> None:
     load_params(Path("params.yaml"))
 
 
+@stage
+def empty(made: Output) -> None:
+    made.mkdir(parents=True)
+
+
+@stage
+def read(fbank: Input) -> None:
+    pass
+
+
 def output_beyond_a_link() -> None:
     Path("disk").mkdir()
     Path("data").symlink_to("disk")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_STAGE", "download")
-        patch.setattr("sys.argv", ["stage", "--corpus", "data/corpus"])
-        parse_paths(None, "corpus")
+        patch.setattr("sys.argv", ["stage", "--made", "data/corpus"])
+        empty()
 
 
 def text_for_audio() -> None:
@@ -108,10 +120,13 @@ def killed_worker() -> None:
     list(_told_of_kills(window(), _Workers({"backend": "loky"}, lambda: 2)))
 
 
-def trained_twice() -> None:
-    checkpoint = Checkpoint({"name": "run"}, Path("checkpoints"))
-    with checkpoint.held(), Checkpoint({"name": "run"}, Path("checkpoints")).held():
-        pass
+def changed_input() -> None:
+    Path("data/fbank").mkdir(parents=True)
+    write_sums(Path("data/fbank"))
+    Path("data/fbank/train.npy").touch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["stage", "--fbank", "data/fbank"])
+        read()
 
 
 def divergence() -> None:
@@ -136,7 +151,7 @@ RAISED: dict[str, Callable[[], object]] = {
     "FHVAE_OFFLINE forbids": forbidden_download,
     "memory must suffice": no_memory,
     "worker processes must live": killed_worker,
-    "only one process may train": trained_twice,
+    "must be as its stage left it": changed_input,
     "training diverged": divergence,
     "must hold a model": lambda: fhvae.load("models"),
     "rerun the stage that writes it": lambda: read_packed(Path("data/fbank/train")),

@@ -47,8 +47,10 @@ class Clone:
             assert done.returncode != 0, f"{' '.join(command)} must fail\n{done.stdout}"
         return done.stdout
 
-    def kill_at_first_checkpoint(self, *command: str) -> None:
-        """Start a command and end it, with all it started, as a power cut would."""
+    def kill_at_first_checkpoint(
+        self, *command: str, number: int = signal.SIGKILL, alone: bool = False
+    ) -> None:
+        """Start a command and end it: with all it started, as a power cut would, or alone."""
         with (self.folder.parent / "killed.log").open("w+") as log:
             process = subprocess.Popen(
                 command,
@@ -64,7 +66,7 @@ class Clone:
                 ended = process.poll() is not None or time.monotonic() > deadline
                 assert not ended, f"no checkpoint came\n{Path(log.name).read_text()}"
                 time.sleep(0.005)
-            os.killpg(process.pid, signal.SIGKILL)
+            (os.kill if alone else os.killpg)(process.pid, number)
             process.wait()
 
     def results(self) -> dict[str, bytes]:

@@ -10,6 +10,7 @@ from fhvae.files.atomic import check_readable, new_file
 from fhvae.files.packed import Packed
 from fhvae.segments import grid_segments
 
+PCA_FILE = "pca.safetensors"
 MOST_SEGMENTS = 20_000  # a seeded sample beyond; the covariance is well known long before
 
 

@@ -14,9 +14,8 @@ import dataclasses
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
@@ -36,7 +35,6 @@ from fhvae.features.normalize import (
     write_normalizer,
 )
 from fhvae.files.atomic import file_digest, new_file, write_csv
-from fhvae.files.locks import lock_or_wait
 from fhvae.files.packed import INDEX_COLUMNS, write_index
 from fhvae.files.shards import SHARD_BYTES, RowFile, plan_shards, shard_path
 from fhvae.parallel import map_in_order, release_workers
@@ -72,34 +70,6 @@ class Shard:
 
     path: Path
     pieces: tuple[Piece, ...]
-
-
-@contextmanager
-def held(work: Path) -> Iterator[None]:
-    """Have `work` for this run alone; wait first until another run of its fingerprint is over.
-
-    The lock goes with the process that has it, however that ends.
-    """
-    path = work.with_name(f"{work.name}.lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    while True:
-        with path.open("a") as file:
-            if not lock_or_wait(file.fileno(), f"another run of fbank that works in {work}"):
-                logging.warning("%s cannot be locked; let no other run of fbank work there", work)
-            if not _is_named(path, file.fileno()):
-                continue  # the run before took the file away with it; somebody may have a new one
-            try:
-                yield
-            finally:
-                path.unlink(missing_ok=True)
-            return
-
-
-def _is_named(path: Path, handle: int) -> bool:
-    try:
-        return os.path.samestat(path.stat(), os.fstat(handle))
-    except FileNotFoundError:
-        return False
 
 
 def fingerprint(selections: Sequence[Selection], params: FbankParams) -> str:

@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from fhvae.errors import ArtifactError, DownloadError
 from fhvae.fetch.remote import RemoteFile, is_there, stamp, transport_problem
-from fhvae.files.atomic import file_digest, read_json, write_json
+from fhvae.files.atomic import file_digest, flush_to_disk, read_json, write_json
 from fhvae.files.locks import lock_or_wait
 from fhvae.progress import progress_bar
 
@@ -129,13 +129,10 @@ def fetch(remote: RemoteFile, folder: Path) -> Path:
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[bool]:
+def alone_in(folder: Path) -> Iterator[None]:
     """Wait until no other process downloads or unpacks into the folder.
 
     Not to be nested: who holds the lock and opens the folder again waits for himself.
-
-    Yields:
-        Whether the folder is locked; some network file systems have no locks.
 
     Raises:
         DownloadError: the folder cannot be opened.
@@ -149,7 +146,8 @@ def alone_in(folder: Path) -> Iterator[bool]:
         ) from error
     try:
         # without a lock checksums catch a mixture, and `unpack` replaces nothing
-        yield lock_or_wait(handle, f"another process that downloads into {folder} or unpacks there")
+        lock_or_wait(handle, f"another process that downloads into {folder} or unpacks there")
+        yield
     finally:
         os.close(handle)
 
@@ -172,17 +170,9 @@ def _require_space(folder: Path, needed: int) -> None:
 
 def _publish(part: Path, path: Path) -> None:
     """Give a whole file its name, in a way that a power cut cannot undo by half."""
-    _flush_to_disk(part)
+    flush_to_disk(part)
     os.replace(part, path)
-    _flush_to_disk(path.parent)
-
-
-def _flush_to_disk(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    flush_to_disk(path.parent)
 
 
 def _from_mirrors(part: Part) -> None:

@@ -12,7 +12,6 @@ import io
 import logging
 import lzma
 import re
-import shutil
 import stat
 import struct
 import tarfile
@@ -37,7 +36,6 @@ MAX_NAME_BYTES = 255  # of one part of a path; no common file system takes more
 MAX_PATH_BYTES = 1024  # PATH_MAX of macOS, the least of common systems
 MAX_RATIO = 200  # of the bytes that come out to the archive's; audio stays below 10, text below 50
 SHOWN_NAME = 120  # characters of a name in a message
-TEMPORARY = "[a-z0-9_]{8}"  # how new_folder ends the name of a folder
 UNJUDGED_BYTES = 1 << 20  # a short text may shrink to any ratio
 ENCRYPTED = 0x1 | 0x40 | 0x2000  # bits of a zip member's flags
 EXTENDED = (  # types of tar members that tell more of the next one, such as a long name
@@ -96,15 +94,6 @@ def unpack(archive: Path, folder: Path) -> None:
                 f"{folder} must not appear while {archive} is unpacked, another process made it; "
                 "run again to use it"
             )
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Remove what killed runs of `unpack` left beside a folder; none may be at work there."""
-    ours = re.compile(rf"\.{re.escape(folder.name)}\.{TEMPORARY}")
-    for path in sorted(folder.parent.glob(".*")):
-        if ours.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
-            log.info("remove %s, which a killed run left half unpacked", path)
-            shutil.rmtree(path, ignore_errors=True)
 
 
 @dataclass(frozen=True)

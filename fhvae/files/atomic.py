@@ -1,8 +1,11 @@
 """Files and folders written whole or not at all; JSON, metrics and tables among them."""
 
 import csv
+import errno
+import glob
 import hashlib
 import json
+import logging
 import math
 import os
 import secrets
@@ -17,8 +20,15 @@ import numpy as np
 import pandas as pd
 
 from fhvae.errors import ArtifactError
+from fhvae.files.locks import lock_if_free
 from fhvae.portable import arithmetic
 
+log = logging.getLogger(__name__)
+
+TEMPORARY = ".tmp"  # what is written, and nothing else, ends so and begins with a dot
+MANY_FILES = (
+    200  # of which each waits for the disk, some 20 ms: all that is unwritten at once, then
+)
 METRIC_DECIMALS = 6  # of every number in metrics/: beyond is noise, and long diffs
 
 
@@ -26,38 +36,106 @@ METRIC_DECIMALS = 6  # of every number in metrics/: beyond is noise, and long di
 def new_file(path: Path) -> Iterator[Path]:
     """Give a temporary sibling to write to; rename it to `path` if nothing was raised.
 
-    Its mode is what the umask leaves, also where a library writes with another one.
+    Its mode is what the umask leaves, also where a library writes with another one. It is on the
+    disk before it has its name: a power cut leaves the old file or the new one, whole.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = _partial(path)
     partial.touch(exist_ok=False)
     mode = stat.S_IMODE(partial.stat().st_mode)
-    try:
-        yield partial
-        partial.chmod(mode)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _partial(path: Path) -> Path:
-    """Name a temporary sibling; `tempfile` would make it for its owner only."""
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    with _in_use(partial):
+        try:
+            yield partial
+            partial.chmod(mode)
+            flush_to_disk(partial)
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+    flush_to_disk(path.parent)
 
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Give a temporary sibling folder; rename it to `path` (replacing it) if nothing was raised."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = _partial(path)
-    partial.mkdir()
-    try:
+    """Give a temporary sibling folder; rename it to `path` (replacing it) if nothing was raised.
+
+    Its files are on the disk before it has its name, as with `new_file`.
+    """
+    with scratch_folder(path) as partial:
         yield partial
+        inside = [*sorted(partial.rglob("*")), partial]
+        if len(inside) > MANY_FILES:
+            os.sync()
+        else:
+            for one in inside:
+                flush_to_disk(one)
         if path.exists():
             shutil.rmtree(path)
         os.replace(partial, path)
+    flush_to_disk(path.parent)
+
+
+@contextmanager
+def scratch_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder beside `path`, on the same disk; it is removed in the end."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = _partial(path)
+    partial.mkdir()
+    with _in_use(partial):
+        try:
+            yield partial
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def _partial(path: Path) -> Path:
+    """Name a temporary sibling; `tempfile` would make it for its owner only."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}{TEMPORARY}")
+
+
+@contextmanager
+def _in_use(partial: Path) -> Iterator[None]:
+    """Hold a lock on what is being written, which goes with this process, however that ends."""
+    handle = os.open(partial, os.O_RDONLY)
+    try:
+        lock_if_free(handle)
+        yield
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        os.close(handle)
+
+
+def remove_leftovers(folder: Path, name: str | None = None) -> None:
+    """Remove what killed processes left half-written in a folder.
+
+    What a living one writes is locked and stays, and so does all where there are no locks.
+
+    Args:
+        folder: what lies directly in it is looked at.
+        name: of the file or folder that was to be written; of any, if not given.
+    """
+    target = "*" if name is None else glob.escape(name)
+    for path in sorted(folder.glob(f".{target}.{'[0-9a-f]' * 8}{TEMPORARY}")):
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        except OSError:  # gone meanwhile, or not ours
+            continue
+        try:
+            if lock_if_free(handle):
+                log.info("remove %s, which a killed run left half-written", path)
+                shutil.rmtree(path, True) if path.is_dir() else path.unlink(missing_ok=True)
+        finally:
+            os.close(handle)
+
+
+def flush_to_disk(path: Path) -> None:
+    """Have a file, or the names in a folder, on the disk: a power cut undoes what is not."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some network disks know no such thing for a folder
+            raise
+    finally:
+        os.close(handle)
 
 
 def move_folder(source: Path, target: Path) -> None:

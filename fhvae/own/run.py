@@ -16,8 +16,9 @@ from fhvae.corpus.store import Corpus, read_corpus, write_corpus
 from fhvae.device import choose_device
 from fhvae.errors import ArtifactError
 from fhvae.features.extraction import select_clips
-from fhvae.features.pieces import extract, held
-from fhvae.files.atomic import file_digest, read_json, write_json
+from fhvae.features.pieces import extract
+from fhvae.files.atomic import file_digest, read_json, remove_leftovers, write_json
+from fhvae.files.locks import held
 from fhvae.files.packed import packed_files, read_packed
 from fhvae.inference import infer_latents, mean_mu2
 from fhvae.model.card import Origin
@@ -75,6 +76,13 @@ def train_on(folder: Path, out: Path, settings: Settings) -> Outcome:
         TrainingError: the training diverged, or its checkpoint cannot be written.
     """
     _check_place(folder, out)
+    lock = out.with_name(f".{out.name}.lock")
+    with held(lock, f"another process that trains {out}"):
+        remove_leftovers(out.parent, out.name)
+        return _train_alone(folder, out, settings)
+
+
+def _train_alone(folder: Path, out: Path, settings: Settings) -> Outcome:
     device = choose_device()
     set_precision(settings.training.precision, device)
     work = out.with_name(f"{out.name}.work")
@@ -143,8 +151,7 @@ def _frames(work: Path, corpus: Corpus, settings: Settings) -> Path:
     path_of = {one.utterance_id: one.path for one in corpus.utterances}
     for clip in (clip for item in selections for clip in item.dropped):
         log.warning("left out: %s: it is shorter than a segment", path_of[clip.utterance_id])
-    with held(work / "fbank"):
-        return extract(work / "fbank", selections, settings.fbank)
+    return extract(work / "fbank", selections, settings.fbank)
 
 
 def _checkpoint(

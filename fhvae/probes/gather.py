@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fhvae.baselines.pca import read_pca
+from fhvae.baselines.pca import PCA_FILE, read_pca
 from fhvae.corpus.manifest import COMMON, SPLITS, Utterance
 from fhvae.corpus.store import Corpus, read_corpus
 from fhvae.corpus.text import heard_in_training
@@ -62,7 +62,7 @@ def gather(folders: Folders, mu2: Mu2Rule) -> Gathered:
         coders=Coders(
             trained=read_model(folders.model, device, mu2),
             untrained=read_model(folders.baselines / "untrained", device, mu2),
-            pca=read_pca(folders.baselines / "pca.safetensors"),
+            pca=read_pca(folders.baselines / "pca" / PCA_FILE),
         ),
     )
 

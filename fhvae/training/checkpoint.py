@@ -11,13 +11,12 @@ log.jsonl   a line per epoch (record.py); it stays until the same run is trained
 """
 
 import dataclasses
-import fcntl
 import hashlib
 import json
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,14 @@ import numpy as np
 import torch
 
 from fhvae.errors import ArtifactError, TrainingError
-from fhvae.files.atomic import new_file, read_json, unfinished_work, write_json
+from fhvae.files.atomic import (
+    new_file,
+    read_json,
+    remove_leftovers,
+    unfinished_work,
+    write_json,
+)
+from fhvae.files.locks import held
 from fhvae.params.model import ModelParams
 from fhvae.params.segments import SegmentsParams
 from fhvae.params.training import TrainingParams
@@ -96,30 +102,18 @@ class Checkpoint:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep every other process from training the same run in the same folder.
+        """Have the run for this process alone; wait first until another that trains it is over.
 
-        To be held until the checkpoint is cleared.
+        To be held until the checkpoint is cleared. What the other one left is gone on from.
 
         Raises:
-            TrainingError: one does, or the folder cannot be written to.
+            TrainingError: the folder cannot be written to.
         """
-        with self._told_of_disk(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock = (self.folder / LOCK).open("w")
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise TrainingError(
-                    f"only one process may train the run in {self.folder}, another one does; "
-                    "wait for it, stop it, or set FHVAE_CKPT_DIR to another folder"
-                ) from error
-            except OSError:
-                log.warning("%s: no locks on this disk; do not train the same twice", self.folder)
-            else:
-                for name in (LAST, RUN):  # partial files, left by kill -9
-                    for partial in self.folder.glob(f".{name}.*"):
-                        partial.unlink(missing_ok=True)
+        with ExitStack() as lock:
+            with self._told_of_disk(self.folder):
+                waiting_for = f"another process that trains the run in {self.folder}"
+                lock.enter_context(held(self.folder / LOCK, waiting_for))
+            remove_leftovers(self.folder)
             with self._told_of_disk(self.folder / RUN):
                 write_json(self.folder / RUN, self.course)
             yield
@@ -203,5 +197,5 @@ class Checkpoint:
 
     def clear(self) -> None:
         """Delete the checkpoint of a run that has ended well."""
-        for name in (LAST, RUN, LOCK):
+        for name in (LAST, RUN):
             (self.folder / name).unlink(missing_ok=True)

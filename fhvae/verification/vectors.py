@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fhvae.baselines.pca import Pca, apply_pca, read_pca, segment_rows
+from fhvae.baselines.pca import PCA_FILE, Pca, apply_pca, read_pca, segment_rows
 from fhvae.errors import ArtifactError
 from fhvae.files.packed import Packed, read_packed, sorted_positions
 from fhvae.latents import Latents, read_latents
@@ -50,7 +50,7 @@ def read_vectors(sources: Sources, split: str, seed: int) -> dict[str, Vectors]:
     ids = latents.utterance_ids
     check_same_utterances(ids, frames.utterance_ids)
     random = generator(seed, "verification", "random vectors", split)
-    pca = read_pca(sources.baselines / "pca.safetensors")
+    pca = read_pca(sources.baselines / "pca" / PCA_FILE)
     file = f"{split}.safetensors"
     return {
         **latent_vectors(latents),

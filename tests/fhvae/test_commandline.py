@@ -1,12 +1,17 @@
-"""What a stage says and how it ends when it cannot go on."""
+"""What a program says and how it ends when it cannot go on."""
 
 import errno
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import torch
 
-from fhvae.commandline import parse_paths, run
-from fhvae.errors import CorpusError, FhvaeError
+from fhvae.commandline import run
+from fhvae.errors import CorpusError
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def raising(error):
@@ -31,6 +36,19 @@ def raising(error):
             "again with fewer processes (FHVAE_WORKERS) or with more memory\n",
             id="memory",
         ),
+        pytest.param(
+            torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.\nGPU 0 has"),
+            "error: memory must suffice, it does not (CUDA out of memory. Tried to allocate 20.00 "
+            "GiB. GPU 0 has); run the same command again with fewer processes (FHVAE_WORKERS) or "
+            "with more memory\n",
+            id="gpu",
+        ),
+        pytest.param(
+            OSError(errno.ENOMEM, "Cannot allocate memory"),
+            "error: memory must suffice, it does not ([Errno 12] Cannot allocate memory); run the "
+            "same command again with fewer processes (FHVAE_WORKERS) or with more memory\n",
+            id="system",
+        ),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_2(capsys, error, message):
@@ -40,20 +58,42 @@ def test_bad_input_is_one_sentence_and_exit_code_2(capsys, error, message):
     assert capsys.readouterr().err == message
 
 
-@pytest.mark.parametrize("by_dvc", [True, False])
-def test_an_output_beyond_a_link_is_refused_before_the_work(tmp_path, monkeypatch, by_dvc):
-    """DVC ends with an error after the stage; without DVC a link does no harm."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "disk").mkdir()
-    (tmp_path / "data").symlink_to(tmp_path / "disk")
-    monkeypatch.setattr("sys.argv", ["stage", "--corpus", "data/corpus"])
-    monkeypatch.setenv("DVC_STAGE", "download")
-    if not by_dvc:
-        monkeypatch.delenv("DVC_STAGE")
-        assert parse_paths(None, "corpus") == (Path("data/corpus"),)
-        return
-    with pytest.raises(FhvaeError, match="data must be a folder and not a link, DVC keeps no"):
-        parse_paths(None, "corpus")
+def test_a_fault_of_the_code_that_is_no_lack_of_memory_keeps_its_traceback():
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        run(raising(RuntimeError("mat1 and mat2 shapes cannot be multiplied")))
+
+
+SHORT_OF_MEMORY = """
+import resource, sys
+import numpy as np
+import torch
+from fhvae.commandline import run
+room = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize() + (64 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (room, room))
+run({0}, makes_figures=False)
+"""
+
+
+@pytest.mark.parametrize(
+    "allocate",
+    [
+        pytest.param("lambda: torch.zeros(1 << 30)", id="torch"),
+        pytest.param("lambda: np.zeros(1 << 30)", id="numpy"),
+        pytest.param("lambda: bytearray(1 << 30)", id="python"),
+    ],
+)
+def test_memory_that_is_not_there_is_one_sentence(allocate):
+    answer = subprocess.run(
+        [sys.executable, "-c", SHORT_OF_MEMORY.format(allocate)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 2, answer.stderr
+    (line,) = answer.stderr.splitlines()
+    assert line.startswith("error: memory must suffice, it does not")
+    assert line.endswith("or with more memory")
 
 
 def test_an_interrupt_says_how_to_go_on(capsys):

@@ -4,18 +4,22 @@ import gc
 import importlib.util
 import os
 import signal
+import socket
+import subprocess
 import sys
 import time
-from contextlib import closing, nullcontext
+from contextlib import closing, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 
 from fhvae import parallel
 from fhvae.errors import CorpusError, ParamsError, WorkerError
 from fhvae.parallel import WINDOWS, map_in_order, release_workers, worker_count
 
+ROOT = Path(__file__).resolve().parents[2]
 NO_DASK = importlib.util.find_spec("distributed") is None
 needs_dask = pytest.mark.skipif(NO_DASK, reason="the extra dask is not installed")
 KINDS = [
@@ -125,7 +129,7 @@ def test_a_bad_number_of_workers_is_refused(monkeypatch, text):
 )
 def test_what_is_neither_a_local_cluster_nor_an_address_is_refused_at_once(monkeypatch, setting):
     use(monkeypatch, {"FHVAE_DASK": setting})
-    message = rf"FHVAE_DASK must be local:N .* such as tcp://host:8786, got '{setting}'"
+    message = rf"FHVAE_DASK must be local:N .* such as tls://host:8786, got '{setting}'"
     with pytest.raises(ParamsError, match=message):
         list(map_in_order(double, [1], "double"))
 
@@ -214,10 +218,138 @@ def test_a_cluster_may_lose_all_workers_and_get_others(monkeypatch):
         parallel._dask_client.cache_clear()
 
 
+INTRUDER = """
+import sys
+from dask.distributed import Client
+from distributed.security import Security
+
+address, kind, mark = sys.argv[1:]
+host = address.partition("://")[2]
+security = None
+if kind == "another certificate":
+    security = Security.temporary()
+elif kind == "no certificate":
+    # encrypted, trusting everybody, and without a certificate of its own
+    import ssl
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    security = Security(require_encryption=True)
+    security.get_connection_args = lambda role: {
+        "ssl_context": context, "require_encryption": True, "extra_conn_args": {}
+    }
+with Client(f"{'tls' if security else 'tcp'}://{host}", security=security, timeout=3) as client:
+    client.run_on_scheduler(open, mark, "w")
+"""
+
+
+@needs_dask
+def test_nobody_else_on_the_machine_gets_code_into_a_local_cluster(monkeypatch, tmp_path):
+    """Its ports are on loopback, open to every user; who may speak to a scheduler runs code."""
+    use(monkeypatch, {"FHVAE_DASK": "local:1"})
+    assert list(map_in_order(double, [1, 2], "double")) == [2, 4]
+    cluster = parallel._dask_client("local:1").cluster
+    addresses = [cluster.scheduler_address, *cluster.scheduler.workers]
+    assert all(address.startswith("tls://127.0.0.1:") for address in addresses)
+    for kind in ("plain", "no certificate", "another certificate"):
+        for address in addresses:
+            mark = tmp_path / kind
+            command = [sys.executable, "-c", INTRUDER, address, kind, str(mark)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert done.returncode != 0
+            assert not mark.exists()
+    assert all(
+        answer == b"" or answer.startswith(b"HTTP/1.1 404") for answer in answers_over_http()
+    )
+
+
+def answers_over_http():
+    """Ask every port that this process and its workers listen at for what Dask shows of itself."""
+    tree = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    listening = {
+        one.laddr.port
+        for own in tree
+        for one in own.net_connections("inet")
+        if one.status == "LISTEN"
+    }
+    assert len(listening) >= 4  # scheduler and worker, and the HTTP of each
+    for port in listening:
+        for path in ("/info/main/workers.html", "/json/counts.json", "/health", "/metrics", "/"):
+            with (
+                socket.create_connection(("127.0.0.1", port), timeout=60) as call,
+                suppress(ConnectionResetError),
+            ):
+                call.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+                yield call.recv(100)
+
+
+@needs_dask
+def test_a_scheduler_with_certificates_of_ones_own_is_spoken_to(monkeypatch):
+    """As docs/scaling.md has it, with Dask's own settings."""
+    import dask
+    from dask.distributed import LocalCluster
+    from distributed.security import Security
+
+    own = Security.temporary()
+    settings = {
+        "distributed.comm.require-encryption": True,
+        "distributed.comm.tls.ca-file": own.tls_ca_file,
+        "distributed.comm.tls.client.cert": own.tls_client_cert,
+        "distributed.comm.tls.client.key": own.tls_client_key,
+    }
+    local = {"processes": False, "threads_per_worker": 1, "dashboard_address": None}
+    with LocalCluster(1, security=own, **local) as cluster, dask.config.set(settings):
+        address = cluster.scheduler_address
+        assert address.startswith("tls://")
+        use(monkeypatch, {"FHVAE_DASK": address})
+        assert list(map_in_order(double, range(9), "double")) == list(range(0, 18, 2))
+        parallel._dask_client(address).close()
+        parallel._dask_client.cache_clear()
+
+
+MAPPING = """
+import os, time
+from fhvae.parallel import map_in_order
+from tests.fhvae.test_parallel import tell_and_wait
+if __name__ == "__main__":
+    list(map_in_order(tell_and_wait, range(2), "wait"))
+"""
+
+
+def tell_and_wait(number):
+    """Say which process works, then work without an end."""
+    print(os.getpid(), flush=True)
+    time.sleep(3600)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param({"FHVAE_WORKERS": "2"}, id="loky"),
+        pytest.param({"FHVAE_DASK": "local:2"}, id="dask", marks=needs_dask),
+    ],
+)
+def test_workers_end_with_the_process_that_they_work_for(tmp_path, kind):
+    """By themselves loky's finish their work and then wait five minutes."""
+    (tmp_path / "mapping.py").write_text(MAPPING)
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("FHVAE_")}
+    process = subprocess.Popen(
+        [sys.executable, str(tmp_path / "mapping.py")],
+        env={**kept, "PYTHONPATH": str(ROOT), **kind},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    workers = {int(process.stdout.readline()) for _ in range(2)}
+    process.kill()
+    assert process.communicate()[0] == ""  # comes when the last that could write there is gone
+    assert len(workers) == 2
+
+
 def test_absent_dask_is_told_in_one_sentence(monkeypatch):
     use(monkeypatch, {"FHVAE_DASK": "local:3"})
     monkeypatch.setitem(sys.modules, "dask.distributed", None)
-    with pytest.raises(ParamsError, match=r"needs the package dask\[distributed\], which is not"):
+    with pytest.raises(
+        ParamsError, match=r"needs the packages dask\[distributed\] and cryptography"
+    ):
         list(map_in_order(double, [1], "double"))
 
 

@@ -8,10 +8,11 @@ import pytest
 import torch
 import yaml
 
-from fhvae.baselines.pca import read_pca
+from fhvae.baselines.pca import PCA_FILE, read_pca
 from fhvae.features.normalize import Normalizer, write_normalizer
 from fhvae.files.atomic import read_json
 from fhvae.files.packed import read_packed
+from fhvae.files.sums import SUMS
 from fhvae.inference import infer_latents
 from fhvae.latents import read_latents
 from fhvae.model.network import new_network
@@ -45,7 +46,9 @@ def run(monkeypatch, main, out, paths, seed=0, **model):
     out.mkdir()
     (out / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
     options = {**paths, "metrics": out / "metrics.json"}.items()
-    arguments = [part for name, path in options for part in (f"--{name}", str(path))]
+    arguments = [
+        part for name, path in options for part in (f"--{name.replace('_', '-')}", str(path))
+    ]
     monkeypatch.setattr(sys, "argv", [main.__module__, *arguments])
     monkeypatch.chdir(out)
     main()
@@ -53,7 +56,8 @@ def run(monkeypatch, main, out, paths, seed=0, **model):
 
 
 def run_baselines(monkeypatch, inputs, out, **model):
-    paths = {"fbank": inputs / "fbank", "baselines": out / "made"}
+    outputs = {name: out / "made" / name for name in ("pca", "untrained", "untrained_latents")}
+    paths = {"fbank": inputs / "fbank", **outputs}
     return run(monkeypatch, make_baselines, out, paths, **model)
 
 
@@ -85,14 +89,16 @@ def test_pca_is_of_train_segments_and_knows_nothing_of_the_networks(monkeypatch,
     run_baselines(monkeypatch, inputs, tmp_path / "small")
     run_baselines(monkeypatch, inputs, tmp_path / "large", cells=6, z2=5)
     small, large = (written(tmp_path / name / "made") for name in ("small", "large"))
-    assert {name for name in small if small[name] == large[name]} == {"pca.safetensors"}
+    assert {name for name in small if small[name] == large[name]} == {
+        f"pca/{name}" for name in (PCA_FILE, SUMS)
+    }
     train = read_packed(inputs / "fbank" / "train")
     rows = [
         frames[start : start + SEGMENT_FRAMES].ravel()
         for _, frames in train.items()
         for start in range(0, len(frames) - SEGMENT_FRAMES + 1, SHIFT)
     ]
-    pca = read_pca(tmp_path / "small" / "made" / "pca.safetensors")
+    pca = read_pca(tmp_path / "small" / "made" / "pca" / PCA_FILE)
     np.testing.assert_allclose(pca.mean, np.mean(rows, axis=0), atol=1e-5)
 
 
@@ -123,6 +129,6 @@ def test_another_training_seed_leaves_the_pca_and_what_reads_it_alone(
     for seed in (0, 1):
         run_baselines(monkeypatch, inputs, tmp_path / f"seed{seed}", seed=seed)
     first, second = (written(tmp_path / f"seed{seed}" / "made") for seed in (0, 1))
-    assert first["pca.safetensors"] == second["pca.safetensors"]
+    assert first["pca/pca.safetensors"] == second["pca/pca.safetensors"]
     weights = "untrained/model.safetensors"
     assert first[weights] != second[weights]

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from fhvae.files.packed import read_packed
+from fhvae.files.sums import SUMS
 from tests.fhvae.acoustics.made_up_sounds import write_noise_folder
 from tests.stages.stage_runner import PARAMS, written
 from tests.tones import write_tone_corpus
@@ -73,7 +74,8 @@ def shorten(corpus, manifest, name):
 
 @pytest.fixture
 def here(prepared, tmp_path):
-    return Path(shutil.copytree(prepared, tmp_path / "here"))
+    """A copy without digests: readers must see damage for themselves."""
+    return Path(shutil.copytree(prepared, tmp_path / "here", ignore=lambda *_: [SUMS]))
 
 
 def outputs(folder):
@@ -81,6 +83,7 @@ def outputs(folder):
         name: files
         for name, files in written(folder).items()
         if name.startswith(("for_train", "for_topline", "for_test", "m.json"))
+        and not name.endswith(SUMS)
     }
 
 

@@ -10,6 +10,7 @@ from fhvae.errors import ArtifactError
 from fhvae.features.normalize import Normalizer, write_normalizer
 from fhvae.files.atomic import read_json
 from fhvae.files.packed import read_packed
+from fhvae.files.sums import SUMS
 from fhvae.latents import read_latents
 from fhvae.trials import cosine_eer
 from stages.controls import main as controls
@@ -80,7 +81,7 @@ def test_a_training_ends_in_weights_a_curve_and_the_best_epoch(trained):
     terms = metrics["dev_log_px"] - metrics["dev_kl_z1"] - metrics["collapse"]["dev_kl_z2"]
     assert metrics["dev_lower_bound"] < terms  # and the density of mu2
     assert set(metrics["dev_eer"]) == {"mu2", "mu1"}
-    names = {"model.safetensors", "config.json", "README.md"}
+    names = {"model.safetensors", "config.json", "README.md", SUMS}
     assert set(written(out / "model")) == names
     assert not list(out.glob("checkpoints/*/last.pt"))
 
@@ -188,7 +189,7 @@ def test_a_missing_input_is_named_and_nothing_is_left(
     frames, trained, tmp_path, stage, spoiled, message
 ):
     inputs = shutil.copytree(frames, tmp_path / "run")
-    shutil.copytree(trained[1] / "model", inputs / "model")
+    shutil.copytree(trained[1] / "model", inputs / "model", ignore=lambda *_: [SUMS])
     (inputs / spoiled).unlink()
     with pytest.raises(ArtifactError, match=rf"{spoiled} must exist.*{message}"):
         stage(inputs, inside(inputs, "model"), tmp_path / "out")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fhvae.baselines.pca import fit_pca, write_pca
+from fhvae.baselines.pca import PCA_FILE, fit_pca, write_pca
 from fhvae.files.atomic import write_json
 from fhvae.files.packed import PackedWriter, read_packed
 from fhvae.model.network import new_network
@@ -51,7 +51,7 @@ def write_inputs(folder: Path, with_phones: bool = True) -> None:
     params = load_params(folder / "params.yaml")
     sizes = params.segments.frames, 2, params.model.z1
     pca = fit_pca(read_packed(folder / "fbank" / "train"), *sizes, np.random.default_rng(1))
-    write_pca(folder / "pca.safetensors", pca)
+    write_pca(folder / "pca" / PCA_FILE, pca)
     write_json(folder / "normalizer.json", {"mean": [0] * MELS, "std": [1] * MELS})
     for seed, name in enumerate(("model", "untrained")):
         network = new_network(MELS, params.segments.frames, params.model, seed)
@@ -70,7 +70,7 @@ def run_both(inputs: Path, out: Path, workers: str = "1") -> tuple[dict, dict]:
     """Run the two stages one after the other; give their metrics."""
     common = inside(inputs, "corpus", "fbank")
     common |= {f"{kind}-domains": inputs / f"{kind}_domains" for kind in ("train", "test")}
-    of_baselines = {"pca": inputs / "pca.safetensors", "edits": out / "baselines"}
+    of_baselines = {"pca": inputs / "pca", "edits": out / "baselines"}
     baselines = run_stage(recognize_baselines, common | of_baselines, out, (), CHANGES, workers)
     own = {
         "model": inputs / "model",

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from benchmarks.kills import TRAIN
+from tests.stages.stage_runner import written
 from tests.tiny import set_params
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -173,14 +174,24 @@ def test_what_has_changed_since_an_unfinished_run_is_said(folder):
 
 
 @pytest.mark.slow
-def test_two_processes_do_not_train_the_same_run(folder):
-    first = begin_long(folder)
-    code, log = finish(folder)
-    assert code == 2
-    assert "only one process may train the run in checkpoints/" in sentence(log)
-    assert first.poll() is None
-    first.kill()
+def test_a_second_training_of_the_same_run_waits_and_is_right(folder, tmp_path):
+    """Two experiments of a sweep over max_epochs, with one folder of checkpoints."""
+    other = shutil.copytree(folder, tmp_path / "other")
+    whole, log = finish(other)
+    assert whole == 0, log
+    wanted = written(other / "model")
+    shutil.rmtree(other / "model")
+    shared = {"FHVAE_CKPT_DIR": str(tmp_path / "shared")}
+    set_params(folder / "params.yaml", LONG)
+    first = start(folder, **shared)
+    wait_for(lambda: list((tmp_path / "shared").glob("*/last.pt")), first)
+    second = start(other, **shared)
+    assert any("wait for another process that trains the run in" in one for one in second.stderr)
+    first.terminate()
     first.communicate()
+    _, log = second.communicate()
+    assert second.returncode == 0, log
+    assert written(other / "model") == wanted
 
 
 @pytest.mark.slow

@@ -12,7 +12,8 @@ from pathlib import Path
 from fhvae.errors import CorpusError, DownloadError
 from fhvae.fetch.download import alone_in, fetch
 from fhvae.fetch.remote import RemoteFile
-from fhvae.fetch.unpack import remove_leftovers, unpack
+from fhvae.fetch.unpack import unpack
+from fhvae.files.atomic import remove_leftovers
 from fhvae.params.corpus import CorpusParams
 
 CORPORA = Path("corpora")
@@ -84,19 +85,19 @@ def obtain(archive: Archive, folder: Path) -> Path:
     top = find(archive.sign, folder)
     if top is None:
         folder.mkdir(parents=True, exist_ok=True)
-        with alone_in(folder) as locked:
+        with alone_in(folder):
             top = find(archive.sign, folder)  # another process may have brought it meanwhile
             if top is None:
-                return _bring(archive, folder, locked)
+                return _bring(archive, folder)
     log.info("read %s in %s", archive.sign.split("/")[0], top)
     return top
 
 
-def _bring(archive: Archive, folder: Path, locked: bool) -> Path:
+def _bring(archive: Archive, folder: Path) -> Path:
     """Download and unpack an archive; the caller is alone in the folder, if it can be locked."""
     remote, unpacked = with_mirror(archive.remote), archive.unpacked_in(folder)
-    if locked:
-        remove_leftovers(unpacked)  # first of all, since they may be what fills the disk
+    # first of all, since they may be what fills the disk
+    remove_leftovers(unpacked.parent, unpacked.name)
     held = (folder / remote.name).exists()
     log.info(
         "no unpacked %s below %s; %s", remote.name, folder,

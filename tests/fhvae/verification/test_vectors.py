@@ -124,7 +124,7 @@ def test_pca_means_by_the_long_way():
 
 MISSING = {
     "ivectors/test.npy": r"ivectors/test.npy must exist",
-    "baselines/pca.safetensors": "pca.safetensors must exist; rerun the stage baselines",
+    "baselines/pca/pca.safetensors": "pca.safetensors must exist; rerun the stage baselines",
     "ivectors/vad300/test.npy": r"ivectors/vad300/test.npy must exist",
     "controls/level/test.safetensors": "level/test.safetensors must exist",
     "fbank/test.npy": r"fbank/test.npy must exist",

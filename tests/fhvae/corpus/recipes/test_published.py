@@ -12,7 +12,8 @@ from fhvae.corpus.recipes import published
 from fhvae.corpus.recipes.published import Archive, find, obtain
 from fhvae.errors import CorpusError, DownloadError
 from fhvae.fetch.download import alone_in
-from fhvae.fetch.unpack import remove_leftovers, unpack
+from fhvae.fetch.unpack import unpack
+from fhvae.files.atomic import remove_leftovers
 from tests.published import served, tar_of
 
 SIGN = "small/*/*.flac"
@@ -66,8 +67,7 @@ def test_who_waited_looks_again_and_uses_what_the_other_unpacked(archive, server
     caplog.set_level(logging.INFO)
     home = tmp_path / "home"
     home.mkdir()
-    with alone_in(home) as locked:
-        assert locked
+    with alone_in(home):
         thread = threading.Thread(target=obtain, args=(archive, home))
         thread.start()
         while "wait for another process that downloads into" not in caplog.text:
@@ -112,21 +112,21 @@ def test_a_folder_that_cannot_be_opened_is_named(monkeypatch, tmp_path):
 def beside(tmp_path):
     """What lies beside the folder `small`; True for what a killed run left."""
     names = {
-        ".small.ab_3xyz9": True,
-        ".small.0000000_": True,
-        ".small.ab_3xyz": False,
-        ".small.ab_3xyz99": False,
-        ".small.OLD_ONES": False,
-        ".small-2.ab_3xyz9": False,
-        "small.ab_3xyz9": False,
+        ".small.ab03cde9.tmp": True,
+        ".small.00000000.tmp": True,
+        ".small.ab03cde.tmp": False,
+        ".small.ab03cde99.tmp": False,
+        ".small.OLD_ONES.tmp": False,
+        ".small-2.ab03cde9.tmp": False,
+        "small.ab03cde9.tmp": False,
+        ".small.ab03cde9": False,
         ".small": False,
     }
     home = tmp_path / "home"
     for name in names:
         (home / name / "deep").mkdir(parents=True)
-    (home / ".small.12345678").write_text("a file")
-    (home / ".small.87654321").symlink_to(home / ".small")
-    return names | {".small.12345678": False, ".small.87654321": False}
+    (home / ".small.87654321.tmp").symlink_to(home / ".small")
+    return names | {".small.87654321.tmp": False}
 
 
 def test_leftovers_of_killed_runs_are_removed_and_nothing_else(archive, beside, tmp_path, caplog):
@@ -135,7 +135,7 @@ def test_leftovers_of_killed_runs_are_removed_and_nothing_else(archive, beside, 
     obtain(archive, home)
     there = {path.name for path in home.iterdir()}
     assert {name for name, ours in beside.items() if not ours} == there & beside.keys()
-    assert f"remove {home / '.small.ab_3xyz9'}, which a killed run left" in caplog.text
+    assert f"remove {home / '.small.ab03cde9.tmp'}, which a killed run left" in caplog.text
 
 
 def test_without_locks_leftovers_stay(archive, beside, monkeypatch, tmp_path):
@@ -160,7 +160,7 @@ def test_a_real_leftover_bears_the_name_that_is_looked_for(archive, monkeypatch,
     unpack(packed, home / "small")
     monkeypatch.undo()
     assert len(list(home.iterdir())) == 1
-    remove_leftovers(home / "small")
+    remove_leftovers(home, "small")
     assert list(home.iterdir()) == []
 
 

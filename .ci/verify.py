@@ -1,0 +1,96 @@
+"""Hash anew what DVC keeps: its cache, and this tree's outputs against dvc.lock.
+
+    make verify
+
+DVC takes a file for unchanged while its size and times are; a bit that flipped on the disk goes
+unseen, and comes back with `dvc checkout`. Here every byte is read. Exit code 1 if a file is
+damaged: it is named, with what to do.
+"""
+
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+FOLDER = ".dir"  # ends the MD5 of a folder, which is that of the list of its files
+OBJECT = re.compile(rf"([0-9a-f]{{2}})/([0-9a-f]{{30}}({FOLDER})?)")  # a file of the cache
+ADVICE = (
+    "damaged files must be replaced: delete them, then `dvc checkout` brings back what is whole "
+    "in the cache, `git restore metrics plots` what is in git, and `dvc repro` makes the rest again"
+)
+
+
+def cache_folder() -> Path:
+    """Ask DVC where its cache is: another disk, or one that several people share."""
+    told = subprocess.run(["dvc", "cache", "dir"], capture_output=True, text=True, check=True)
+    return Path(told.stdout.strip()) / "files" / "md5"
+
+
+def outputs(lock: Mapping[str, Any], cache: Path) -> Iterator[tuple[Path, str]]:
+    """Walk over all outputs in dvc.lock, folders and the files in them: path and MD5."""
+    for stage in lock["stages"].values():
+        for out in stage.get("outs", []):
+            path, digest = Path(out["path"]), out["md5"]
+            yield path, digest
+            if digest.endswith(FOLDER):
+                yield from ((path / one["relpath"], one["md5"]) for one in _listed(cache, digest))
+
+
+def _listed(cache: Path, digest: str) -> list[dict[str, str]]:
+    """Read what a folder holds: nothing, if its list is not in the cache or is damaged."""
+    try:
+        found = json.loads((cache / digest[:2] / digest[2:]).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return []
+    return list(found)
+
+
+def objects(cache: Path) -> Iterator[tuple[Path, str]]:
+    """Walk over the files of the cache, which are named after the MD5 that they must have."""
+    for path in sorted(cache.rglob("*")):
+        if named := OBJECT.fullmatch(path.relative_to(cache).as_posix()):
+            yield path, named[1] + named[2]
+
+
+def damaged(wanted: Mapping[Path, str]) -> list[Path]:
+    """Hash files; name those that are not what they must be."""
+    with ThreadPoolExecutor() as pool:  # while one hashes, others may
+        found = zip(wanted, pool.map(_md5, wanted), strict=True)
+        return [path for path, own in found if own != wanted[path].removesuffix(FOLDER)]
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def main() -> int:
+    """Hash and tell."""
+    cache = cache_folder()
+    lock = yaml.safe_load(Path("dvc.lock").read_text(encoding="utf-8"))
+    known = dict(outputs(lock, cache))
+    name_of = {digest: path for path, digest in known.items()}
+    kept = dict(objects(cache))
+    here = {path: digest for path, digest in known.items() if path.is_file()}
+    wrong = 0
+    for title, wanted in ((f"cache {cache}", kept), ("outputs in this tree", here)):
+        found = damaged(wanted)
+        size = sum(path.stat().st_size for path in wanted) / 1e6
+        print(f"{title}: {len(wanted)} files, {size:.0f} MB, {len(found)} damaged")
+        for path in found:
+            print(f"  {path} ({name_of.get(wanted[path], 'of another commit')})")
+        wrong += len(found)
+    if wrong:
+        print(f"error: {ADVICE}", file=sys.stderr)
+    return int(wrong > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,75 @@
+"""Digests of what a stage left: `SHA256SUMS` in the folder, as coreutils writes and checks it.
+
+    cd data/fbank && sha256sum --check SHA256SUMS
+
+DVC takes a file whose size and times are as they were for unchanged. A bit that flipped on the
+disk, or came out of a damaged cache, is seen here.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from fhvae.errors import ArtifactError
+from fhvae.files.atomic import file_digest, new_file
+
+SUMS = "SHA256SUMS"
+LINE = re.compile(r"\\?([0-9a-f]{64})  (.+)")  # digest and name
+
+
+def write_sums(folder: Path) -> None:
+    """Write the digests of all files in a folder and below it, sorted by name."""
+    lines = [_line(file_digest(folder / name), name) for name in _names(folder)]
+    with new_file(folder / SUMS) as partial:
+        partial.write_bytes("".join(lines).encode("utf-8", "surrogateescape"))
+
+
+def check_sums(folder: Path) -> None:
+    """Check each folder with digests, this one or below it; one without is taken as it is.
+
+    Raises:
+        ArtifactError: a file is not as it was, is gone, or is new.
+    """
+    for sums in sorted(folder.rglob(SUMS)):
+        if wrong := list(_differences(sums)):
+            more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+            raise ArtifactError(
+                f"{sums.parent} must be as its stage left it, {wrong[0]}{more}; delete "
+                f"{sums.parent} and run `dvc repro`, and `make verify` if it happens again"
+            )
+
+
+def _differences(sums: Path) -> Iterator[str]:
+    folder, left = sums.parent, _read(sums)
+    here = {_escaped(name): name for name in _names(folder)}
+    for name in sorted(left.keys() | here.keys()):
+        if name not in here:
+            yield f"{name} is gone"
+        elif name not in left:
+            yield f"{name} is new"
+        elif file_digest(folder / here[name]) != left[name]:
+            yield f"{name} has another SHA-256"
+
+
+def _read(sums: Path) -> dict[str, str]:
+    """Read digests by name, as it is escaped."""
+    lines = sums.read_bytes().decode("utf-8", "surrogateescape").split("\n")[:-1]
+    found = [LINE.fullmatch(line) for line in lines]
+    return {one[2]: one[1] for one in found if one}
+
+
+def _names(folder: Path) -> list[str]:
+    """List what is in a folder and below it: not the digests, nor what is hidden."""
+    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    names = (path.as_posix() for path in paths if not any(p.startswith(".") for p in path.parts))
+    return sorted(name for name in names if name != SUMS)
+
+
+def _line(digest: str, name: str) -> str:
+    escaped = _escaped(name)
+    return f"{digest}  {name}\n" if escaped == name else f"\\{digest}  {escaped}\n"
+
+
+def _escaped(name: str) -> str:
+    """Write a name in one line, as coreutils does; the line then begins with a backslash."""
+    return name.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")

@@ -1,0 +1,106 @@
+"""How every stage begins and ends: named paths, its outputs for itself alone, digests.
+
+    @stage
+    def main(corpus: Input, fbank: Output, metrics: Output) -> None:
+
+makes a program with the options --corpus, --fbank and --metrics. In this order,
+
+1. another process that writes one of the outputs is waited for (`.<output>.lock` beside it),
+2. what a killed one left half-written beside them is removed,
+3. each input with `SHA256SUMS` in it is checked (fhvae/files/sums.py),
+4. `main` runs, reads its params and writes its outputs, each whole or not at all,
+5. each output that is a folder gets its `SHA256SUMS`.
+
+Of the processes of torchrun the first does so, for all.
+"""
+
+import os
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
+from enum import Enum
+from functools import wraps
+from inspect import signature
+from pathlib import Path
+from typing import Annotated, get_args
+
+from fhvae.commandline import DVC_STAGE
+from fhvae.errors import FhvaeError
+from fhvae.files.atomic import remove_leftovers
+from fhvae.files.locks import held
+from fhvae.files.sums import check_sums, write_sums
+
+
+class Role(Enum):
+    """What a path is to a stage."""
+
+    INPUT, OUTPUT, SHARED = "reads", "writes", "adds files to"
+
+
+Input = Annotated[Path, Role.INPUT]  # a file or a folder
+Output = Annotated[Path, Role.OUTPUT]  # a file or a folder that no other stage writes
+Shared = Annotated[Path, Role.SHARED]  # a folder that several stages read and write files in
+
+
+def stage(main: Callable[..., None]) -> Callable[[], None]:
+    """Make a program of the main function of a stage; its parameters are the options.
+
+    Raises:
+        FhvaeError: when run: a path leads through a link, or an input is damaged.
+    """
+    roles = {name: get_args(one.annotation)[1] for name, one in signature(main).parameters.items()}
+
+    @wraps(main)
+    def program() -> None:
+        paths = _parse_paths(main.__globals__["__doc__"], roles)
+        if DVC_STAGE in os.environ:
+            _check_no_link(paths.values())
+        of = {role: [paths[name] for name in roles if roles[name] is role] for role in Role}
+        with _begun_and_ended(of) if _is_first() else nullcontext():
+            main(**paths)
+
+    return program
+
+
+def _parse_paths(description: str | None, names: Iterable[str]) -> dict[str, Path]:
+    """Read one required `--name PATH` option per name."""
+    parser = ArgumentParser(description=description)
+    for name in names:
+        option = f"--{name.replace('_', '-')}"
+        parser.add_argument(option, type=Path, required=True, metavar="PATH")
+    return vars(parser.parse_args())
+
+
+def _check_no_link(paths: Iterable[Path]) -> None:
+    """Check that no path leads through a link: DVC would refuse it when the stage has ended.
+
+    Raises:
+        FhvaeError: one does.
+    """
+    links = {parent for path in paths for parent in path.parents if parent.is_symlink()}
+    if links:
+        raise FhvaeError(
+            f"{sorted(links)[0]} must be a folder and not a link, DVC keeps no output beyond one; "
+            "to use another disk: dvc config --local cache.dir, see docs/scaling.md"
+        )
+
+
+def _is_first() -> bool:
+    return os.environ.get("RANK", "0") == "0"  # set by torchrun
+
+
+@contextmanager
+def _begun_and_ended(of: Mapping[Role, Sequence[Path]]) -> Iterator[None]:
+    with ExitStack() as locks:
+        for path in sorted(of[Role.OUTPUT]):  # in one order, so that no two wait for each other
+            lock = path.with_name(f".{path.name}.lock")
+            locks.enter_context(held(lock, f"another process that writes {path}"))
+            remove_leftovers(path.parent, path.name)
+        for path in of[Role.SHARED]:
+            remove_leftovers(path)
+        for path in of[Role.INPUT]:
+            check_sums(path)
+        yield
+        for path in of[Role.OUTPUT]:
+            if path.is_dir():
+                write_sums(path)

@@ -1,0 +1,155 @@
+"""Locks end with their process; what a killed one left half-written is removed, and only that."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fhvae.files.atomic import new_file, new_folder, remove_leftovers, scratch_folder
+from fhvae.files.locks import held
+
+ROOT = Path(__file__).resolve().parents[3]
+HOLD = """
+import logging, sys
+from pathlib import Path
+from fhvae.files.locks import held
+logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
+with held(Path(sys.argv[1]), "the test"):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+WRITE = """
+import sys
+from pathlib import Path
+from fhvae.files.atomic import new_file, new_folder
+folder = Path(sys.argv[1])
+with new_file(folder / "a.json"), new_folder(folder / "b") as b:
+    (b / "half").write_text("half")
+    print("writing", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def start(code, argument, says):
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(argument)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == f"{says}\n"
+    return process
+
+
+def names_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_lock_is_waited_for_and_told_of(tmp_path):
+    path = tmp_path / "deep" / ".out.lock"
+    first = start(HOLD, path, "held")
+    second = start(HOLD, path, "wait for the test")
+    third = start(HOLD, path, "wait for the test")
+    for process in (first, second, third):
+        process.stdin.write("\n")
+        process.stdin.flush()
+    said = [process.communicate()[0].splitlines()[-1:] for process in (first, second, third)]
+    assert said == [[], ["held"], ["held"]]  # the third may have waited twice
+    assert names_in(path.parent) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_lock_goes_with_its_process(tmp_path, caplog, number):
+    caplog.set_level("INFO")
+    path = tmp_path / ".out.lock"
+    process = start(HOLD, path, "held")
+    process.send_signal(number)
+    process.communicate()
+    with held(path, "the dead"):
+        pass
+    assert "wait for" not in caplog.text
+    assert names_in(tmp_path) == []
+
+
+def test_leftovers_of_the_killed_go_and_what_the_living_write_stays(tmp_path):
+    killed, living = (start(WRITE, tmp_path, "writing") for _ in range(2))
+    killed.kill()
+    killed.communicate()
+    others = {"a.json", ".a.json", ".a.json.tmp", ".a.json.0123456789.tmp", ".b.tmp"}
+    for name in others:
+        (tmp_path / name).touch()
+    (tmp_path / ".a.json.01234567.tmp").symlink_to(tmp_path / "a.json")
+    before = set(names_in(tmp_path))
+    remove_leftovers(tmp_path, "b")
+    after_b = set(names_in(tmp_path))
+    assert [name[:3] for name in before - after_b] == [".b."]
+    remove_leftovers(tmp_path)
+    left = set(names_in(tmp_path))
+    assert [name[:8] for name in after_b - left] == [".a.json."]
+    assert others | {".a.json.01234567.tmp"} < left
+    living.communicate("\n")
+    assert living.returncode == 0
+    assert (tmp_path / "b" / "half").exists()
+    assert set(names_in(tmp_path)) == others | {"a.json", "b", ".a.json.01234567.tmp"}
+
+
+def test_where_there_are_no_locks_a_warning_says_so_and_nothing_is_removed(
+    tmp_path, monkeypatch, caplog
+):
+    def refuse(handle, kind):
+        raise OSError("no locks")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with held(tmp_path / ".out.lock", "nobody"):
+        assert "no locks on this disk" in caplog.text
+    leftover = tmp_path / ".a.json.01234567.tmp"
+    leftover.touch()
+    remove_leftovers(tmp_path)
+    assert leftover.exists()
+
+
+def test_a_name_with_the_letters_of_patterns_is_a_name(tmp_path):
+    for name in ("[ab]", "a"):
+        (tmp_path / f".{name}.01234567.tmp").touch()
+    remove_leftovers(tmp_path, "[ab]")
+    assert names_in(tmp_path) == [".a.01234567.tmp"]
+
+
+def test_a_scratch_folder_is_a_leftover_if_its_process_dies(tmp_path):
+    with scratch_folder(tmp_path / "out") as scratch:
+        remove_leftovers(tmp_path, "out")
+        assert scratch.is_dir()
+    assert names_in(tmp_path) == []
+
+
+def test_all_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    """A power cut between a rename and its data leaves an empty file under the right name."""
+    done = []
+    paths = {}
+
+    def noted(name, function, path_of):
+        def call(*arguments):
+            done.append((name, path_of(arguments)))
+            return function(*arguments)
+
+        return call
+
+    def of_handle(arguments):
+        return Path(f"/proc/self/fd/{arguments[0]}").readlink()
+
+    monkeypatch.setattr(os, "fsync", noted("sync", os.fsync, of_handle))
+    monkeypatch.setattr(os, "replace", noted("name", os.replace, lambda both: Path(both[1])))
+    with new_file(tmp_path / "a.txt") as paths["file"]:
+        paths["file"].write_text("whole")
+    assert done == [("sync", paths["file"]), ("name", tmp_path / "a.txt"), ("sync", tmp_path)]
+    done.clear()
+    with new_folder(tmp_path / "b") as paths["folder"]:
+        (paths["folder"] / "x").write_text("whole")
+    named = done.index(("name", tmp_path / "b"))
+    assert {path for _, path in done[:named]} == {paths["folder"], paths["folder"] / "x"}
+    assert done[named + 1 :] == [("sync", tmp_path)]

@@ -1,0 +1,185 @@
+"""How a stage begins and ends: paths, its outputs for itself alone, digests, leftovers."""
+
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from fhvae.errors import ArtifactError, FhvaeError
+from fhvae.files.atomic import new_folder, write_json
+from fhvae.files.sums import SUMS, check_sums
+from fhvae.stage import Input, Output, Shared, stage
+
+ROOT = Path(__file__).resolve().parents[2]
+OPTIONS = {"corpus": "data/corpus", "made": "data/made", "metrics": "m/x.json", "plots": "plots"}
+# A stage that writes what it reads in params.yaml, and waits for a line before it does.
+WAITING = """
+import sys
+from pathlib import Path
+from fhvae.commandline import run
+from fhvae.files.atomic import new_folder, write_json
+from fhvae.stage import Input, Output, Shared, stage
+
+@stage
+def main(corpus: Input, made: Output, metrics: Output, plots: Shared) -> None:
+    print("begun", flush=True)
+    told = sys.stdin.readline()
+    with new_folder(made) as folder:
+        (folder / "told.txt").write_text(told)
+    write_json(metrics, {"told": told})
+
+run(main, makes_figures=False)
+"""
+
+
+@stage
+def copy(corpus: Input, made: Output, metrics: Output, plots: Shared) -> None:
+    with new_folder(made) as folder:
+        (folder / "copied.txt").write_bytes((corpus / "a.txt").read_bytes())
+    write_json(metrics, {"files": 1})
+    (plots / "x.csv").write_text("x")
+
+
+@stage
+def fail(corpus: Input, made: Output, metrics: Output, plots: Shared) -> None:
+    with new_folder(made):
+        pass
+    raise ArtifactError("it must work, it does not")
+
+
+@pytest.fixture(autouse=True)
+def tree(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("data/corpus", "plots", "m"):
+        Path(name).mkdir(parents=True)
+    Path("data/corpus/a.txt").write_text("speech")
+    call(monkeypatch)
+    for name in ("DVC_STAGE", "RANK"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def arguments(**changes):
+    return [part for item in (OPTIONS | changes).items() for part in (f"--{item[0]}", item[1])]
+
+
+def call(monkeypatch, **changes):
+    monkeypatch.setattr(sys, "argv", ["stage", *arguments(**changes)])
+
+
+def files():
+    return sorted(str(path) for path in Path().rglob("*") if path.is_file())
+
+
+def start(says):
+    """Start the waiting stage; its first line tells whether it has begun or waits."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", WAITING, *arguments()],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == f"{says}\n"
+    return process
+
+
+def test_a_folder_that_a_stage_wrote_has_digests_and_nothing_else_is_added():
+    copy()
+    check_sums(Path("data/made"))
+    assert files() == [
+        "data/corpus/a.txt",
+        f"data/made/{SUMS}",
+        "data/made/copied.txt",
+        "m/x.json",
+        "plots/x.csv",
+    ]
+
+
+def test_options_are_named_after_the_parameters(monkeypatch):
+    seen = []
+
+    @stage
+    def main(train_domains: Input, edits: Output) -> None:
+        seen.append((train_domains, edits))
+
+    monkeypatch.setattr(sys, "argv", ["stage", "--edits", "e", "--train-domains", "a/b c"])
+    main()
+    assert seen == [(Path("a/b c"), Path("e"))]
+
+
+def test_an_input_that_changed_since_its_stage_left_it_is_refused(monkeypatch):
+    copy()
+    call(monkeypatch, corpus="data/made", made="data/further")
+    Path("data/made/copied.txt").write_text("Speech")
+    with pytest.raises(
+        ArtifactError, match=r"data/made must be .* copied\.txt has another SHA-256"
+    ):
+        copy()
+    assert not Path("data/further").exists()
+
+
+def test_a_stage_that_failed_leaves_no_digests_and_no_lock():
+    with pytest.raises(ArtifactError, match="it must work"):
+        fail()
+    assert files() == ["data/corpus/a.txt"]
+
+
+def test_what_killed_stages_left_is_removed_and_others_things_stay():
+    for path in ("data/.made.01234567.tmp", "data/.corpus.01234567.tmp"):
+        Path(path).mkdir()
+    for path in ("m/.x.json.01234567.tmp", "m/.y.json.01234567.tmp", "plots/.z.csv.01234567.tmp"):
+        Path(path).touch()
+    copy()
+    left = sorted(str(path) for path in Path().rglob(".*"))
+    assert left == ["data/.corpus.01234567.tmp", "m/.y.json.01234567.tmp"]
+
+
+def test_a_second_process_waits_for_the_outputs_of_the_first_and_both_are_right():
+    first = start("begun")
+    second = start("wait for another process that writes data/made")
+    assert first.communicate("one\n") == ("", None)
+    assert first.returncode == 0
+    assert second.communicate("two\n")[0] == "begun\n"
+    assert second.returncode == 0
+    assert Path("data/made/told.txt").read_text() == "two\n"
+    check_sums(Path("data/made"))
+    assert [path for path in files() if "/." in path] == []
+
+
+def test_of_torchrun_the_first_process_alone_looks_after_files(monkeypatch):
+    """The others would wait for its locks forever."""
+    seen = []
+
+    @contextmanager
+    def noted(path, waiting_for):
+        seen.append(path)
+        yield
+
+    monkeypatch.setattr("fhvae.stage.held", noted)
+    monkeypatch.setenv("RANK", "1")
+    copy()
+    assert seen == []
+    assert not Path("data/made", SUMS).exists()
+    monkeypatch.setenv("RANK", "0")
+    copy()
+    assert seen == [Path("data/.made.lock"), Path("m/.x.json.lock")]
+    assert Path("data/made", SUMS).exists()
+
+
+@pytest.mark.parametrize("by_dvc", [True, False])
+def test_an_output_beyond_a_link_is_refused_before_the_work(monkeypatch, by_dvc):
+    """DVC ends with an error after the stage; without DVC a link does no harm."""
+    Path("data").rename("disk")
+    Path("data").symlink_to("disk")
+    if not by_dvc:
+        copy()
+        return
+    monkeypatch.setenv("DVC_STAGE", "download")
+    with pytest.raises(FhvaeError, match="data must be a folder and not a link, DVC keeps no"):
+        copy()

@@ -1,0 +1,111 @@
+"""`make verify`: bits that flipped where size and times stayed are named, in cache and tree."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PIPELINE = """
+stages:
+  make:
+    cmd: mkdir data && printf speech > data/a.npy && printf more > data/b.csv && printf 1 > m.json
+    outs: [data]
+    metrics: [{m.json: {cache: false}}]
+"""
+
+
+def call(*command, code=0):
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert answer.returncode == code, answer.stdout + answer.stderr
+    return answer.stdout + answer.stderr
+
+
+def verify(code):
+    return call("python", str(ROOT / ".ci/verify.py"), code=code)
+
+
+def flip(path):
+    """Flip a bit where size and times stay, also of a read-only file."""
+    before = path.stat()
+    content = bytearray(path.read_bytes())
+    content[0] ^= 1
+    path.chmod(0o644)
+    path.write_bytes(content)
+    path.chmod(before.st_mode)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    """A repository with the settings of this one whose pipeline has run."""
+    monkeypatch.chdir(tmp_path)
+    for name in [one for one in os.environ if one.startswith(("GIT_", "DVC_"))]:
+        monkeypatch.delenv(name)
+    call("git", "init", "-q")
+    call("dvc", "init", "-q")
+    shutil.copy(ROOT / ".dvc/config", ".dvc/config")
+    Path("dvc.yaml").write_text(PIPELINE)
+    call("dvc", "repro", "-q")
+    return tmp_path
+
+
+def cached(name):
+    """Find a file of the cache by its content."""
+    wanted = Path("data", name).read_bytes()
+    (found,) = [
+        path
+        for path in Path(".dvc/cache/files/md5").rglob("*")
+        if path.is_file() and path.read_bytes() == wanted
+    ]
+    return found
+
+
+def test_what_is_whole_is_counted(tree):
+    told = verify(code=0)
+    assert re.search(r"cache .*/files/md5: 3 files, 0 MB, 0 damaged", told)
+    assert "outputs in this tree: 3 files, 0 MB, 0 damaged" in told
+
+
+def test_damage_in_the_cache_and_in_the_tree_is_named_and_the_advice_mends_both(tree):
+    in_cache = cached("a.npy")
+    flip(in_cache)
+    flip(Path("data/b.csv"))
+    flip(Path("m.json"))
+    assert "up to date" in call("dvc", "status")  # DVC does not see it
+    told = verify(code=1)
+    assert f"{in_cache.name} (data/a.npy)" in told
+    assert "  data/b.csv (data/b.csv)" in told
+    assert "  m.json (m.json)" in told
+    assert "error: damaged files must be replaced: delete them, then `dvc checkout`" in told
+    for path in (in_cache, Path("data/b.csv"), Path("m.json")):
+        path.unlink()
+    call("dvc", "checkout")
+    call("dvc", "repro")
+    assert (Path("data/b.csv").read_text(), Path("m.json").read_text()) == ("more", "1")
+    verify(code=0)
+
+
+def test_damage_of_an_output_does_not_reach_the_cache(tree):
+    """A hard link would be one file under two names."""
+    shutil.rmtree("data")
+    call("dvc", "checkout")
+    flip(Path("data/a.npy"))
+    shutil.rmtree("data")
+    call("dvc", "checkout")
+    assert Path("data/a.npy").read_text() == "speech"
+
+
+@pytest.mark.parametrize("text", ["", '{"read": {', '{"read": 3}'])
+def test_a_table_of_locks_that_a_kill_cut_off_is_mended(tree, text):
+    table = Path(".dvc/tmp/rwlock")
+    table.write_text(text)
+    assert re.search("RWLock-file.*(corrupted|format)", call("dvc", "repro", "--force", code=255))
+    assert "removed .dvc/tmp/rwlock" in call("python", str(ROOT / ".ci/mend_lock.py"))
+    call("dvc", "repro", "--force")
+    before = table.read_text()
+    assert call("python", str(ROOT / ".ci/mend_lock.py")) == ""
+    assert table.read_text() == before
