@@ -16,7 +16,7 @@ from fhvae.features.normalize import read_normalizer
 from fhvae.features.pieces import extract, fingerprint, held
 from fhvae.features.silence import count_silence
 from fhvae.files.atomic import move_folder, unfinished_work, write_metrics
-from fhvae.files.packed import read_packed
+from fhvae.files.packed import FRAMES, read_packed
 from fhvae.params.asked import read_params
 from fhvae.params.fbank import FbankParams
 from fhvae.params.segments import SegmentsParams
@@ -43,12 +43,16 @@ def main() -> None:
     normalizer = read_normalizer(fbank_path / "normalizer.json")
     metrics = {item.split: summarize(item, params.fbank.hop_ms) for item in selections}
     for split, found in metrics.items():
-        found |= count_silence(split, read_packed(fbank_path / split), normalizer, params.fbank)
+        found |= count_silence(
+            split, read_packed(fbank_path / split, FRAMES), normalizer, params.fbank
+        )
     write_metrics(metrics_path, metrics)
 
 
 def select_splits(corpus: Corpus, hop_ms: float, segment_frames: int) -> list[Selection]:
     """Drop utterances shorter than one segment; every split must stay usable without them."""
+    for split in corpus.splits:
+        corpus.samples(split)  # those of the manifest, or an error
     selections = [
         select_clips(corpus.folder / split, hop_ms, segment_frames) for split in corpus.splits
     ]

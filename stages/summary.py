@@ -2,13 +2,14 @@
 
 from fhvae.cited import STAGES, cite, intervals, values
 from fhvae.commandline import parse_paths, run
-from fhvae.files.atomic import read_json, write_json
+from fhvae.files.atomic import write_json
+from fhvae.files.metrics import read_metrics
 
 
 def main() -> None:
     """Run the stage."""
     found_at, metrics_path, intervals_path = parse_paths(__doc__, "found", "metrics", "intervals")
-    metrics = {stage: read_json(found_at / f"{stage}.json") for stage in STAGES}
+    metrics = {stage: read_metrics(found_at / f"{stage}.json") for stage in STAGES}
     cited = cite(metrics)
     write_json(intervals_path, intervals(cited, metrics))
     write_json(metrics_path, values(cited))

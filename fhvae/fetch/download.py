@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from fhvae.errors import ArtifactError, DownloadError
 from fhvae.fetch.remote import RemoteFile, is_there, stamp, transport_problem
-from fhvae.files.atomic import file_digest, read_json, write_json
+from fhvae.files.atomic import file_digest, flush_to_disk, read_json, write_json
 from fhvae.files.locks import lock_or_wait
 from fhvae.progress import progress_bar
 
@@ -69,7 +69,8 @@ class Part:
             known = read_json(self._origin)
         self.url: str | None = known.get("url")
         self.validator: str | None = known.get("validator")
-        if self.url is None or known.get("file") != remote.describe():
+        texts = isinstance(self.url, str) and isinstance(self.validator, str | None)
+        if not texts or known.get("file") != remote.describe():
             self.discard()
 
     @property
@@ -172,17 +173,9 @@ def _require_space(folder: Path, needed: int) -> None:
 
 def _publish(part: Path, path: Path) -> None:
     """Give a whole file its name, in a way that a power cut cannot undo by half."""
-    _flush_to_disk(part)
+    flush_to_disk(part)
     os.replace(part, path)
-    _flush_to_disk(path.parent)
-
-
-def _flush_to_disk(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    flush_to_disk(path.parent)
 
 
 def _from_mirrors(part: Part) -> None:
