@@ -52,9 +52,8 @@ class Column:
         if not cell.isascii() or "_" in cell:  # which Python takes for digits and part of a number
             raise ValueError
         number: int | float = self.kind(cell)  # type: ignore[assignment]
-        if not (self.least <= number <= self.most and math.isfinite(number)):
-            raise ValueError
-        if self.kind is int and not INT64.min <= number <= INT64.max:
+        known = INT64.min <= number <= INT64.max if self.kind is int else math.isfinite(number)
+        if not (known and self.least <= number <= self.most):
             raise ValueError
         return number
 

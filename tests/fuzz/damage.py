@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from random import Random
 
 from hypothesis import strategies as st
 
@@ -138,3 +139,13 @@ def damages() -> st.SearchStrategy[list[Damage]]:
     share = st.floats(0, 1)
     one = st.builds(Damage, st.sampled_from(sorted(KINDS)), share, share, st.sampled_from(PIECES))
     return st.lists(one, min_size=1, max_size=3)
+
+
+def drawn(random: Random) -> list[Damage]:
+    """Draw the same from a generator: many, and quickly."""
+    return [
+        Damage(
+            random.choice(sorted(KINDS)), random.random(), random.random(), random.choice(PIECES)
+        )
+        for _ in range(random.choice((1, 1, 2, 3)))
+    ]

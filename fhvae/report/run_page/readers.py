@@ -88,7 +88,7 @@ def read_curve(plots: Path) -> pd.DataFrame:
     """
     path = plots / CURVE
     curve = read_csv(path, CURVE_COLUMNS, "train")
-    if curve.empty or (curve["epoch"] != range(1, len(curve) + 1)).any():
+    if curve.empty or list(curve["epoch"]) != list(range(1, len(curve) + 1)):
         raise ArtifactError(
             f"{path} must have a row per epoch, from 1 on, it has {len(curve)} rows that are not; "
             "rerun the stage train"

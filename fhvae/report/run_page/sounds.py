@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
@@ -122,18 +123,21 @@ def album(folder: Path, corpus: Corpus) -> Album:
 def _sound(kept: Kept, method: str) -> Sound:
     path = kept.files[method]
     samples, rate = read_sound(path)
-    row = kept.rows.get(method, {})
-    measured = [
-        f"{name} {row[key]:.{digits}f}{unit}"
-        for key, (name, unit, digits) in MEASURES.items()
-        if math.isfinite(row.get(key, math.nan))
-    ]
     return Sound(
         {**MAIN, **CONTROLS}[method],
         _uri("audio/flac", path.read_bytes()),
         _uri("image/png", spectrogram(samples, rate)),
         len(samples) / rate,
-        ", ".join(measured),
+        measured(kept.rows.get(method, {})),
+    )
+
+
+def measured(row: Mapping[str, Any]) -> str:
+    """Write what was measured of a sound, of a row of its table."""
+    return ", ".join(
+        f"{name} {row[key]:.{digits}f}{unit}"
+        for key, (name, unit, digits) in MEASURES.items()
+        if math.isfinite(row.get(key, math.nan))
     )
 
 

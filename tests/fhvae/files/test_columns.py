@@ -49,6 +49,7 @@ BROKEN = {
     "fraction": (b"id,said,count,share,measure\na,,1.0,0,0\n", "row 2: count .* found '1.0'"),
     "underscore": (b"id,said,count,share,measure\na,,1_0,0,0\n", "row 2: count .* found '1_0'"),
     "huge": (b"id,said,count,share,measure\na,,%d,0,0\n" % 2**63, "row 2: count must be a whole"),
+    "endless": (b"id,said,count,share,measure\na,," + b"9" * 400 + b",0,0\n", "count must be a"),
     "above": (b"id,said,count,share,measure\na,,1,1.5,0\n", "share .* from 0 on up to 1, found"),
     "nan": (b"id,said,count,share,measure\na,,1,nan,0\n", "share must be a finite number"),
     "infinite": (b"id,said,count,share,measure\na,,1,0,inf\n", "measure .* found 'inf'"),
