@@ -14,7 +14,7 @@ from fhvae.corpus.store import read_corpus
 from fhvae.device import choose_device
 from fhvae.features.normalize import read_normalizer
 from fhvae.files.atomic import file_digest, write_csv, write_metrics
-from fhvae.files.columns import NAME, UNIQUE, read_csv
+from fhvae.files.columns import NAME, UNIQUE, read_columns
 from fhvae.files.packed import frames_of, packed_files, read_packed
 from fhvae.inference import mean_mu2
 from fhvae.model.card import Origin
@@ -116,8 +116,9 @@ def clean_utterances(corpus: Path) -> Callable[[str], bool]:
     """Tell which utterances are heard as they were recorded: all of a corpus in one condition."""
     if not (corpus / CONDITIONS).exists():
         return lambda utterance_id: True
-    table = read_csv(corpus / CONDITIONS, {"domain": NAME, "utterance_id": UNIQUE}, "conditions")
-    clean = set(table.loc[table["domain"] == "clean", "utterance_id"])
+    columns = {"domain": NAME, "utterance_id": UNIQUE}
+    domains, names = read_columns(corpus / CONDITIONS, columns, "conditions").values()
+    clean = {name for name, domain in zip(names, domains, strict=True) if domain == "clean"}
     return lambda utterance_id: utterance_id in clean
 
 

@@ -69,15 +69,24 @@ class Column:
 
 NAME, ANY_TEXT = Column(), Column(empty=True)
 UNIQUE = Column(once=True)
-COUNT = Column(int, least=0)
-SECONDS = Column(float, least=0)
-SHARE = Column(float, least=0, most=1)
+COUNT = Column(int, least=0)  # what is counted is not negative
+SECONDS = Column(float, least=0)  # of a length or a place in a recording
+SHARE = Column(float, least=0, most=1)  # a share of a whole
 MEASURE = Column(float, empty=True)  # NaN where there is none
 
 
 def read_csv(
     path: Path, columns: Mapping[str, Column], stage: str, separator: str = ","
 ) -> pd.DataFrame:
+    """Read the named columns of a table of an earlier stage, as `read_columns` does."""
+    found = read_columns(path, columns, stage, separator)
+    kinds = {name: object if columns[name].kind is str else columns[name].kind for name in found}
+    return pd.DataFrame({name: np.array(found[name], kinds[name]) for name in found})
+
+
+def read_columns(
+    path: Path, columns: Mapping[str, Column], stage: str, separator: str = ","
+) -> dict[str, tuple[Any, ...]]:
     """Read the named columns of a table of an earlier stage; there may be more.
 
     Args:
@@ -86,31 +95,29 @@ def read_csv(
         stage: that writes it.
         separator: of cells.
 
+    Returns:
+        The cells of each column.
+
     Raises:
         ArtifactError: the file is missing, no CSV, or a cell is none of its column.
     """
-    header, rows = _values(path, columns, stage, separator)
-    cells = list(zip(*rows, strict=True)) or [()] * len(header)
-    table = pd.DataFrame(
-        {
-            name: np.array(own, columns[name].kind if columns[name].kind is not str else object)
-            for name, own in zip(header, cells, strict=True)
-        }
-    )
-    for name in header:
-        if columns[name].once and table[name].duplicated().any():
-            twice = Counter(table[name].tolist()).most_common(1)[0][0]
+    names, rows = _values(path, columns, stage, separator)
+    cells = list(zip(*rows, strict=True)) or [()] * len(names)
+    found = dict(zip(names, cells, strict=True))
+    for name, own in found.items():
+        if columns[name].once and len(set(own)) < len(own):
+            twice = Counter(own).most_common(1)[0][0]
             raise ArtifactError(
                 f"{path}: {name} must be another in each row, {twice} occurs twice; "
                 f"rerun the stage {stage}"
             )
-    return table
+    return found
 
 
 def typed_rows(path: Path, columns: Mapping[str, Column], stage: str) -> Iterator[tuple[Any, ...]]:
     """Walk over the rows of a table, its named columns read; memory is that of a row.
 
-    Arguments and errors are those of `read_csv`, which come when the walk comes to them; `once`
+    Arguments and errors are those of `read_columns`, which come when the walk comes to them; `once`
     is not looked at.
     """
     return _values(path, columns, stage, ",")[1]

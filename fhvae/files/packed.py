@@ -19,7 +19,7 @@ import pandas as pd
 
 from fhvae.errors import ArtifactError
 from fhvae.files.atomic import write_csv
-from fhvae.files.columns import COUNT, UNIQUE, read_csv
+from fhvae.files.columns import COUNT, UNIQUE, read_columns
 from fhvae.files.shards import (
     WRITER,
     RowFile,
@@ -32,8 +32,8 @@ from fhvae.files.shards import (
     source_of,
 )
 
-INDEX_COLUMNS = ("utterance_id", "offset", "length")
-INDEX = (UNIQUE, COUNT, COUNT)
+INDEX = {"utterance_id": UNIQUE, "offset": COUNT, "length": COUNT}
+INDEX_COLUMNS = tuple(INDEX)
 
 
 @dataclass(frozen=True)
@@ -253,9 +253,9 @@ def read_packed(stem: Path, kind: RowKind | None = None) -> Packed:
             f"{paths[0]} must hold {kind}, it holds {list(rows.shape)} {rows.dtype}; "
             f"rerun the stage {WRITER}"
         )
-    index = read_csv(index_path, dict(zip(INDEX_COLUMNS, INDEX, strict=True)), WRITER)
-    offsets, lengths = index["offset"].to_numpy(), index["length"].to_numpy()
-    described = sum(lengths.tolist())  # of whole numbers of any size
+    ids, *numbers = read_columns(index_path, INDEX, WRITER).values()
+    offsets, lengths = (np.array(own, np.int64) for own in numbers)
+    described = sum(numbers[1])  # which int64 need not hold
     if described != len(rows):
         shards = f"the {len(paths)} shards {paths[0].name} to " if len(paths) > 1 else ""
         raise ArtifactError(
@@ -265,7 +265,7 @@ def read_packed(stem: Path, kind: RowKind | None = None) -> Packed:
     firsts = rows.firsts[1:] if isinstance(rows, ShardedRows) else np.empty(0, np.int64)
     if (wrong := np.flatnonzero(offsets != np.cumsum(lengths) - lengths)).size:
         raise ArtifactError(
-            f"{index_path}: utterance {index['utterance_id'][wrong[0]]} must begin where the one "
+            f"{index_path}: utterance {ids[wrong[0]]} must begin where the one "
             f"before it ends, it begins at row {offsets[wrong[0]]}; rerun the stage {WRITER}"
         )
     if not np.isin(firsts, offsets).all():
@@ -273,4 +273,4 @@ def read_packed(stem: Path, kind: RowKind | None = None) -> Packed:
             f"{index_path}: no utterance may lie in two of the {len(paths)} shards of "
             f"{paths[0].name}, one does; rerun the stage {WRITER}"
         )
-    return Packed(rows, tuple(index["utterance_id"]), offsets, lengths)
+    return Packed(rows, ids, offsets, lengths)

@@ -24,7 +24,7 @@ from fhvae.recognition.train import Attempt, Learned, learn, recognize
 
 STAGE = "recognize_baselines"  # whose edits another stage reads
 KEY = ("recognizer", "input", "train", "domain", "repeat", "utterance_id")
-KINDS = {
+KINDS = {  # a reference has a phone at least
     **dict.fromkeys(KEY, NAME),
     "repeat": COUNT,
     "speaker": NAME,

@@ -9,7 +9,7 @@ import pandas as pd
 
 from fhvae.errors import ArtifactError
 from fhvae.files.atomic import new_file
-from fhvae.files.columns import NAME, Column, read_csv
+from fhvae.files.columns import NAME, Column, read_columns
 from fhvae.trials import Trials
 
 SCORE_FORMAT = "%.9g"
@@ -80,11 +80,11 @@ def read_scores(path: Path) -> ScoredTrials:
     Raises:
         ArtifactError: the file is missing, a line is not that of a trial, or one kind is missing.
     """
-    table = read_csv(path, KINDS, "verify", separator="\t")
-    is_target = (table["label"] == "target").to_numpy(bool)
+    found = read_columns(path, KINDS, "verify", separator="\t")
+    is_target = np.array([label == "target" for label in found["label"]], bool)
     if is_target.all() or not is_target.any():
         raise ArtifactError(
             f"{path} must hold target and non-target trials, it holds {is_target.sum()} and "
             f"{(~is_target).sum()}; rerun the stage verify"
         )
-    return ScoredTrials(table["score"].to_numpy(np.float64), is_target)
+    return ScoredTrials(np.array(found["score"], np.float64), is_target)

@@ -20,7 +20,7 @@ from fhvae.acoustics.summary import draws_table
 from fhvae.baselines.pca import read_pca
 from fhvae.cited import STAGES, cite, intervals, values
 from fhvae.corpus.manifest import ALL_SPLITS, Word, word_table
-from fhvae.corpus.store import read_corpus
+from fhvae.corpus.store import Corpus, read_corpus
 from fhvae.features.f0 import mean_log_f0, read_tracks
 from fhvae.features.normalize import read_normalizer
 from fhvae.files import shards
@@ -51,6 +51,7 @@ from tests.tiny import ROOT
 
 CPU = torch.device("cpu")
 FEW = {"train": 2, "dev": 2, "test": 2}  # speakers
+SLOW = 0.2  # of the examples that other formats get
 EACH = 2  # utterances of a speaker: many examples are read
 
 
@@ -61,10 +62,12 @@ class Format:
     Attributes:
         files: of the run, that are damaged one at a time.
         read: reads the run as a stage does.
+        share: of the examples of other formats; less where reading takes long.
     """
 
     files: tuple[str, ...]
-    read: Callable[[Path], None]
+    read: Callable[[Path], object]
+    share: float = 1.0
 
 
 def write_run(folder: Path) -> None:
@@ -134,17 +137,23 @@ def check_packed(packed: Packed) -> None:
         assert is_finite(rows)
 
 
-def corpus(folder: Path) -> None:
-    """The manifest, alignments, transcripts, what was left out, and samples."""
+def manifest(folder: Path) -> Corpus:
+    """The manifest."""
     found = read_corpus(folder / "corpus")
-    durations = {one.utterance_id: one.duration_s for one in found.utterances}
-    assert len(durations) == len(found.utterances)
+    assert len({one.utterance_id for one in found.utterances}) == len(found.utterances)
     for one in found.utterances:
         assert one.utterance_id
         assert one.speaker
         assert one.split in ALL_SPLITS
         assert one.gender in ("M", "F", "")
         assert 0 <= one.duration_s < np.inf
+    return found
+
+
+def labels(folder: Path) -> None:
+    """Alignments, transcripts, and what was left out."""
+    found = manifest(folder)
+    durations = {one.utterance_id: one.duration_s for one in found.utterances}
     for name, phones in found.phones.items():
         times = [time for phone in phones for time in (phone.start_s, phone.end_s)]
         assert times == sorted(times)
@@ -156,10 +165,13 @@ def corpus(folder: Path) -> None:
     assert set(found.transcripts) <= set(durations)
     assert all(all(names) for names in found.transcripts.values())
     assert all(isinstance(one.reason, str) for one in found.left_out)
-    for split in found.splits:
-        packed = found.samples(split)
-        check_packed(packed)
-        assert packed.rows.dtype == np.int16
+
+
+def samples(folder: Path) -> None:
+    """Samples, beside the manifest."""
+    packed = manifest(folder).samples("train")
+    check_packed(packed)
+    assert packed.rows.dtype == np.int16
 
 
 def conditions(folder: Path) -> None:
@@ -315,11 +327,11 @@ def notes(folder: Path) -> None:
     assert isinstance(read_json(folder / "metrics/probe.json"), dict)
 
 
-TABLES = ("manifest", "phones", "words", "transcripts", "quarantine", "train", "test")
+LABELS = ("phones", "words", "transcripts", "quarantine")
 FORMATS = {
-    "corpus": Format(
-        (*(f"corpus/{name}.csv" for name in TABLES), "corpus/train.npy", "corpus/dev.npy"), corpus
-    ),
+    "manifest": Format(("corpus/manifest.csv",), manifest),
+    "labels": Format(tuple(f"corpus/{name}.csv" for name in LABELS), labels),
+    "samples": Format(("corpus/train.csv", "corpus/train.npy", "corpus/manifest.csv"), samples),
     "conditions": Format(("corpus/conditions.csv",), conditions),
     "frames": Format(("fbank/test.npy", "fbank/test.csv"), frames),
     "sharded": Format(
@@ -329,17 +341,19 @@ FORMATS = {
     "normalizer": Format(("fbank/normalizer.json",), normalizer),
     "f0": Format(("f0/test.npy", "f0/test.csv"), f0),
     "ivectors": Format(("ivectors/test.npy", "ivectors/test.csv"), ivectors),
-    "latents": Format(("latents/test.safetensors", "fbank/test.csv"), latents),
+    "latents": Format(("latents/test.safetensors", "fbank/test.csv"), latents, SLOW),
     "pca": Format(("baselines/pca.safetensors",), pca),
-    "model": Format(("model/config.json", "model/model.safetensors"), model),
+    "model": Format(("model/config.json", "model/model.safetensors"), model, SLOW),
     "scores": Format(("scores/mu2.cos.tsv",), scores),
-    "edits": Format(("recognition/utterances.csv",), edits),
+    "edits": Format(("recognition/utterances.csv",), edits, SLOW),
     "learning_curve": Format(("plots/learning_curve.csv",), learning_curve),
     "bands": Format(("plots/det_bands.csv",), bands),
-    "metrics": Format(tuple(f"metrics/{stage}.json" for stage in STAGES), metrics),
+    "metrics": Format(tuple(f"metrics/{stage}.json" for stage in STAGES), metrics, SLOW),
     "summary": Format(("metrics/summary.json", "metrics/summary_intervals.json"), summary),
     "sounds": Format(
-        ("sounds/conversion.csv", "sounds/denoising.csv", "sounds/convert-1-source.flac"), sounds
+        ("sounds/conversion.csv", "sounds/denoising.csv", "sounds/convert-1-source.flac"),
+        sounds,
+        SLOW,
     ),
     "svg": Format(("figures/det.svg",), svg),
     "log": Format(("log.jsonl",), log),

@@ -75,7 +75,8 @@ def test_what_is_damaged_is_read_or_refused_in_words(run_folder, name):
 def test_many(run_folder, name, capsys):
     """Go on after a failure: each place that raises is told once, with how to come there again."""
     random, files = Random(f"{SEED} {name}"), FORMATS[name].files
-    examples, refused = WANTED // len(FORMATS) + 1, 0
+    shares = sum(one.share for one in FORMATS.values())
+    examples, refused = int(WANTED * FORMATS[name].share / shares) + 1, 0
     places: Counter[str] = Counter()
     first: dict[str, str] = {}
     for _ in range(examples):

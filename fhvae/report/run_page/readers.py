@@ -16,7 +16,7 @@ from fhvae.report.figures.learning_curve import PANELS
 
 SUMMARY, INTERVALS = "summary", "summary_intervals"
 CURVE = "learning_curve.csv"
-CURVE_COLUMNS = {
+CURVE_COLUMNS = {  # epochs are counted from 1 on
     **{name: MEASURE for columns in PANELS.values() for name in columns},
     "epoch": Column(int, least=1),
     "dev_lower_bound": Column(float),
