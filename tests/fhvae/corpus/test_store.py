@@ -19,7 +19,7 @@ from fhvae.corpus.manifest import (
 )
 from fhvae.corpus.store import Corpus, phone_at, read_corpus, write_corpus
 from fhvae.corpus.summary import summarize
-from fhvae.errors import ArtifactError, CorpusError, TrialError
+from fhvae.errors import ArtifactError, CorpusError, FhvaeError, TrialError
 
 
 def recording(name, speaker, split, length, phones=(), gender="F", twin="", transcript=None):
@@ -181,6 +181,48 @@ def test_reading_phones_takes_the_memory_of_the_phones_alone(tmp_path):
     assert phones["t308"][25].phone is phones["t3"][25].phone
     assert peak < 1.3 * kept
     assert kept < 250 * 20_000, kept / 20_000
+
+
+DAMAGE = {
+    "order": ("phones.csv", "t1,0.25,0.5,b\nt1,0.0,0.25,a\n", "phone a must start at or after"),
+    "beyond": ("phones.csv", "t1,0.0,99.0,a\n", "alignment must end within the recording"),
+    "stranger": ("phones.csv", "nobody,0.0,0.1,a\n", "of utterances of the manifest, nobody is"),
+    "spoken": ("transcripts.csv", "nobody,a b\n", "utterances of the manifest, .* nobody is"),
+    "twice": ("transcripts.csv", "t1,a b\nt1,a b\n", "once for utterances .* t1 is otherwise"),
+    "blanks": ("transcripts.csv", "t1,a  b\n", "joined by single blanks, t1 is otherwise"),
+    "words": ("words.csv", "t1,0.0,inf,one\n", "row 2: end_s must be a finite number"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_labels_that_contradict_the_corpus_are_refused(tmp_path, recordings, name):
+    file, rows, message = DAMAGE[name]
+    write_corpus(tmp_path / "corpus", recordings)
+    path = tmp_path / "corpus" / file
+    path.write_text(path.read_text().split("\n")[0] + "\n" + rows)
+    with pytest.raises(FhvaeError, match=message):
+        getattr(read_corpus(tmp_path / "corpus"), path.stem)
+
+
+def test_samples_that_are_not_those_of_the_manifest_are_refused(tmp_path, recordings):
+    """Files of two splits that were swapped are whole, and speakers of train would be tested."""
+    folder = tmp_path / "corpus"
+    write_corpus(folder, recordings)
+    for end in ("npy", "csv"):
+        (folder / f"train.{end}").replace(folder / f"kept.{end}")
+        (folder / f"dev.{end}").replace(folder / f"train.{end}")
+        (folder / f"kept.{end}").replace(folder / f"dev.{end}")
+    with pytest.raises(ArtifactError, match=r"must hold the same utterances of dev, \w+ is in"):
+        read_corpus(folder).samples("dev")
+
+
+def test_samples_of_another_length_than_the_manifest_says_are_refused(tmp_path, recordings):
+    folder = tmp_path / "corpus"
+    write_corpus(folder, recordings)
+    text = (folder / "manifest.csv").read_text()
+    (folder / "manifest.csv").write_text(text.replace(",0.5625,", ",0.5,"))
+    with pytest.raises(ArtifactError, match=r"utterance t2 must last 0\.5 s, .* last 0\.5625 s"):
+        read_corpus(folder).samples("train")
 
 
 @pytest.mark.parametrize(
