@@ -90,6 +90,9 @@ def test_many(run_folder, name, capsys):
             how = "".join(traceback.format_tb(error.__traceback__)[-4:])
             first.setdefault(place, f"{file} {steps!r:.600}\n{how}{error!r:.300}")
     with capsys.disabled():
-        print(f"{name}: {examples} read, seed {SEED}, {refused} refused, {places.total()} failed")
+        print(
+            f"{name}: {examples} read, seed {SEED}, {refused} refused, {places.total()} failed",
+            flush=True,
+        )
     told = [f"{places[place]} x {place}: {how}" for place, how in first.items()]
     assert not told, "\n\n".join(told)
