@@ -14,7 +14,7 @@ PORTABLE := python -m fhvae.portable
 # What takes longest begins first (tests/conftest.py).
 PYTEST := $(PORTABLE) python -m pytest -n auto --maxprocesses 8 --dist loadscope --no-loadscope-reorder
 
-.PHONY: help reproduce test check format lint types layers fast deps tiny benchmark gpu results paper-tables \
+.PHONY: help reproduce test check format lint types layers fast deps tiny fuzz benchmark gpu results paper-tables \
   figures verify setup site
 
 help: ## this list
@@ -69,6 +69,9 @@ deps: $(STAMP) ## the code in dvc.yaml's deps, from what each stage imports
 
 tiny: $(STAMP) ## the pipeline on made-up data in a temporary clone, about a minute
 	$(PORTABLE) python -m pytest tests/test_tiny_repro.py
+
+fuzz: $(STAMP) ## damaged files between stages: EXAMPLES=100000 SEED=0, half an hour
+	FHVAE_FUZZ=$(or $(EXAMPLES),100000) FHVAE_FUZZ_SEED=$(or $(SEED),0) $(PORTABLE) python -m pytest -q tests/fuzz -k many
 
 # glibc keeps freed blocks, as in the stage train (see dvc.yaml).
 benchmark: export MALLOC_MMAP_THRESHOLD_ = 4000000000

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from fhvae.errors import ArtifactError
 from fhvae.intervals import INTERVALS
 
 STAGES = ("probe", "recognize", "recognize_baselines", "train", "verify")
@@ -90,6 +91,29 @@ def look_up(metrics: Mapping[str, Any], key: str) -> Any:
     return value
 
 
+def _number(metrics: Mapping[str, Any], key: str) -> float | int | None:
+    """Find a number in nested metrics; None where it is absent."""
+    value = look_up(metrics, key)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        stage, _, own = key.partition(".")
+        raise ArtifactError(
+            f"metrics/{stage}.json: {own} must be a number, found {value!r:.40}; rerun the stage "
+            f"{stage}"
+        )
+    return value
+
+
+def _reasons(metrics: Mapping[str, Any], stage: str) -> dict[str, str]:
+    """Give what a stage says of what it has not, by name."""
+    found = look_up(metrics, f"{stage}.absent") or {}
+    if not isinstance(found, Mapping) or not all(isinstance(one, str) for one in found.values()):
+        raise ArtifactError(
+            f"metrics/{stage}.json: absent must give reasons in words by name, found "
+            f"{found!r:.40}; rerun the stage {stage}"
+        )
+    return dict(found)
+
+
 def cite(metrics: Mapping[str, Any]) -> dict[str, Cited]:
     """Pick the values that are there, by name.
 
@@ -102,7 +126,7 @@ def cite(metrics: Mapping[str, Any]) -> dict[str, Cited]:
         sources[LEAK] = Source(f"{strongest}.eer", HIGHER)
     found = {}
     for name, source in sources.items():
-        value, low, high = (look_up(metrics, source.key + end) for end in ("", "_low", "_high"))
+        value, low, high = (_number(metrics, source.key + end) for end in ("", "_low", "_high"))
         if value is not None:
             found[name] = Cited(_short(value), source, low, high)
     return found
@@ -119,7 +143,7 @@ def strongest_attacker(metrics: Mapping[str, Any], code: str) -> str | None:
         The key of a row, such as `verify.mu1.plda`; None where no attacker met dev.
     """
     rows = [f"verify.{vector}.{one}" for vector in ATTACKED[code] for one in ATTACKERS]
-    on_dev = {row: look_up(metrics, f"{row}.dev_eer") for row in rows}
+    on_dev = {row: _number(metrics, f"{row}.dev_eer") for row in rows}
     known = {row: rate for row, rate in on_dev.items() if rate is not None}
     return min(known, key=lambda row: known[row], default=None)
 
@@ -165,7 +189,7 @@ def why_no_bounds(key: str, metrics: Mapping[str, Any]) -> str:
     (`intervals.male`), or all of them (`intervals`).
     """
     stage, *parts = key.split(".")
-    reasons: Mapping[str, str] = look_up(metrics, f"{stage}.absent") or {}
+    reasons = _reasons(metrics, stage)
     names = [f"{'.'.join(parts[:count])}.{INTERVALS}" for count in range(len(parts), 0, -1)]
     names += [f"{INTERVALS}.{part}" for part in reversed(parts)]
     return next((reasons[name] for name in (*names, INTERVALS) if name in reasons), NO_REASON)
@@ -177,7 +201,7 @@ def reason_for(key: str, metrics: Mapping[str, Any]) -> str:
     A stage names a part of its metrics (`per`) or a side of the matrix (`female`).
     """
     stage, _, own = key.partition(".")
-    reasons: Mapping[str, str] = look_up(metrics, f"{stage}.absent") or {}
+    reasons = _reasons(metrics, stage)
     parts = own.split(".")
     names = [".".join(parts[:count]) for count in range(len(parts), 0, -1)] + parts[::-1]
     for name in names:

@@ -2,15 +2,27 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from fhvae.errors import ArtifactError
-from fhvae.files.atomic import check_readable, new_file
+from fhvae.files.packed import Packed
+from fhvae.files.tensors import Kind, read_tensors, write_tensors
 
+STAGE = "latents"
 INDEX_KEY = "index"
+KINDS = {
+    "offsets": Kind("int64", "utterance"),
+    "lengths": Kind("int64", "utterance"),
+    "starts": Kind("int32", "segment"),
+    "z1_mean": Kind("float32", "segment z1"),
+    "z1_log_variance": Kind("float32", "segment z1"),
+    "z2_mean": Kind("float32", "segment z2"),
+    "z2_log_variance": Kind("float32", "segment z2"),
+    "mu2": Kind("float32", "utterance z2"),
+}
 PER_SEGMENT = ("z1_mean", "z1_log_variance", "z2_mean", "z2_log_variance")
 
 
@@ -63,27 +75,19 @@ class Latents:
         return np.asarray(sums / self.lengths[:, None], np.float32)
 
 
-def _array_names() -> list[str]:
-    scalars = ("utterance_ids", "segment_frames")
-    return [item.name for item in fields(Latents) if item.name not in scalars]
-
-
 def write_latents(path: Path, latents: Latents) -> None:
     """Write one split; equal latents give equal bytes.
 
     Raises:
         ArtifactError: a value is NaN or infinite; the message names the utterance.
     """
-    from safetensors.numpy import save_file
-
     _check_finite(path, latents)
     index = {
         "utterance_ids": list(latents.utterance_ids),
         "segment_frames": latents.segment_frames,
     }
-    arrays = {name: np.ascontiguousarray(getattr(latents, name)) for name in _array_names()}
-    with new_file(path) as partial:
-        save_file(arrays, partial, metadata={INDEX_KEY: json.dumps(index)})
+    arrays = {name: getattr(latents, name) for name in KINDS}
+    write_tensors(path, arrays, {INDEX_KEY: json.dumps(index)})
 
 
 def _check_finite(path: Path, latents: Latents) -> None:
@@ -95,24 +99,65 @@ def _check_finite(path: Path, latents: Latents) -> None:
                 raise ArtifactError(f"{path}: {name} of utterance {utterance_id} must be finite")
 
 
-def read_latents(path: Path) -> Latents:
-    """Read one split.
+def read_latents(path: Path, stage: str = STAGE) -> Latents:
+    """Read one split, of the stage that is named.
 
     Raises:
         ArtifactError: the file is missing or is not one of ours.
     """
-    from safetensors import SafetensorError, safe_open
-
-    check_readable(path, "latents")
+    found = read_tensors(path, KINDS, stage)
     try:
-        with safe_open(path, framework="numpy") as file:
-            index = json.loads(file.metadata()[INDEX_KEY])
-            names, frames = tuple(index["utterance_ids"]), int(index["segment_frames"])
-            arrays = {name: file.get_tensor(name) for name in _array_names()}
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise ArtifactError(f"{path} is not a latents file ({error}); rerun latents") from error
-    return Latents(
-        utterance_ids=names,
-        segment_frames=frames,
-        **arrays,
-    )
+        index = json.loads(found.texts[INDEX_KEY])
+        names, frames = tuple(index["utterance_ids"]), index["segment_frames"]
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ArtifactError(
+            f"{path} is not a latents file ({error!s:.80}); rerun the stage {stage}"
+        ) from error
+    latents = Latents(utterance_ids=names, segment_frames=frames, **found.arrays)
+    if wrong := _what_is_wrong(latents):
+        raise ArtifactError(f"{path}: {wrong}; rerun the stage {stage}")
+    return latents
+
+
+def _what_is_wrong(latents: Latents) -> str | None:
+    """Say where an index does not fit its arrays."""
+    ids, lengths, starts = latents.utterance_ids, latents.lengths, latents.starts
+    if not all(isinstance(name, str) and name for name in ids):
+        return "every utterance must have an id, one has none"
+    if len(ids) != len(lengths) or list(ids) != sorted(set(ids)):
+        return f"utterances must be {len(lengths)} different ones in the order of their ids"
+    if type(latents.segment_frames) is not int or latents.segment_frames < 1:
+        return (
+            f"segment_frames must be a whole number from 1 on, got {latents.segment_frames!r:.40}"
+        )
+    if (lengths < 1).any() or sum(lengths.tolist()) != len(starts):
+        return f"lengths must be from 1 on and together the {len(starts)} segments"
+    if (latents.offsets != np.cumsum(lengths) - lengths).any():
+        return "every utterance must begin where the one before it ends"
+    later = np.ones(len(starts), bool)
+    later[latents.offsets] = False  # the first segment of an utterance is before none
+    if (starts[latents.offsets] < 0).any() or (np.diff(starts, prepend=0)[later] <= 0).any():
+        return "the segments of an utterance must begin one after the other, from frame 0 on"
+    return None
+
+
+def check_within(latents: Latents, frames: Packed) -> None:
+    """Hold segments against the frames that they are of.
+
+    Raises:
+        ArtifactError: the two have other utterances, or a segment reaches beyond its utterance.
+    """
+    for utterance_id in sorted(set(latents.utterance_ids) ^ set(frames.utterance_ids)):
+        place = "fbank" if utterance_id in frames else "latents"
+        raise ArtifactError(
+            f"latents and fbank must hold the same utterances, {utterance_id} is in {place} only; "
+            f"rerun {STAGE}"
+        )
+    for utterance_id, segments in latents.slices():
+        end = int(latents.starts[segments.stop - 1]) + latents.segment_frames
+        length = int(frames.lengths[frames.position(utterance_id)])
+        if end > length:
+            raise ArtifactError(
+                f"utterance {utterance_id}: the latents reach frame {end - 1}, fbank has {length} "
+                f"frames; rerun {STAGE}"
+            )

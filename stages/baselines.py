@@ -7,7 +7,7 @@ from fhvae.commandline import run
 from fhvae.corpus.manifest import SPLITS
 from fhvae.device import choose_device
 from fhvae.files.atomic import new_folder, write_metrics
-from fhvae.files.packed import read_packed
+from fhvae.files.packed import FRAMES, read_packed
 from fhvae.inference import infer_latents
 from fhvae.latents import write_latents
 from fhvae.model.network import new_network
@@ -40,7 +40,7 @@ def main(
 ) -> None:
     """Run the stage."""
     params = read_params(Params)
-    frames = {split: read_packed(fbank / split) for split in SPLITS}
+    frames = {split: read_packed(fbank / split, FRAMES) for split in SPLITS}
     sizes = params.segments.frames, params.latents.shift, params.model.z1
     fitted = fit_pca(frames["train"], *sizes, generator(params.corpus.seed, "pca"))
     network = new_network(params.fbank.mels, params.segments.frames, params.model, params.seed)

@@ -7,7 +7,7 @@ from fhvae.commandline import run
 from fhvae.corpus.manifest import SPLITS
 from fhvae.device import choose_device
 from fhvae.files.atomic import new_folder, write_metrics
-from fhvae.files.packed import read_packed
+from fhvae.files.packed import FRAMES, read_packed
 from fhvae.inference import count_latents, infer_latents
 from fhvae.latents import write_latents
 from fhvae.model.weights import read_model
@@ -36,7 +36,7 @@ def main(fbank: Input, model: Input, controls: Output, metrics: Output) -> None:
     found: dict[str, dict[str, dict[str, int]]] = {control: {} for control in CONTROLS}
     with new_folder(controls) as folder:
         for split in SPLITS:
-            packed = read_packed(fbank / split)
+            packed = read_packed(fbank / split, FRAMES)
             for control in CONTROLS:
                 changed = change_input(packed, meaning, control, trained.segments.frames)
                 found[control][split] = {"too_short": len(packed) - len(changed)}

@@ -9,7 +9,7 @@ from fhvae.corpus.manifest import SPLITS
 from fhvae.features.extraction import Clip
 from fhvae.features.f0 import UNVOICED, track_clip
 from fhvae.files.atomic import new_folder, write_metrics
-from fhvae.files.packed import PackedWriter, read_packed
+from fhvae.files.packed import SAMPLES, PackedWriter, read_packed
 from fhvae.parallel import map_in_order
 from fhvae.stage import Input, Output, stage
 
@@ -21,7 +21,7 @@ def write_f0(stem: Path, samples: Path) -> dict[str, int | float]:
         stem: of the packed file to write, `[frame]` float64 in Hz.
         samples: stem of the packed samples.
     """
-    packed = read_packed(samples)
+    packed = read_packed(samples, SAMPLES)
     clips = [Clip.of(samples, packed, position, frames=0) for position in range(len(packed))]
     frames, voiced, unvoiced_utterances = 0, 0, 0
     with PackedWriter(stem, "float64") as writer:

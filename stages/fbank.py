@@ -17,7 +17,7 @@ from fhvae.features.pieces import extract, fingerprint
 from fhvae.features.silence import count_silence
 from fhvae.files.atomic import move_folder, unfinished_work, write_metrics
 from fhvae.files.locks import held
-from fhvae.files.packed import read_packed
+from fhvae.files.packed import FRAMES, read_packed
 from fhvae.params.asked import read_params
 from fhvae.params.fbank import FbankParams
 from fhvae.params.segments import SegmentsParams
@@ -44,12 +44,15 @@ def main(corpus: Input, fbank: Output, metrics: Output) -> None:
     normalizer = read_normalizer(fbank / "normalizer.json")
     counts = {item.split: summarize(item, params.fbank.hop_ms) for item in selections}
     for split, found in counts.items():
-        found |= count_silence(split, read_packed(fbank / split), normalizer, params.fbank)
+        frames = read_packed(fbank / split, FRAMES)
+        found |= count_silence(split, frames, normalizer, params.fbank)
     write_metrics(metrics, counts)
 
 
 def select_splits(corpus: Corpus, hop_ms: float, segment_frames: int) -> list[Selection]:
     """Drop utterances shorter than one segment; every split must stay usable without them."""
+    for split in corpus.splits:
+        corpus.samples(split)  # those of the manifest, or an error
     selections = [
         select_clips(corpus.folder / split, hop_ms, segment_frames) for split in corpus.splits
     ]

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from fhvae.commandline import run
 from fhvae.corpus.store import read_corpus
 from fhvae.device import choose_device
-from fhvae.files.atomic import new_folder, read_json
-from fhvae.files.packed import read_packed
+from fhvae.files.atomic import new_folder
+from fhvae.files.columns import NAME, SHARE, read_csv
+from fhvae.files.metrics import read_metrics
+from fhvae.files.packed import FRAMES, read_packed
 from fhvae.latents import read_latents
 from fhvae.model.weights import read_model
 from fhvae.params.asked import read_params
@@ -18,9 +18,12 @@ from fhvae.params.run import Seeded
 from fhvae.report.figures.decoded import decode_otherwise
 from fhvae.report.figures.every import DRAWN_METRICS, Drawn, draw_every
 from fhvae.report.figures.latent_maps import latent_maps
+from fhvae.report.run_page.readers import read_curve
 from fhvae.stage import Input, Output, Shared, stage
 from fhvae.trials import ErrorCurve, det_points
 from fhvae.verification.scores import read_scores
+
+BANDS = {"system": NAME, "fpr": SHARE, "fnr_low": SHARE, "fnr_high": SHARE}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +33,7 @@ class Params(Seeded):
     latents: LatentsParams
 
 
-def read_curve(path: Path) -> ErrorCurve:
+def curve_of(path: Path) -> ErrorCurve:
     """Follow the error rates of a file of scores, as the stage verify did."""
     read = read_scores(path)
     return det_points(read.scores, read.is_target)
@@ -51,14 +54,14 @@ def main(
     params = read_params(Params)
     spoken, trained = read_corpus(corpus), read_model(model, choose_device())
     of_test = read_latents(latents / "test.safetensors")
-    systems = pd.read_csv(plots / "det.csv")["system"].unique()
+    systems = read_csv(plots / "det.csv", {"system": NAME}, "verify")["system"].unique()
     figures = Drawn(
-        pd.read_csv(plots / "learning_curve.csv"),
-        {name: read_curve(scores / f"{name}.tsv") for name in systems},
-        pd.read_csv(plots / "det_bands.csv"),
-        {name: read_json(metrics / f"{name}.json") for name in DRAWN_METRICS},
+        read_curve(plots),
+        {name: curve_of(scores / f"{name}.tsv") for name in systems},
+        read_csv(plots / "det_bands.csv", BANDS, "verify"),
+        {name: read_metrics(metrics / f"{name}.json") for name in DRAWN_METRICS},
         latent_maps(of_test, spoken, params.latents, params.seed),
-        decode_otherwise(trained, read_packed(fbank / "test"), of_test, spoken),
+        decode_otherwise(trained, read_packed(fbank / "test", FRAMES), of_test, spoken),
     )
     with new_folder(drawn) as folder:
         draw_every(figures, plots, folder)

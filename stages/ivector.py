@@ -22,7 +22,7 @@ from fhvae.commandline import run
 from fhvae.corpus.manifest import SPLITS
 from fhvae.corpus.store import Corpus, read_corpus
 from fhvae.files.atomic import new_folder, write_metrics
-from fhvae.files.packed import read_packed
+from fhvae.files.packed import FRAMES, read_packed
 from fhvae.params.asked import read_params
 from fhvae.params.fbank import FbankParams
 from fhvae.params.ivector import IvectorParams
@@ -73,7 +73,8 @@ def main(corpus: Input, fbank: Input, ivectors: Output, metrics: Output) -> None
         }
         for front, own in speech.items():
             for split in SPLITS:
-                clips = clips_of(corpus / split, read_packed(fbank / split).utterance_ids)
+                ids = read_packed(fbank / split, FRAMES).utterance_ids
+                clips = clips_of(corpus / split, ids)
                 found = write_speech(own / split, clips, front, params.ivector, params.fbank)
                 counts.setdefault(front.detector, {})[split] = found.metrics()
             judge = judge_on_dev(spoken, own, params.verification)

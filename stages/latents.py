@@ -10,7 +10,7 @@ from fhvae.commandline import run
 from fhvae.corpus.store import read_corpus
 from fhvae.device import choose_device
 from fhvae.files.atomic import new_folder, write_metrics
-from fhvae.files.packed import read_packed
+from fhvae.files.packed import FRAMES, read_packed
 from fhvae.inference import count_latents, infer_latents, mu2_by_rule
 from fhvae.latents import Latents, write_latents
 from fhvae.model.gaussian import DiagonalGaussian
@@ -37,7 +37,7 @@ def main(corpus: Input, fbank: Input, model: Input, latents: Output, metrics: Ou
     report: dict[str, dict[str, float | None]] = {}
     with new_folder(latents) as folder:
         for split in spoken.splits:
-            packed = read_packed(fbank / split)
+            packed = read_packed(fbank / split, FRAMES)
             inferred = infer_latents(trained, packed, params.latents.shift, f"latents {split}")
             write_latents(folder / f"{split}.safetensors", inferred)
             report[split] = {**count_latents(inferred)}

@@ -14,7 +14,8 @@ from fhvae.corpus.store import read_corpus
 from fhvae.device import choose_device
 from fhvae.features.normalize import read_normalizer
 from fhvae.files.atomic import file_digest, write_csv, write_metrics
-from fhvae.files.packed import packed_files, read_packed
+from fhvae.files.columns import NAME, UNIQUE, read_columns
+from fhvae.files.packed import frames_of, packed_files, read_packed
 from fhvae.inference import mean_mu2
 from fhvae.model.card import Origin
 from fhvae.model.weights import NORMALIZER, with_weights, write_model
@@ -71,8 +72,11 @@ def train(files: Files, params: Params, device: torch.device, world: World) -> N
         "train": [files.fbank / "train", *(files.domains / name / "train" for name in copies)],
         "dev": [files.fbank / "dev"],
     }
+    frames = frames_of(params.fbank.mels)
     sequences, dev = (
-        open_sequences([read_packed(stem) for stem in own], speakers, params.training.sequence)
+        open_sequences(
+            [read_packed(stem, frames) for stem in own], speakers, params.training.sequence
+        )
         for own in stems.values()
     )
     del speakers
@@ -93,14 +97,14 @@ def train(files: Files, params: Params, device: torch.device, world: World) -> N
             checkpoint,
             monitor=cosine_eer,
             world=world,
-            decibel=decibel_of(read_normalizer(normalizer), params.fbank.power),
+            decibel=decibel_of(read_normalizer(normalizer, params.fbank.mels), params.fbank.power),
             start=start.weights,
         ).run()
         if not world.writes:
             return
         model = with_weights(trained.weights, *parts, device)
         heard_clean = clean_utterances(files.corpus)
-        clean = mean_mu2(model, read_packed(files.fbank / "train"), heard_clean)
+        clean = mean_mu2(model, read_packed(files.fbank / "train", frames), heard_clean)
         origin = Origin(corpus=params.corpus.name, alpha=params.alpha, seed=params.seed)
         write_model(files.model, trained.weights, *parts, normalizer, origin, clean)
         curve = pd.DataFrame([record.row() for record in trained.curve])
@@ -113,8 +117,9 @@ def clean_utterances(corpus: Path) -> Callable[[str], bool]:
     """Tell which utterances are heard as they were recorded: all of a corpus in one condition."""
     if not (corpus / CONDITIONS).exists():
         return lambda utterance_id: True
-    table = pd.read_csv(corpus / CONDITIONS, dtype=str, keep_default_na=False)
-    clean = set(table.loc[table["domain"] == "clean", "utterance_id"])
+    columns = {"domain": NAME, "utterance_id": UNIQUE}
+    domains, names = read_columns(corpus / CONDITIONS, columns, "conditions").values()
+    clean = {name for name, domain in zip(names, domains, strict=True) if domain == "clean"}
     return lambda utterance_id: utterance_id in clean
 
 

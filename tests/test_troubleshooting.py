@@ -129,6 +129,18 @@ def changed_input() -> None:
         read()
 
 
+def no_array() -> None:
+    Path("train.npy").write_bytes(b"no array")
+    read_packed(Path("train"))
+
+
+def damaged_checkpoint() -> None:
+    checkpoint = Checkpoint({"name": "run"}, Path("checkpoints"))
+    checkpoint.save({"step": 1})
+    checkpoint.path.write_bytes(checkpoint.path.read_bytes() + b"more")
+    checkpoint.load(torch.device("cpu"))
+
+
 def divergence() -> None:
     dev = make_sequences(utterances=6, speakers=2, seed=2).load(torch.device("cpu"))
     sequences = make_sequences(utterances=9, speakers=3, seed=1)
@@ -154,7 +166,9 @@ RAISED: dict[str, Callable[[], object]] = {
     "must be as its stage left it": changed_input,
     "training diverged": divergence,
     "must hold a model": lambda: fhvae.load("models"),
-    "rerun the stage that writes it": lambda: read_packed(Path("data/fbank/train")),
+    "must begin with the header": no_array,
+    "must be as it was written": damaged_checkpoint,
+    "must exist; rerun the stage that writes it": lambda: read_packed(Path("data/fbank/train")),
 }
 WARNED = "arithmetic of this processor"
 

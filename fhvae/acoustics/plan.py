@@ -20,7 +20,7 @@ from fhvae.corpus.store import Speakers
 from fhvae.errors import ArtifactError, CorpusError
 from fhvae.features.extraction import Clip
 from fhvae.features.fbank import frame_count
-from fhvae.files.packed import read_packed
+from fhvae.files.packed import FRAMES, SAMPLES, read_packed
 from fhvae.params.domains import DomainsParams
 from fhvae.seeds import generator
 
@@ -177,7 +177,7 @@ def read_clips(samples: Path, frames: Path, hop_ms: float) -> list[Clip]:
     Raises:
         ArtifactError: the two files do not belong together.
     """
-    packed, kept = read_packed(samples), read_packed(frames)
+    packed, kept = read_packed(samples, SAMPLES), read_packed(frames, FRAMES)
     clips = []
     for name, expected in zip(kept.utterance_ids, kept.lengths, strict=True):
         place = packed.position(name) if name in packed else None

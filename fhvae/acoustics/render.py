@@ -37,7 +37,7 @@ from fhvae.corpus.signals import (
     to_int16,
 )
 from fhvae.corpus.store import Corpus
-from fhvae.errors import ArtifactError, CorpusError
+from fhvae.errors import CorpusError
 from fhvae.features.extraction import Clip
 from fhvae.features.fbank import log_mel
 from fhvae.features.normalize import Normalizer, read_normalizer
@@ -332,11 +332,6 @@ def prepare(
 def _front_end(
     clips: Sequence[Clip], frames: Path, domains: DomainsParams, fbank: FbankParams, seed: int
 ) -> FrontEnd:
-    normalizer = read_normalizer(frames / "normalizer.json")
-    if len(normalizer.mean) != fbank.mels:
-        raise ArtifactError(
-            f"{frames / 'normalizer.json'} must hold fbank.mels={fbank.mels} bands, it holds "
-            f"{len(normalizer.mean)}; rerun the stage fbank"
-        )
+    normalizer = read_normalizer(frames / "normalizer.json", fbank.mels)
     made = (*learned_domains(domains), *topline_domains(domains), *scored_domains(domains))
     return FrontEnd(measure_acoustics(clips, domains, made, seed), fbank, normalizer)

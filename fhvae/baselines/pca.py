@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from fhvae.errors import ArtifactError
-from fhvae.files.atomic import check_readable, new_file
 from fhvae.files.packed import Packed
+from fhvae.files.tensors import Kind, read_tensors, write_tensors
 from fhvae.segments import grid_segments
 
 PCA_FILE = "pca.safetensors"
 MOST_SEGMENTS = 20_000  # a seeded sample beyond; the covariance is well known long before
+KINDS = {"mean": Kind("float32", "value"), "directions": Kind("float32", "value direction")}
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,7 @@ def segment_rows(packed: Packed, starts: np.ndarray, segment_frames: int) -> np.
         starts: `[segment]`, first row of each segment in the packed array.
         segment_frames: frames in a segment.
     """
-    rows = starts[:, None] + np.arange(segment_frames)
-    return np.asarray(packed.rows[rows], np.float32)
+    return packed.take(starts[:, None] + np.arange(segment_frames))
 
 
 def fit_pca(
@@ -63,18 +63,23 @@ def fit_pca(
 
 
 def apply_pca(pca: Pca, segments: np.ndarray) -> np.ndarray:
-    """Project segments `[segment, frame, mel]` to codes `[segment, direction]` float32."""
+    """Project segments `[segment, frame, mel]` to codes `[segment, direction]` float32.
+
+    Raises:
+        ArtifactError: the PCA is of segments of another size.
+    """
     flat = segments.reshape(len(segments), -1)
+    if flat.shape[1] != len(pca.mean):
+        raise ArtifactError(
+            f"the PCA must be of segments of {flat.shape[1]} values, it is of {len(pca.mean)}; "
+            "rerun the stage baselines"
+        )
     return np.asarray((flat - pca.mean) @ pca.directions, np.float32)
 
 
 def write_pca(path: Path, pca: Pca) -> None:
     """Write mean and directions; equal ones give equal bytes."""
-    from safetensors.numpy import save_file
-
-    arrays = {"mean": pca.mean, "directions": np.ascontiguousarray(pca.directions)}
-    with new_file(path) as partial:
-        save_file(arrays, partial)
+    write_tensors(path, {"mean": pca.mean, "directions": pca.directions})
 
 
 def read_pca(path: Path) -> Pca:
@@ -83,12 +88,4 @@ def read_pca(path: Path) -> Pca:
     Raises:
         ArtifactError: the file is missing or is not one of ours.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    check_readable(path, "baselines")
-    try:
-        arrays = load_file(path)
-        return Pca(arrays["mean"], arrays["directions"])
-    except (SafetensorError, KeyError) as error:
-        raise ArtifactError(f"{path} holds no PCA ({error}); rerun the stage baselines") from error
+    return Pca(**read_tensors(path, KINDS, "baselines").arrays)

@@ -5,7 +5,6 @@ split, duration_s) and, where phone times are known, `phones.csv` (utterance_id,
 end_s, phone); where only the phones are, `canonical_phones.txt` (`fhvae.corpus.transcripts`).
 """
 
-import csv
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from fhvae.errors import CorpusError, TrialError
+from fhvae.files.columns import csv_rows
 
 SAMPLE_RATE_HZ = 16_000  # every recording is brought to this rate
 SPLITS = ("train", "dev", "test")
@@ -30,6 +30,7 @@ WORD_COLUMNS = ("utterance_id", "start_s", "end_s", "word")
 END_TOLERANCE_S = 0.025  # labels round up: an end may lie this far behind that of the recording
 MIN_SPEAKERS = 2  # a split with one speaker has no non-target trial
 MIN_UTTERANCES = 2  # of one speaker of test; else it has no target trial
+ADVICE = "see docs/corpora.md for its columns"
 
 
 @dataclass(frozen=True)
@@ -242,7 +243,7 @@ def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ())
         CorpusError: the file is missing or is not CSV, a column is missing or there twice,
             or a row has more or fewer cells than the header. Row 1 is the header.
     """
-    rows = _checked_rows(path, columns, optional)
+    rows = csv_rows(path, columns, CorpusError, ADVICE, optional)
     header = next(rows)
     table = pd.DataFrame(list(rows), columns=header, dtype=str)
     for column in optional:
@@ -257,47 +258,11 @@ def table_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
     Raises:
         CorpusError: as in `read_table`, when the walk comes to it.
     """
-    rows = _checked_rows(path, columns)
+    rows = csv_rows(path, columns, CorpusError, ADVICE)
     header = next(rows)
     places = [header.index(column) for column in columns]
     for row in rows:
         yield tuple(row[place] for place in places)
-
-
-def _checked_rows(
-    path: Path, columns: Sequence[str], optional: Sequence[str] = ()
-) -> Iterator[list[str]]:
-    """Walk over the header and the rows; pandas would fill short rows without a word."""
-    rows = _rows(path)
-    header = next(rows, None)
-    if header is None:
-        raise CorpusError(f"{path} must have a header line, it is empty")
-    for column in (*columns, *(name for name in optional if name in header)):
-        if header.count(column) != 1:
-            raise CorpusError(
-                f"{path}: column {column} must be there once, found {', '.join(header)}; "
-                f"needed are {', '.join(columns)}"
-            )
-    yield header
-    for number, row in enumerate(rows, start=2):
-        if len(row) != len(header):
-            raise CorpusError(
-                f"{path} row {number}: must have {len(header)} cells like the header, "
-                f"got {len(row)}; put texts with commas into double quotes"
-            )
-        yield row
-
-
-def _rows(path: Path) -> Iterator[list[str]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            yield from (row for row in csv.reader(file, strict=True) if row)
-    except FileNotFoundError as error:
-        raise CorpusError(f"{path} must exist; see docs/corpora.md for its columns") from error
-    except OSError as error:
-        raise CorpusError(f"{path} must be a readable file: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise CorpusError(f"{path} must be a CSV file in UTF-8: {error}") from error
 
 
 def read_lines(path: Path) -> list[str]:

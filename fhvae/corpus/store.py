@@ -35,17 +35,30 @@ from fhvae.corpus.manifest import (
     check_splits,
     in_split,
     phone_table,
-    read_table,
-    table_rows,
     utterance_table,
     word_table,
 )
 from fhvae.errors import ArtifactError
 from fhvae.files.atomic import new_folder, write_csv
-from fhvae.files.packed import Packed, PackedWriter, read_packed
+from fhvae.files.columns import ANY_TEXT, NAME, SECONDS, Column, typed_rows
+from fhvae.files.packed import SAMPLES, Packed, PackedWriter, read_packed
 
 QUARANTINE_COLUMNS = ("utterance_id", "split", "path", "reason")
 TRANSCRIPT_COLUMNS = ("utterance_id", "phones")
+STAGE = "conditions"  # for messages: it leaves the copy that every later stage reads
+DURATION_DECIMALS = 6  # of seconds in manifest.csv
+MANIFEST = {
+    **dict.fromkeys(LOCAL_COLUMNS, ANY_TEXT),
+    "utterance_id": NAME,
+    "speaker": NAME,
+    "gender": Column(among=("M", "F", ""), empty=True),
+    "split": Column(among=ALL_SPLITS),
+    "duration_s": SECONDS,
+}
+PHONES = dict(zip(PHONE_COLUMNS, (NAME, SECONDS, SECONDS, NAME), strict=True))
+WORDS = dict(zip(WORD_COLUMNS, (NAME, SECONDS, SECONDS, NAME), strict=True))
+TRANSCRIPTS = dict.fromkeys(TRANSCRIPT_COLUMNS, NAME)
+QUARANTINE = dict.fromkeys(QUARANTINE_COLUMNS, ANY_TEXT)
 
 Timed = TypeVar("Timed", Phone, Word)
 
@@ -100,28 +113,42 @@ class Corpus:
             ArtifactError: the local corpus holds no transcripts.csv.
         """
         path = self.folder / "transcripts.csv"
-        if not path.exists():
-            raise ArtifactError(f"{path} must exist; rerun the stages download and conditions")
-        rows = read_table(path, TRANSCRIPT_COLUMNS).itertuples(index=False)
-        return {utterance_id: tuple(phones.split(" ")) for utterance_id, phones in rows}
+        found: dict[str, tuple[str, ...]] = {}
+        for utterance_id, phones in typed_rows(path, TRANSCRIPTS, STAGE):
+            names = tuple(map(sys.intern, phones.split(" ")))
+            if utterance_id in found or utterance_id not in self._duration_s or "" in names:
+                raise ArtifactError(
+                    f"{path} must hold phones once for utterances of the manifest, joined by "
+                    f"single blanks, {utterance_id} is otherwise; rerun the stage {STAGE}"
+                )
+            found[utterance_id] = names
+        return found
 
     @cached_property
     def phones(self) -> dict[str, tuple[Phone, ...]]:
-        """Phones with times of each utterance; only of those where they are known."""
-        return _by_utterance(self.folder / "phones.csv", PHONE_COLUMNS, Phone)
+        """Phones with times of each utterance; only of those where they are known.
+
+        Raises:
+            ArtifactError: the file is missing or broken.
+            CorpusError: phones run backward, or beyond the recording.
+        """
+        found = self._by_utterance(self.folder / "phones.csv", PHONES, Phone)
+        for utterance_id, phones in found.items():
+            check_alignment(utterance_id, phones, self._duration_s[utterance_id])
+        return found
 
     @cached_property
     def words(self) -> dict[str, tuple[Word, ...]]:
         """Words with times of each utterance; only of those where they are known."""
-        return _by_utterance(self.folder / "words.csv", WORD_COLUMNS, Word)
+        return self._by_utterance(self.folder / "words.csv", WORDS, Word)
 
     @cached_property
     def left_out(self) -> tuple[Refused, ...]:
         """What was quarantined, and why."""
-        table = read_table(self.folder / "quarantine.csv", QUARANTINE_COLUMNS)
+        rows = typed_rows(self.folder / "quarantine.csv", QUARANTINE, STAGE)
         return tuple(
             Refused(Utterance(name, path, "", "", "", split, 0.0), reason)
-            for name, split, path, reason in table.itertuples(index=False)
+            for name, split, path, reason in rows
         )
 
     @cached_property
@@ -130,24 +157,52 @@ class Corpus:
         return Counter(item.utterance.split for item in self.left_out)
 
     def samples(self, split: str) -> Packed:
-        """Memory-map the samples of a split, `[sample]` int16 at 16 kHz."""
-        return read_packed(self.folder / split)
+        """Memory-map the samples of a split, `[sample]` int16 at 16 kHz.
 
-
-def _by_utterance(
-    path: Path, columns: Sequence[str], kind: Callable[[float, float, str], Timed]
-) -> dict[str, tuple[Timed, ...]]:
-    """Read an alignment row by row; a name that comes often is kept in memory once."""
-    found: dict[str, list[Timed]] = defaultdict(list)
-    for number, (utterance_id, start, end, name) in enumerate(table_rows(path, columns), start=2):
-        try:
-            found[utterance_id].append(kind(float(start), float(end), sys.intern(name)))
-        except ValueError as error:
+        Raises:
+            ArtifactError: they are missing, broken, or not those of the manifest.
+        """
+        packed = read_packed(self.folder / split, SAMPLES)
+        known = {one.utterance_id for one in self.utterances if one.split == split}
+        if strange := sorted(known ^ set(packed.utterance_ids)):
+            place = "manifest.csv" if strange[0] in known else f"{split}.csv"
             raise ArtifactError(
-                f"{path} row {number}: times must be seconds, got {start!r}, {end!r}; "
-                "rerun the stages download and conditions"
-            ) from error
-    return {utterance_id: tuple(items) for utterance_id, items in found.items()}
+                f"{self.folder}: manifest.csv and {split}.csv must hold the same utterances of "
+                f"{split}, {strange[0]} is in {place} only; rerun the stage {STAGE}"
+            )
+        for utterance_id, length in zip(packed.utterance_ids, packed.lengths.tolist(), strict=True):
+            if _seconds(length) != self._duration_s[utterance_id]:
+                raise ArtifactError(
+                    f"{self.folder}: utterance {utterance_id} must last "
+                    f"{self._duration_s[utterance_id]:g} s, as manifest.csv says, its samples "
+                    f"last {_seconds(length):g} s; rerun the stage {STAGE}"
+                )
+        return packed
+
+    @cached_property
+    def _duration_s(self) -> dict[str, float]:
+        return {one.utterance_id: one.duration_s for one in self.utterances}
+
+    def _by_utterance(
+        self,
+        path: Path,
+        columns: Mapping[str, Column],
+        kind: Callable[[float, float, str], Timed],
+    ) -> dict[str, tuple[Timed, ...]]:
+        """Read an alignment row by row; a name that comes often is kept in memory once."""
+        found: dict[str, list[Timed]] = defaultdict(list)
+        for utterance_id, start_s, end_s, name in typed_rows(path, columns, STAGE):
+            if utterance_id not in self._duration_s:
+                raise ArtifactError(
+                    f"{path} must be of utterances of the manifest, {utterance_id} is none; "
+                    f"rerun the stage {STAGE}"
+                )
+            found[utterance_id].append(kind(start_s, end_s, sys.intern(name)))
+        return {utterance_id: tuple(items) for utterance_id, items in found.items()}
+
+
+def _seconds(samples: int) -> float:
+    return round(samples / SAMPLE_RATE_HZ, DURATION_DECIMALS)
 
 
 def write_corpus(
@@ -175,7 +230,7 @@ def write_corpus(
                 if split not in writers:
                     writers[split] = stack.enter_context(PackedWriter(partial / split, "int16"))
                 samples = recording.samples
-                duration_s = round(len(samples) / SAMPLE_RATE_HZ, 6)
+                duration_s = _seconds(len(samples))
                 utterance = replace(recording.utterance, duration_s=duration_s)
                 check_alignment(utterance.utterance_id, recording.phones, duration_s)
                 writers[split].append(utterance.utterance_id, samples)
@@ -228,11 +283,8 @@ def read_corpus(folder: Path, needed: Sequence[str] = SPLITS) -> Corpus:
         raise ArtifactError(
             f"{folder} must hold a local corpus; run the stages download and conditions"
         )
-    table = read_table(folder / "manifest.csv", LOCAL_COLUMNS)
-    utterances = tuple(
-        Utterance(**{**row, "duration_s": float(row["duration_s"])})
-        for row in table.to_dict("records")
-    )
+    rows = typed_rows(folder / "manifest.csv", MANIFEST, STAGE)
+    utterances = tuple(Utterance(**dict(zip(MANIFEST, row, strict=True))) for row in rows)
     check_splits(utterances, str(folder / "manifest.csv"), needed)
     return Corpus(folder, utterances)
 

@@ -9,8 +9,8 @@ import pandas as pd
 
 from fhvae.errors import ArtifactError, CorpusError
 from fhvae.features.fbank import frame_count
-from fhvae.files.packed import Packed, read_packed
-from fhvae.files.shards import ShardedRows, shard_path
+from fhvae.files.packed import SAMPLES, Packed, read_packed
+from fhvae.files.shards import ShardedRows, open_npy, shard_path
 
 CHUNK_FRAMES = 1 << 16  # read at a time: bounds memory
 
@@ -47,7 +47,7 @@ class Clip:
             ArtifactError: the file ends before they do.
         """
         path = shard_path(self.stem, self.shard)
-        samples = np.array(np.load(path, mmap_mode="r")[self.offset : self.offset + self.length])
+        samples = np.array(open_npy(path)[self.offset : self.offset + self.length])
         if len(samples) != self.length:
             raise ArtifactError(
                 f"utterance {self.utterance_id}: {path} must hold {self.length} samples from "
@@ -76,7 +76,7 @@ def select_clips(stem: Path, hop_ms: float, segment_frames: int) -> Selection:
     Raises:
         CorpusError: none is long enough.
     """
-    packed = read_packed(stem)
+    packed = read_packed(stem, SAMPLES)
     clips = sorted(
         (
             Clip.of(stem, packed, position, frame_count(length, hop_ms))

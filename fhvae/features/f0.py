@@ -5,10 +5,14 @@ divided by that of the window, so a periodic frame reaches 1 at its period; a sm
 lags keeps the period from being taken twice.
 """
 
+from pathlib import Path
+
 import numpy as np
 
+from fhvae.errors import ArtifactError
 from fhvae.features.extraction import Clip
 from fhvae.features.fbank import SAMPLE_RATE_HZ
+from fhvae.files.packed import TRACK, Packed, read_packed
 
 FRAME = 1024  # samples, 64 ms: four periods of the lowest F0
 HOP = 320  # samples, 20 ms
@@ -45,6 +49,22 @@ def track_f0(samples: np.ndarray) -> np.ndarray:
 def track_clip(clip: Clip) -> np.ndarray:
     """Follow F0 through an utterance of a packed file, as `track_f0`."""
     return track_f0(clip.samples())
+
+
+def read_tracks(stem: Path) -> Packed:
+    """Read the tracks of a split, `[frame]` float64 in Hz each.
+
+    Raises:
+        ArtifactError: they are missing or broken, or a number is no F0.
+    """
+    packed = read_packed(stem, TRACK)
+    rows = packed.take(np.arange(len(packed.rows)))
+    if (wrong := rows[(rows != UNVOICED) & ~((rows > 0) & (rows < SAMPLE_RATE_HZ))]).size:
+        raise ArtifactError(
+            f"{stem}.npy must hold F0 in Hz, or {UNVOICED:g} without a voice, found {wrong[0]:g}; "
+            "rerun the stage f0"
+        )
+    return packed
 
 
 def mean_log_f0(f0: np.ndarray) -> float | None:

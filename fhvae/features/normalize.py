@@ -4,9 +4,10 @@ One pair per mel band for the whole corpus, as in both of the authors' codes: a 
 speaker or utterance would take away what z2 is there to find.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -86,21 +87,44 @@ def write_normalizer(path: Path, normalizer: Normalizer) -> None:
     write_json(path, {"mean": normalizer.mean.tolist(), "std": normalizer.std.tolist()})
 
 
-def read_normalizer(path: Path) -> Normalizer:
+def read_normalizer(path: Path, bands: int | None = None) -> Normalizer:
     """Read normalizer.json.
+
+    Args:
+        path: of the file.
+        bands: that it must hold; None: any number.
 
     Raises:
         ArtifactError: the file is missing or holds no normalizer.
     """
-    values = read_json(path)
+    return normalizer_of(read_json(path, "fbank"), str(path), bands, "fbank")
+
+
+def normalizer_of(
+    values: Mapping[str, Any], where: str, bands: int | None, stage: str
+) -> Normalizer:
+    """Read a normalizer out of plain values.
+
+    Args:
+        values: `mean` and `std`, a number per mel band each.
+        where: they stand, for messages.
+        bands: that they must be of; None: any number.
+        stage: that wrote them.
+
+    Raises:
+        ArtifactError: they are no normalizer.
+    """
     try:
         mean, std = (np.array(values[key], np.float64) for key in ("mean", "std"))
-    except (KeyError, TypeError, ValueError) as error:
-        raise ArtifactError(f"{path} must hold mean and std ({error}); rerun fbank") from error
-    sound = mean.ndim == 1 and mean.shape == std.shape and np.isfinite(mean).all()
-    if not (sound and np.isfinite(std).all() and (std > 0).all()):
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ArtifactError(
-            f"{path} must hold a finite mean and a std above 0 per mel band, "
-            f"got shapes {mean.shape} and {std.shape}; rerun fbank"
+            f"{where} must hold mean and std ({error!s:.80}); rerun the stage {stage}"
+        ) from error
+    fits = mean.ndim == 1 and mean.shape == std.shape and bands in (None, len(mean))
+    if not (fits and np.isfinite([mean, std]).all() and (std > 0).all()):
+        each = "each mel band" if bands is None else f"each of {bands} mel bands"
+        raise ArtifactError(
+            f"{where} must hold a finite mean and a std above 0 for {each}, "
+            f"got shapes {mean.shape} and {std.shape}; rerun the stage {stage}"
         )
     return Normalizer(mean=mean, std=std)

@@ -2,12 +2,13 @@
 
 <work>/raw/<split>.<shard>.<piece>.npy   log-mel frames of consecutive utterances, float32
 <work>/out/                              what the stage leaves behind, shard by shard
+<work>/sha256/<folder>.<file>            the digest of a file in one of the two
 <work>.lock                              held by the run that works there
 
 Pieces are computed in worker processes, then the statistics of train are taken over all of
 its pieces, then each shard is normalized and written, and its pieces are deleted. Every file
-appears whole; what a crash of the machine broke nevertheless is computed again. Disk is that
-of the raw frames and one shard, memory that of a few utterances.
+appears whole; what a crash of the machine or a bad disk broke nevertheless is told by its digest
+and computed again. Disk is that of the raw frames and one shard, memory that of a few utterances.
 """
 
 import dataclasses
@@ -15,7 +16,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
@@ -25,7 +26,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fhvae.errors import ArtifactError
 from fhvae.features.extraction import Clip, Selection, dropped_table, frame_chunks
 from fhvae.features.fbank import log_mel
 from fhvae.features.normalize import (
@@ -36,13 +36,14 @@ from fhvae.features.normalize import (
 )
 from fhvae.files.atomic import file_digest, new_file, write_csv
 from fhvae.files.packed import INDEX_COLUMNS, write_index
-from fhvae.files.shards import SHARD_BYTES, RowFile, plan_shards, shard_path
+from fhvae.files.shards import SHARD_BYTES, RowFile, open_npy, plan_shards, shard_path
 from fhvae.parallel import map_in_order, release_workers
 from fhvae.params.fbank import FbankParams
 from fhvae.portable import arithmetic
 
 PIECE_BYTES = 64 << 20  # of raw frames: half an hour of speech, what a kill costs at most
 NORMALIZED_FRAMES = 1 << 14  # at a time
+DIGESTS = "sha256"  # a folder beside raw and out
 PACKAGE = Path(__file__).parents[1]  # the folder fhvae
 CODE = (  # that decides a byte of what is left behind, or how it is cut until then
     "files/atomic.py",
@@ -103,12 +104,12 @@ def extract(work: Path, selections: Sequence[Selection], params: FbankParams) ->
         CorpusError: a mel band is the same in all frames of train.
     """
     raw, out = work / "raw", work / "out"
-    for folder in (raw, out):
+    for folder in (raw, out, work / DIGESTS):
         folder.mkdir(parents=True, exist_ok=True)
         for half_written in folder.glob(".*"):
             half_written.unlink()
     plans = {item.split: plan(item, raw, out, params) for item in selections}
-    discard_broken(plans, out / "normalizer.json", params)
+    discard_broken(plans, out / "normalizer.json")
     for split, shards in plans.items():
         write_pieces(split, shards, params)
     release_workers()
@@ -148,37 +149,43 @@ def _cut(clips: Sequence[Clip], params: FbankParams) -> Iterator[tuple[Clip, ...
             first, frames = position, 0
 
 
-def discard_broken(
-    plans: Mapping[str, Sequence[Shard]], normalizer: Path, params: FbankParams
-) -> None:
-    """Delete what a crash of the machine broke: renamed, but not all of it on the disk."""
-    for shard in (shard for shards in plans.values() for shard in shards):
-        _discard_broken_shard(shard, params)
+@contextmanager
+def kept(path: Path) -> Iterator[Path]:
+    """Give a temporary file to write to, for a later run to go on from: on the disk, with digest.
+
+    The digest gets its place first. A kill between the two leaves it beside no file, or beside
+    an older one of the same content, as all that decides it is in the name of the folder.
+    """
+    with new_file(path) as partial_path:
+        yield partial_path
+        with new_file(_digest_path(path)) as digest:
+            digest.write_text(file_digest(partial_path), encoding="ascii")
+
+
+def _digest_path(path: Path) -> Path:
+    """Name the digest of `<work>/raw/<file>` or `<work>/out/<file>`: not in what is left behind."""
+    return path.parent.with_name(DIGESTS) / f"{path.parent.name}.{path.name}"
+
+
+def is_whole(path: Path) -> bool:
+    """Tell whether a file is, byte by byte, what `kept` gave its name to."""
     try:
-        if normalizer.exists():
-            read_normalizer(normalizer)
-    except ArtifactError:
+        return _digest_path(path).read_bytes() == file_digest(path).encode()
+    except FileNotFoundError:
+        return False
+
+
+def discard_broken(plans: Mapping[str, Sequence[Shard]], normalizer: Path) -> None:
+    """Delete what is not as an earlier run left it, by a crash of the machine or a bad disk."""
+    for shard in (shard for shards in plans.values() for shard in shards):
+        for path in (shard.path, *(piece.path for piece in shard.pieces)):
+            if path.exists() and not is_whole(path):
+                logging.warning("%s is broken and computed again", path)
+                path.unlink()
+    if normalizer.exists() and not is_whole(normalizer):
         logging.warning("%s is broken; it and the frames of train are computed again", normalizer)
         for path in (normalizer, *(shard.path for shard in plans["train"])):
             path.unlink(missing_ok=True)
-
-
-def _discard_broken_shard(shard: Shard, params: FbankParams) -> None:
-    counts = [sum(clip.frames for clip in piece.clips) for piece in shard.pieces]
-    planned = [(shard.path, params.store, sum(counts))]
-    planned += [(one.path, "float32", rows) for one, rows in zip(shard.pieces, counts, strict=True)]
-    for path, dtype, rows in planned:
-        if path.exists() and not _holds(path, dtype, (rows, params.mels)):
-            logging.warning("%s does not hold its %d frames and is computed again", path, rows)
-            path.unlink()
-
-
-def _holds(path: Path, dtype: str, shape: tuple[int, ...]) -> bool:
-    try:
-        rows = np.load(path, mmap_mode="r")
-    except (ValueError, EOFError):  # no header, or fewer bytes than it tells of
-        return False
-    return bool(rows.dtype == np.dtype(dtype) and rows.shape == shape)
 
 
 def write_pieces(split: str, shards: Sequence[Shard], params: FbankParams) -> None:
@@ -209,7 +216,7 @@ def _clip_frames(params: FbankParams, clip: Clip) -> np.ndarray:
 
 
 def _write_piece(piece: Piece, frames: Iterable[np.ndarray], mels: int) -> None:
-    with new_file(piece.path) as partial_path:
+    with kept(piece.path) as partial_path:
         with RowFile(partial_path, "float32", (mels,)) as file:
             for rows in frames:
                 file.append(rows)
@@ -220,20 +227,21 @@ def _train_normalizer(path: Path, shards: Sequence[Shard]) -> Normalizer:
     """Estimate the normalizer from all pieces of train, or read what an earlier run found."""
     if not path.exists():
         raw = (_frames(piece) for shard in shards for piece in shard.pieces)
-        write_normalizer(path, estimate_normalizer(frame_chunks(raw)))
+        normalizer = estimate_normalizer(frame_chunks(raw))
+        with kept(path) as partial_path:
+            write_normalizer(partial_path, normalizer)
     return read_normalizer(path)
 
 
 def _frames(piece: Piece) -> np.ndarray:
-    mapped: np.ndarray = np.load(piece.path, mmap_mode="r")
-    return mapped
+    return open_npy(piece.path)
 
 
 def write_shard(shard: Shard, normalizer: Normalizer, params: FbankParams) -> None:
     """Normalize the frames of a shard, unless an earlier run did; delete its pieces."""
     if not shard.path.exists():
         with (
-            new_file(shard.path) as partial_path,
+            kept(shard.path) as partial_path,
             RowFile(partial_path, params.store, (params.mels,)) as file,
         ):
             for piece in shard.pieces:

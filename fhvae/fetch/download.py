@@ -69,7 +69,8 @@ class Part:
             known = read_json(self._origin)
         self.url: str | None = known.get("url")
         self.validator: str | None = known.get("validator")
-        if self.url is None or known.get("file") != remote.describe():
+        texts = isinstance(self.url, str) and isinstance(self.validator, str | None)
+        if not texts or known.get("file") != remote.describe():
             self.discard()
 
     @property

@@ -26,9 +26,7 @@ from fhvae.portable import arithmetic
 log = logging.getLogger(__name__)
 
 TEMPORARY = ".tmp"  # what is written, and nothing else, ends so and begins with a dot
-MANY_FILES = (
-    200  # of which each waits for the disk, some 20 ms: all that is unwritten at once, then
-)
+MANY_FILES = 200  # each of them waits for the disk, some 20 ms; of more, all that is unwritten
 METRIC_DECIMALS = 6  # of every number in metrics/: beyond is noise, and long diffs
 
 
@@ -217,17 +215,46 @@ def _rounded(value: Any, key: str) -> Any:
     return value
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object written by an earlier stage."""
+def read_json(path: Path, stage: str = "that writes it") -> dict[str, Any]:
+    """Read a JSON object written by an earlier stage: no key twice, every number finite.
+
+    Raises:
+        ArtifactError: the file is missing or holds something else.
+    """
+    check_readable(path, stage)
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ArtifactError(f"{path} must exist; rerun the stage that writes it") from error
-    except ValueError as error:
-        raise ArtifactError(f"{path} is not a JSON object ({error}); rerun its stage") from error
+        value = json.loads(
+            path.read_bytes().decode("utf-8"),
+            parse_constant=_no_number,
+            parse_float=_finite,
+            object_pairs_hook=_each_once,
+        )
+        json.dumps(value, ensure_ascii=False).encode("utf-8")  # half a surrogate pair cannot
+    except (ValueError, RecursionError) as error:
+        raise ArtifactError(
+            f"{path} is not a JSON object ({error}); rerun the stage {stage}"
+        ) from error
     if not isinstance(value, dict):
-        raise ArtifactError(f"{path} is not a JSON object but {value!r:.40}; rerun its stage")
+        raise ArtifactError(
+            f"{path} is not a JSON object but {value!r:.40}; rerun the stage {stage}"
+        )
     return value
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no number")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    return number if math.isfinite(number) else _no_number(digits[:40])
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key is given twice")
+    return found
 
 
 def check_readable(path: Path, stage: str) -> None:
@@ -245,9 +272,10 @@ def check_readable(path: Path, stage: str) -> None:
             pass
     except FileNotFoundError as error:
         raise ArtifactError(f"{path} must exist; rerun the stage {stage}") from error
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: NUL in its name
+        reason = error.strerror if isinstance(error, OSError) else error
         raise ArtifactError(
-            f"{path} must be readable, it is not ({error.strerror}); see to its owner and mode"
+            f"{path} must be readable, it is not ({reason}); see to its owner and mode"
         ) from error
 
 

@@ -8,7 +8,7 @@ several `.npy` (fhvae/files/shards.py); offsets in the index count through all o
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -19,9 +19,60 @@ import pandas as pd
 
 from fhvae.errors import ArtifactError
 from fhvae.files.atomic import write_csv
-from fhvae.files.shards import RowFile, ShardedRows, fits, open_rows, shard_path, shard_paths
+from fhvae.files.columns import COUNT, UNIQUE, read_columns
+from fhvae.files.shards import (
+    WRITER,
+    RowFile,
+    ShardedRows,
+    check_finite,
+    fits,
+    open_rows,
+    shard_path,
+    shard_paths,
+    source_of,
+)
 
-INDEX_COLUMNS = ("utterance_id", "offset", "length")
+INDEX = {"utterance_id": UNIQUE, "offset": COUNT, "length": COUNT}
+INDEX_COLUMNS = tuple(INDEX)
+
+
+@dataclass(frozen=True)
+class RowKind:
+    """What the rows of a packed array are.
+
+    Attributes:
+        name: in words.
+        dtypes: that they may be stored in.
+        axes: of a row, their lengths; None: any.
+    """
+
+    name: str
+    dtypes: tuple[str, ...]
+    axes: tuple[int | None, ...]
+
+    def takes(self, rows: np.ndarray | ShardedRows) -> bool:
+        """Tell whether rows are of this kind."""
+        row = rows.shape[1:]
+        fits = len(row) == len(self.axes) and all(
+            length in (None, own) for length, own in zip(self.axes, row, strict=True)
+        )
+        return fits and str(rows.dtype) in self.dtypes
+
+    def __str__(self) -> str:
+        """Say what rows must be."""
+        axes = ["row", *("any" if length is None else str(length) for length in self.axes)]
+        return f"{self.name}, [{', '.join(axes)}] {' or '.join(self.dtypes)}"
+
+
+SAMPLES = RowKind("samples", ("int16",), ())
+FRAMES = RowKind("frames", ("float32", "float16"), (None,))
+TRACK = RowKind("F0", ("float64",), ())
+VECTORS = RowKind("vectors", ("float32",), (None,))
+
+
+def frames_of(mels: int) -> RowKind:
+    """Ask for frames of so many mel bands."""
+    return replace(FRAMES, axes=(mels,))
 
 
 @dataclass(frozen=True)
@@ -53,9 +104,29 @@ class Packed:
         return len(self.utterance_ids)
 
     def __getitem__(self, position: int) -> np.ndarray:
-        """Take the rows of the utterance at `position`: without a copy, but float16 as float32."""
+        """Take the rows of the utterance at `position`: without a copy, but float16 as float32.
+
+        Raises:
+            ArtifactError: a number is NaN or infinite.
+        """
         start = int(self.offsets[position])
-        rows = self.rows[start : start + int(self.lengths[position])]
+        return self._sound(
+            self.rows[start : start + int(self.lengths[position])], self.utterance_ids[position]
+        )
+
+    def take(self, numbers: np.ndarray) -> np.ndarray:
+        """Copy rows by their numbers, an array of any shape; types and errors as of one utterance.
+
+        Args:
+            numbers: `[...]`, counted through all utterances.
+
+        Returns:
+            `[..., *row]`.
+        """
+        return self._sound(np.asarray(self.rows[numbers]), "of many")
+
+    def _sound(self, rows: np.ndarray, utterance_id: str) -> np.ndarray:
+        check_finite(rows, f"{source_of(self.rows)}, utterance {utterance_id}")
         return rows.astype(np.float32) if rows.dtype == np.float16 else rows
 
     def __contains__(self, utterance_id: object) -> bool:
@@ -164,37 +235,42 @@ def packed_files(stem: Path) -> list[Path]:
     return [*shard_paths(stem), stem.with_suffix(".csv")]
 
 
-def read_packed(stem: Path) -> Packed:
+def read_packed(stem: Path, kind: RowKind | None = None) -> Packed:
     """Memory-map a packed array and read its index.
 
+    Args:
+        stem: of its files.
+        kind: what the rows must be; None: any numbers.
+
     Raises:
-        ArtifactError: a file is missing or short, or index and array disagree.
+        ArtifactError: a file is missing or broken, or index and array disagree: utterances must
+            lie end to end, in the order of the index, none of them in two shards.
     """
     paths, index_path = shard_paths(stem), stem.with_suffix(".csv")
-    try:
-        rows = open_rows(paths)
-        index = pd.read_csv(index_path, dtype={"utterance_id": str}, keep_default_na=False)
-    except FileNotFoundError as error:
+    rows = open_rows(paths)
+    if kind is not None and not kind.takes(rows):
         raise ArtifactError(
-            f"{error.filename} must exist; rerun the stage that writes it"
-        ) from error
-    except ValueError as error:
-        raise ArtifactError(f"{paths[0]} cannot be read ({error}); rerun its stage") from error
-    if tuple(index.columns) != INDEX_COLUMNS or int(index["length"].sum()) != len(rows):
+            f"{paths[0]} must hold {kind}, it holds {list(rows.shape)} {rows.dtype}; "
+            f"rerun the stage {WRITER}"
+        )
+    ids, *numbers = read_columns(index_path, INDEX, WRITER).values()
+    offsets, lengths = (np.array(own, np.int64) for own in numbers)
+    described = sum(numbers[1])  # which int64 need not hold
+    if described != len(rows):
         shards = f"the {len(paths)} shards {paths[0].name} to " if len(paths) > 1 else ""
         raise ArtifactError(
-            f"{index_path} must describe the {len(rows)} rows of {shards}{paths[-1].name}"
-            f"{_described(index)}; rerun its stage"
+            f"{index_path} must describe the {len(rows)} rows of {shards}{paths[-1].name}, it "
+            f"describes {described}; rerun the stage {WRITER}"
         )
-    return Packed(
-        rows=rows,
-        utterance_ids=tuple(index["utterance_id"]),
-        offsets=index["offset"].to_numpy(np.int64),
-        lengths=index["length"].to_numpy(np.int64),
-    )
-
-
-def _described(index: pd.DataFrame) -> str:
-    if tuple(index.columns) != INDEX_COLUMNS:
-        return f", its columns are {', '.join(index.columns)}"
-    return f", it describes {index['length'].sum()}"
+    firsts = rows.firsts[1:] if isinstance(rows, ShardedRows) else np.empty(0, np.int64)
+    if (wrong := np.flatnonzero(offsets != np.cumsum(lengths) - lengths)).size:
+        raise ArtifactError(
+            f"{index_path}: utterance {ids[wrong[0]]} must begin where the one "
+            f"before it ends, it begins at row {offsets[wrong[0]]}; rerun the stage {WRITER}"
+        )
+    if not np.isin(firsts, offsets).all():
+        raise ArtifactError(
+            f"{index_path}: no utterance may lie in two of the {len(paths)} shards of "
+            f"{paths[0].name}, one does; rerun the stage {WRITER}"
+        )
+    return Packed(rows, ids, offsets, lengths)

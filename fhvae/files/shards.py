@@ -5,7 +5,9 @@
 """
 
 import glob
+import math
 import mmap
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +17,20 @@ from typing import Any, Self
 
 import numpy as np
 
+from fhvae.errors import ArtifactError, ParamsError
+from fhvae.files.atomic import check_readable
+
 SHARD_BYTES = 2 << 30  # of rows, without the header; a longer utterance has a shard of its own
+FLOAT16_MOST = float(np.finfo(np.float16).max)
+WRITER = "that writes it"  # for messages: what lies here was written by more than one stage
+HEADER_BYTES = 192  # at most, of what `RowFile` writes
+# Version 1.0 of numpy's format, as numpy writes it for rows of numbers in the order of C.
+HEADER = re.compile(
+    rb"(?P<magic>\x93NUMPY\x01\x00(?P<length>..))"
+    rb"\{'descr': '(?P<type>[<>|][if][1248])', 'fortran_order': False, "
+    rb"'shape': \((?P<shape>\d{1,15}(?:, \d{1,15})*),?\), \} *\n",
+    re.DOTALL,
+)
 
 
 def shard_path(stem: Path, number: int) -> Path:
@@ -78,8 +93,21 @@ class RowFile:
         )
 
     def append(self, rows: np.ndarray) -> None:
-        """Add rows, `[row, *row_shape]`."""
-        self._file.write(np.ascontiguousarray(rows, self._dtype).tobytes())
+        """Add rows, `[row, *row_shape]`.
+
+        Raises:
+            ParamsError: float16 cannot hold one of their numbers.
+            ArtifactError: one is NaN or infinite.
+        """
+        with np.errstate(over="ignore"):  # told below, in words
+            stored = np.ascontiguousarray(rows, self._dtype)
+        if self._dtype == np.float16 and np.isinf(stored).any() and np.isfinite(rows).all():
+            raise ParamsError(
+                f"numbers must be within {FLOAT16_MOST:g} of 0 to be kept in half precision, found "
+                f"{np.abs(rows).max():g}; set fbank.store to float32"
+            )
+        check_finite(stored, "rows to be written")
+        self._file.write(stored.tobytes())
         self.rows += len(rows)
 
     def close(self) -> None:
@@ -165,8 +193,7 @@ class ShardedRows:
 
     def open(self, shard: int) -> np.ndarray:
         """Map a file."""
-        mapped: np.ndarray = np.load(self.paths[shard], mmap_mode="r")
-        return mapped
+        return open_npy(self.paths[shard])
 
     def shards(self) -> Iterator[np.ndarray]:
         """Walk over the memory maps of the files."""
@@ -202,6 +229,7 @@ def copy_ranges(
         target: `[sum of lengths, ...]`, overwritten, its type is converted to.
 
     Raises:
+        ArtifactError: a number is NaN or infinite.
         ValueError: a row of `target` has another shape.
     """
     if rows.shape[1:] != target.shape[1:]:
@@ -218,10 +246,18 @@ def copy_ranges(
         _copy_places(rows.open(shard), own, target)
 
 
+def source_of(rows: "np.ndarray | ShardedRows") -> str:
+    """Name the file that rows come from, or the first of several; for messages."""
+    if isinstance(rows, ShardedRows):
+        return str(rows.paths[0])
+    return str(getattr(rows, "filename", None) or "rows in memory")
+
+
 def _copy_places(rows: np.ndarray, places: np.ndarray, target: np.ndarray) -> None:
     """Copy row ranges, each given as first, end, first in the target, end in the target."""
     for first, end, target_first, target_end in places.tolist():
         target[target_first:target_end] = rows[first:end]
+        check_finite(target[target_first:target_end], source_of(rows))
 
 
 def _mapped_anew(rows: np.ndarray) -> np.ndarray:
@@ -235,19 +271,18 @@ def open_rows(paths: Sequence[Path]) -> "np.ndarray | ShardedRows":
     """Open shards: a memory map if there is one, else an object that behaves like it.
 
     Raises:
-        FileNotFoundError: a shard is missing.
-        ValueError: a shard is short or is no array, or two do not fit together.
+        ArtifactError: a shard is missing or broken, or two do not fit together.
     """
-    first: np.ndarray = np.load(paths[0], mmap_mode="r")
+    first = open_npy(paths[0])
     if len(paths) == 1:
         return first
     counts = []
     for path in paths:
-        rows = _load(path)
+        rows = open_npy(path)
         if rows.dtype != first.dtype or rows.shape[1:] != first.shape[1:]:
-            raise ValueError(
-                f"{path.name} has rows {rows.shape[1:]} {rows.dtype}, "
-                f"{paths[0].name} {first.shape[1:]} {first.dtype}"
+            raise ArtifactError(
+                f"shards must have rows of one kind, {path} has {rows.shape[1:]} {rows.dtype}, "
+                f"{paths[0].name} {first.shape[1:]} {first.dtype}; rerun the stage that writes them"
             )
         counts.append(len(rows))
     firsts = np.cumsum([0, *counts[:-1]])
@@ -255,10 +290,47 @@ def open_rows(paths: Sequence[Path]) -> "np.ndarray | ShardedRows":
     return ShardedRows(tuple(paths), firsts, shape, first.dtype)
 
 
-def _load(path: Path) -> np.ndarray:
-    """Map a shard; an error says which one."""
-    try:
-        mapped: np.ndarray = np.load(path, mmap_mode="r")
-    except ValueError as error:
-        raise ValueError(f"{path.name}: {error}") from error
-    return mapped
+def open_npy(path: Path) -> np.ndarray:
+    """Map a `.npy` file that `RowFile` wrote.
+
+    `np.load` takes more: pickles, archives, any type, any order of axes, bytes after the rows.
+
+    Raises:
+        ArtifactError: the file is missing or is not one of ours from the first to the last byte.
+    """
+    check_readable(path, WRITER)
+    with path.open("rb") as file:
+        found = HEADER.match(file.read(HEADER_BYTES))
+        size = os.fstat(file.fileno()).st_size
+    header = len(found[0]) if found else 0
+    if not found or header != len(found["magic"]) + int.from_bytes(found["length"], "little"):
+        raise ArtifactError(
+            f"{path} must begin with the header of an array of numbers, it does not; "
+            f"rerun the stage {WRITER}"
+        )
+    dtype, shape = np.dtype(found["type"].decode()), tuple(map(int, found["shape"].split(b",")))
+    needed = header + dtype.itemsize * math.prod(shape)
+    if size != needed:
+        raise ArtifactError(
+            f"{path} must have {needed} bytes for the {shape[0]} rows that it tells of, it has "
+            f"{size}; rerun the stage {WRITER}"
+        )
+    return np.memmap(path, dtype, "r", header, shape)
+
+
+def check_finite(rows: np.ndarray, where: str) -> np.ndarray:
+    """Give rows back in which no number is NaN or infinite.
+
+    Args:
+        rows: of any type and shape.
+        where: for the message.
+
+    Raises:
+        ArtifactError: one is.
+    """
+    if rows.dtype.kind == "f" and not np.isfinite(rows).all():
+        found = rows[~np.isfinite(rows)][0]
+        raise ArtifactError(
+            f"{where}: every number must be finite, found {found}; rerun the stage {WRITER}"
+        )
+    return rows

@@ -21,8 +21,9 @@ import torch
 from torch import Tensor
 
 from fhvae.errors import ArtifactError, ParamsError
-from fhvae.features.normalize import Normalizer, read_normalizer
-from fhvae.files.atomic import check_readable, new_file, new_folder, read_json, write_json
+from fhvae.features.normalize import Normalizer, normalizer_of, read_normalizer
+from fhvae.files.atomic import new_folder, read_json, write_json
+from fhvae.files.tensors import Kind, headers, read_tensors, write_tensors
 from fhvae.model.card import Origin, card
 from fhvae.model.network import FHVAE
 from fhvae.params.fbank import FbankParams
@@ -92,9 +93,7 @@ def write_model(
         normalizer: file of the training frames.
         origin, clean_mu2, calibration: as in `TrainedModel`.
     """
-    from safetensors.torch import save_file
-
-    frames = read_normalizer(normalizer)
+    frames = read_normalizer(normalizer, fbank.mels)
     config: dict[str, Any] = {
         "model_type": "fhvae",
         "fbank": dataclasses.asdict(fbank),
@@ -108,11 +107,10 @@ def write_model(
     if calibration is not None:
         config["calibration"] = dataclasses.asdict(calibration)
     with new_folder(folder) as partial:
-        ordered = {name: weights[name].contiguous().cpu() for name in sorted(weights)}
-        with new_file(partial / WEIGHTS) as whole:
-            save_file(ordered, whole)
+        arrays = {name: weights[name].cpu().numpy() for name in sorted(weights)}
+        write_tensors(partial / WEIGHTS, arrays)
         write_json(partial / CONFIG, config)
-        count = sum(weight.numel() for weight in ordered.values())
+        count = sum(array.size for array in arrays.values())
         text = card(origin, model, segments, fbank, count)
         (partial / CARD).write_text(text, encoding="utf-8")
 
@@ -127,36 +125,70 @@ def weights_of(folder: Path) -> Path:
     return folder / (WEIGHTS if (folder / CONFIG).exists() else OLD_WEIGHTS)
 
 
+@dataclass(frozen=True)
+class Config:
+    """What config.json says; attributes as of `TrainedModel`."""
+
+    fbank: FbankParams
+    model: ModelParams
+    segments: SegmentsParams
+    origin: Origin
+    normalizer: Normalizer
+    clean_mu2: np.ndarray | None
+    calibration: Calibration | None
+
+
+def read_config(folder: Path) -> Config:
+    """Read what stands beside the weights of a model folder.
+
+    Raises:
+        ArtifactError: the file is missing or broken.
+    """
+    old = (folder / OLD_CONFIG).exists() and not (folder / CONFIG).exists()
+    path = folder / (OLD_CONFIG if old else CONFIG)
+    config, source = read_json(path, "train"), str(path)
+    try:
+        fbank = from_mapping(FbankParams, config.get("fbank"), source, "fbank")
+        model = from_mapping(ModelParams, config.get("model"), source, "model")
+        segments = from_mapping(SegmentsParams, config.get("segments"), source, "segments")
+        origin = (
+            from_mapping(Origin, config.get("origin"), source, "origin") if not old else Origin()
+        )
+    except ParamsError as error:
+        raise ArtifactError(f"{error}; rerun the stage train with this version") from error
+    if old:
+        log.info("%s bears the file names of version 0.1, which do not say its origin", folder)
+        normalizer = read_normalizer(folder / NORMALIZER, fbank.mels)
+    else:
+        where = f"{source}: normalizer"
+        normalizer = normalizer_of(config.get("normalizer", {}), where, fbank.mels, "train")
+    return Config(
+        fbank,
+        model,
+        segments,
+        origin,
+        normalizer,
+        _clean_mu2(config, model, source),
+        _calibration(config, source),
+    )
+
+
 def read_model(folder: Path, device: torch.device, mu2: Mu2Rule = "mean") -> TrainedModel:
     """Read a model folder, ready for inference; `mu2` as in `TrainedModel`.
 
     Raises:
         ArtifactError: a file is missing, broken, or does not fit the others.
     """
-    old = (folder / OLD_CONFIG).exists() and not (folder / CONFIG).exists()
-    weights, config_path = weights_of(folder), folder / (OLD_CONFIG if old else CONFIG)
-    config, source = read_json(config_path), str(config_path)
-    try:
-        fbank = from_mapping(FbankParams, config.get("fbank"), source, "fbank")
-        model = from_mapping(ModelParams, config.get("model"), source, "model")
-        segments = from_mapping(SegmentsParams, config.get("segments"), source, "segments")
-        origin = from_mapping(Origin, config["origin"], source, "origin") if not old else Origin()
-    except (ParamsError, KeyError) as error:
-        raise ArtifactError(f"{error}; rerun the stage train with this version") from error
-    if old:
-        log.info("%s bears the file names of version 0.1, which do not say its origin", folder)
-        normalizer = read_normalizer(folder / NORMALIZER)
-    else:
-        normalizer = _normalizer(config, source)
+    found = read_config(folder)
     return TrainedModel(
-        network=_read_network(weights, config_path.name, fbank, segments, model).to(device),
-        segments=segments,
-        fbank=fbank,
+        network=_read_network(weights_of(folder), found).to(device),
+        segments=found.segments,
+        fbank=found.fbank,
         mu2=mu2,
-        normalizer=_of_bands(normalizer, fbank.mels, source),
-        origin=origin,
-        clean_mu2=_clean_mu2(config, model, source),
-        calibration=_calibration(config, source),
+        normalizer=found.normalizer,
+        origin=found.origin,
+        clean_mu2=found.clean_mu2,
+        calibration=found.calibration,
     )
 
 
@@ -173,43 +205,33 @@ def with_weights(
     return TrainedModel(network.to(device).eval().requires_grad_(False), segments, fbank)
 
 
-def _read_network(
-    path: Path, config: str, fbank: FbankParams, segments: SegmentsParams, model: ModelParams
-) -> FHVAE:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+def _read_network(path: Path, config: Config) -> FHVAE:
+    """Make the networks of a config of weights that fit them.
 
-    network = FHVAE(fbank.mels, segments.frames, model)
-    check_readable(path, "train")
-    try:
-        network.load_state_dict(load_file(path))
-    except (SafetensorError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise ArtifactError(f"{path} does not fit {config}: {reason}") from error
-    return network.eval().requires_grad_(False)
-
-
-def _normalizer(config: Mapping[str, Any], source: str) -> Normalizer:
-    try:
-        mean, std = (np.array(config["normalizer"][key], np.float64) for key in ("mean", "std"))
-    except (KeyError, TypeError, ValueError) as error:
+    The sizes are held against the file before memory is asked for them.
+    """
+    parts = config.fbank.mels, config.segments.frames, config.model
+    if config.model.layers > len(headers(path, "train")):
         raise ArtifactError(
-            f"{source}: normalizer must hold mean and std ({error}); rerun the stage train"
-        ) from error
-    return Normalizer(mean=mean, std=std)
-
-
-def _of_bands(normalizer: Normalizer, mels: int, source: str) -> Normalizer:
-    shape = (mels,)
-    values = np.stack([normalizer.mean, normalizer.std]) if normalizer.mean.shape == shape else None
-    if normalizer.std.shape != shape or values is None or not np.isfinite(values).all():
-        raise ArtifactError(
-            f"{source}: the normalizer must hold a finite mean and std for each of fbank.mels="
-            f"{mels} bands, it does not; rerun the stage train"
+            f"{path} must hold model.layers={config.model.layers} layers, it does not; "
+            "rerun the stage train"
         )
-    if not (normalizer.std > 0).all():
-        raise ArtifactError(f"{source}: every std must be above 0; rerun the stage train")
-    return normalizer
+    with torch.device("meta"):
+        try:
+            sizes = FHVAE(*parts).state_dict()
+        except RuntimeError as error:  # a product of sizes that no number holds
+            reason = " ".join(str(error).split())
+            raise ArtifactError(
+                f"{path} must hold networks of the sizes of its config ({reason:.80}); rerun the "
+                "stage train"
+            ) from error
+    kinds = {
+        name: Kind("float32", " ".join(map(str, weight.shape))) for name, weight in sizes.items()
+    }
+    arrays = read_tensors(path, kinds, "train").arrays
+    network = FHVAE(*parts)
+    network.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
+    return network.eval().requires_grad_(False)
 
 
 def _clean_mu2(config: Mapping[str, Any], model: ModelParams, source: str) -> np.ndarray | None:
@@ -217,7 +239,7 @@ def _clean_mu2(config: Mapping[str, Any], model: ModelParams, source: str) -> np
         return None
     try:
         found = np.array(config["clean_mu2"], np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         found = np.empty(0)
     if found.shape != (model.z2,) or not np.isfinite(found).all():
         raise ArtifactError(

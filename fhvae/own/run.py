@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -19,7 +20,7 @@ from fhvae.features.extraction import select_clips
 from fhvae.features.pieces import extract
 from fhvae.files.atomic import file_digest, read_json, remove_leftovers, write_json
 from fhvae.files.locks import held
-from fhvae.files.packed import packed_files, read_packed
+from fhvae.files.packed import FRAMES, packed_files, read_packed
 from fhvae.inference import infer_latents, mean_mu2
 from fhvae.model.card import Origin
 from fhvae.model.weights import (
@@ -96,7 +97,7 @@ def _train_alone(folder: Path, out: Path, settings: Settings) -> Outcome:
         model = with_weights(trained.weights, *parts, device)
         outcome = _outcome(model, frames, corpus, trained, knows_speakers)
         origin = Origin(folder.resolve().name, settings.alpha, settings.seed)
-        clean = mean_mu2(model, read_packed(frames / "train"), lambda _: True)
+        clean = mean_mu2(model, read_packed(frames / "train", FRAMES), lambda _: True)
         normalizer = frames / NORMALIZER
         write_model(out, trained.weights, *parts, normalizer, origin, clean, outcome.calibration)
     shutil.rmtree(work)
@@ -121,7 +122,7 @@ def _local_corpus(work: Path, folder: Path, settings: Settings) -> tuple[Corpus,
         "segments": settings.segments.frames,
         "knows_speakers": own.knows_speakers,
     }
-    if (work / LISTED).exists() and read_json(work / LISTED) == listed:
+    if _listed(work / LISTED) == listed:
         log.info("going on with the recordings in %s", work)
         return read_corpus(work / "corpus", own.splits), own.knows_speakers
     for old in ("corpus", "fbank"):
@@ -132,6 +133,14 @@ def _local_corpus(work: Path, folder: Path, settings: Settings) -> tuple[Corpus,
         log.warning("left out: %s: %s", one.utterance.path, one.reason)
     write_json(work / LISTED, listed)
     return corpus, own.knows_speakers
+
+
+def _listed(path: Path) -> dict[str, Any] | None:
+    """Read what an earlier run decoded; None where that is not known."""
+    try:
+        return read_json(path)
+    except ArtifactError:
+        return None
 
 
 def _facts(folder: Path) -> Iterator[tuple[str, list[int]]]:
@@ -180,7 +189,9 @@ def _train(
     frames: Path, corpus: Corpus, settings: Settings, checkpoint: Checkpoint, device: torch.device
 ) -> TrainedRun:
     sequences, dev = (
-        open_sequences([read_packed(frames / split)], corpus.speaker_of, settings.training.sequence)
+        open_sequences(
+            [read_packed(frames / split, FRAMES)], corpus.speaker_of, settings.training.sequence
+        )
         for split in ("train", "dev")
     )
     sections = (settings.segments, settings.model, settings.training)
@@ -199,7 +210,7 @@ def _outcome(
     model: TrainedModel, frames: Path, corpus: Corpus, trained: TrainedRun, knows_speakers: bool
 ) -> Outcome:
     """Look at what was not trained on."""
-    packed = {split: read_packed(frames / split) for split in corpus.splits}
+    packed = {split: read_packed(frames / split, FRAMES) for split in corpus.splits}
     eers: dict[str, float] = {}
     calibration = None
     for split in [name for name in packed if name != "train" and knows_speakers]:

@@ -10,8 +10,8 @@ from fhvae.corpus.manifest import COMMON, SPLITS, Utterance
 from fhvae.corpus.store import Corpus, read_corpus
 from fhvae.corpus.text import heard_in_training
 from fhvae.device import choose_device
-from fhvae.features.f0 import mean_log_f0
-from fhvae.files.packed import Packed, read_packed
+from fhvae.features.f0 import mean_log_f0, read_tracks
+from fhvae.files.packed import FRAMES, Packed, read_packed
 from fhvae.latents import Latents, read_latents
 from fhvae.model.weights import read_model
 from fhvae.params.latents import Mu2Rule
@@ -57,7 +57,7 @@ def gather(folders: Folders, mu2: Mu2Rule) -> Gathered:
     device = choose_device()
     return Gathered(
         corpus=read_corpus(folders.corpus),
-        frames={split: read_packed(folders.fbank / split) for split in SPLITS},
+        frames={split: read_packed(folders.fbank / split, FRAMES) for split in SPLITS},
         latents={split: read_latents(folders.latents / f"{split}.safetensors") for split in SPLITS},
         coders=Coders(
             trained=read_model(folders.model, device, mu2),
@@ -89,12 +89,13 @@ def make_material(
     rows = {}
     log_f0: dict[str, float | None] = {}
     for split in SPLITS:
-        latents = read_latents(folders.baselines / "untrained_latents" / f"{split}.safetensors")
+        path = folders.baselines / "untrained_latents" / f"{split}.safetensors"
+        latents = read_latents(path, "baselines")
         controls = Controls(latents, coders.pca, stacked=stacked)
         rows[split] = segment_rows(
             gathered.latents[split], gathered.frames[split], corpus.split(split), controls
         )
-        tracks = read_packed(folders.f0 / split)
+        tracks = read_tracks(folders.f0 / split)
         log_f0 |= {name: mean_log_f0(f0) for name, f0 in tracks.items()}
     return Material(
         rows=rows,
@@ -114,7 +115,7 @@ def common_rows(fbank: Path, coders: Coders, shift: int, corpus: Corpus) -> Rows
     """Encode the sentences that speakers of all splits read; None where none stand apart."""
     if COMMON not in corpus.splits:
         return None
-    return encode_rows(read_packed(fbank / COMMON), coders, shift, corpus.split(COMMON))
+    return encode_rows(read_packed(fbank / COMMON, FRAMES), coders, shift, corpus.split(COMMON))
 
 
 def noisy_rows(
@@ -144,4 +145,4 @@ def noise_domains(folder: Path) -> Iterator[tuple[float, Packed]]:
         (float(match[1]), match[0]) for name in names if (match := NOISE_DOMAIN.fullmatch(name))
     ]
     for snr_db, name in sorted(found, reverse=True):
-        yield snr_db, read_packed(folder / name / "test")
+        yield snr_db, read_packed(folder / name / "test", FRAMES)

@@ -13,7 +13,7 @@ from fhvae.errors import ArtifactError
 from fhvae.features.fbank import frame_time_s
 from fhvae.files.packed import Packed
 from fhvae.inference import infer_latents
-from fhvae.latents import Latents
+from fhvae.latents import Latents, check_within
 from fhvae.model.weights import TrainedModel
 
 CHUNK = 4096  # segments projected at a time: memory stays small on any corpus
@@ -130,23 +130,18 @@ def segment_rows(
     """
     controls = controls or Controls()
     speakers = Speakers.of(utterances)
-    _check_same_utterances(latents, frames, speakers)
+    check_within(latents, frames)
+    _check_split(latents, speakers)
     centers = latents.center_frames
     offsets = np.zeros(len(centers), np.int64)
     for utterance_id, segments in latents.slices():
-        place = frames.position(utterance_id)
-        if centers[segments].max() >= frames.lengths[place]:
-            raise ArtifactError(
-                f"utterance {utterance_id}: the latents reach frame {centers[segments].max()}, "
-                f"fbank has {frames.lengths[place]} frames; rerun latents"
-            )
-        offsets[segments] = frames.offsets[place]
+        offsets[segments] = frames.offsets[frames.position(utterance_id)]
     inputs: dict[str, np.ndarray | StackedFrames] = {
         "z1": latents.z1_mean,
         "z2": latents.z2_mean,
         "mu2": latents.mu2[latents.segment_utterance],
         "z1z2": np.hstack([latents.z1_mean, latents.z2_mean]),
-        "fbank": np.asarray(frames.rows[offsets + centers], np.float32),
+        "fbank": frames.take(offsets + centers),
     }
     stacked = StackedFrames(frames, offsets + latents.starts, latents.segment_frames)
     ids = np.repeat(np.array(latents.utterance_ids), latents.lengths)
@@ -200,13 +195,7 @@ def _check_same_segments(latents: Latents, untrained: Latents) -> None:
         )
 
 
-def _check_same_utterances(latents: Latents, frames: Packed, speakers: Mapping[str, str]) -> None:
-    for utterance_id in sorted(set(latents.utterance_ids) ^ set(frames.utterance_ids)):
-        place = "fbank" if utterance_id in frames else "latents"
-        raise ArtifactError(
-            f"latents and fbank must hold the same utterances, {utterance_id} is in {place} only; "
-            "rerun latents"
-        )
+def _check_split(latents: Latents, speakers: Mapping[str, str]) -> None:
     for utterance_id in latents.utterance_ids:
         if utterance_id not in speakers:
             raise ArtifactError(

@@ -13,6 +13,7 @@ import pandas as pd
 
 from fhvae.errors import ArtifactError
 from fhvae.files.atomic import write_csv
+from fhvae.files.columns import ANY_TEXT, COUNT, NAME, Column, read_csv
 from fhvae.intervals import Interval, ratio_interval
 from fhvae.parallel import map_in_order
 from fhvae.params.recognition import RecognizerParams
@@ -21,14 +22,21 @@ from fhvae.recognition.labels import Labels, count_edits
 from fhvae.recognition.matrix import Materials, Matrix, TargetSide, TrainSide
 from fhvae.recognition.train import Attempt, Learned, learn, recognize
 
-COLUMNS = (
-    "recognizer", "input", "train", "domain", "repeat", "utterance_id", "speaker", "phones",
-    "substitutions", "deletions", "insertions", "reference", "hypothesis", "operations",
-)  # fmt: skip
+STAGE = "recognize_baselines"  # whose edits another stage reads
+KEY = ("recognizer", "input", "train", "domain", "repeat", "utterance_id")
+KINDS = {  # a reference has a phone at least
+    **dict.fromkeys(KEY, NAME),
+    "repeat": COUNT,
+    "speaker": NAME,
+    "phones": Column(int, least=1),
+    **dict.fromkeys(("substitutions", "deletions", "insertions"), COUNT),
+    "reference": NAME,
+    "hypothesis": ANY_TEXT,
+    "operations": NAME,
+}
+COLUMNS = tuple(KINDS)
 TABLE = "utterances.csv"
 COUNTED = ("substitutions", "deletions", "insertions")
-TEXTS = ("recognizer", "input", "train", "domain", "utterance_id", "speaker", "reference",
-         "hypothesis", "operations")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -195,19 +203,38 @@ def write_edits(folder: Path, table: pd.DataFrame) -> None:
 
 
 def read_edits(folder: Path) -> pd.DataFrame:
-    """Read what `write_edits` wrote.
+    """Read what `write_edits` of the stage recognize_baselines wrote.
 
     Raises:
-        ArtifactError: the file is missing or has other columns.
+        ArtifactError: the file is missing or broken, or counts are not those of the operations.
     """
     path = folder / TABLE
-    try:
-        table = pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str), keep_default_na=False)
-    except FileNotFoundError as error:
-        raise ArtifactError(f"{path} must exist; rerun the stage recognize_baselines") from error
-    if tuple(table.columns) != COLUMNS:
-        raise ArtifactError(f"{path} must have the columns {', '.join(COLUMNS)}; rerun its stage")
+    table = read_csv(path, KINDS, STAGE)
+    said, heard = (_count_phones(table[name]) for name in ("reference", "hypothesis"))
+    steps = {letter: table["operations"].str.count(letter) for letter in "=SDI"}
+    counted = {
+        "substitutions": steps["S"],
+        "deletions": steps["D"],
+        "insertions": steps["I"],
+        "phones": said,
+    }
+    sound = steps["="] + steps["S"] + steps["D"] == said
+    sound &= steps["="] + steps["S"] + steps["I"] == heard
+    sound &= sum(steps.values()) == table["operations"].str.len()
+    for name, own in counted.items():
+        sound &= table[name] == own
+    sound &= ~table.duplicated(list(KEY))
+    if not sound.all():
+        number = int(np.flatnonzero(~sound)[0]) + 2
+        raise ArtifactError(
+            f"{path} row {number}: counts must be those of its operations, and no utterance twice; "
+            f"rerun the stage {STAGE}"
+        )
     return table
+
+
+def _count_phones(joined: pd.Series) -> pd.Series:
+    return joined.str.count(" ") + (joined != "")
 
 
 def fill_cells(table: pd.DataFrame, matrix: Matrix) -> dict[CellKey, Cell]:

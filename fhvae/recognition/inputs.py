@@ -15,7 +15,7 @@ import numpy as np
 from fhvae.baselines.pca import Pca, apply_pca
 from fhvae.errors import ArtifactError
 from fhvae.features.normalize import Normalizer
-from fhvae.files.packed import Packed, read_packed
+from fhvae.files.packed import FRAMES, Packed, read_packed
 from fhvae.recognition.labels import row_count
 from fhvae.recognition.matrix import CLEAN, FramePaths
 
@@ -87,7 +87,7 @@ class Input:
 
     def open(self, domain: str, split: str) -> "RowReader":
         """Open one domain and split."""
-        return RowReader(read_packed(self.paths.stem(domain, split)), self.make_rows)
+        return RowReader(read_packed(self.paths.stem(domain, split), FRAMES), self.make_rows)
 
 
 class RowReader:
@@ -147,7 +147,7 @@ def frame_inputs(paths: FramePaths, pca: Pca, window: int, shift: int) -> list[I
     Raises:
         ArtifactError: the PCA was fitted on segments of another length.
     """
-    mels = read_packed(paths.stem(CLEAN, "train")).rows.shape[1]
+    mels = read_packed(paths.stem(CLEAN, "train"), FRAMES).rows.shape[1]
     if len(pca.mean) != window * mels:
         raise ArtifactError(
             f"the PCA must be of segments of {window} frames and {mels} mel bands, "

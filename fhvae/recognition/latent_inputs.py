@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from fhvae.device import choose_device
-from fhvae.files.packed import PackedWriter, read_packed
+from fhvae.files.packed import FRAMES, PackedWriter, read_packed
 from fhvae.inference import infer_groups
 from fhvae.model.weights import TrainedModel, read_model
 from fhvae.parallel import map_in_order
@@ -76,7 +76,7 @@ def latent_rows(
 def infer_chunk(chunk: Chunk) -> list[np.ndarray]:
     """Infer the rows of a few utterances, in a worker process."""
     trained = read_model(chunk.model, choose_device())
-    utterances = read_packed(chunk.stem).items(chunk.positions)
+    utterances = read_packed(chunk.stem, FRAMES).items(chunk.positions)
     return list(latent_rows(trained, utterances, chunk.shift))
 
 
@@ -85,7 +85,7 @@ def infer_file(model: Path, stem: Path, shift: int, label: str) -> Iterator[np.n
 
     A GPU gets them from this process, which fills it; without one, workers share them out.
     """
-    packed, device = read_packed(stem), choose_device()
+    packed, device = read_packed(stem, FRAMES), choose_device()
     if device.type == "cpu":
         chunks = [
             Chunk(model, stem, tuple(range(first, len(packed))[:CHUNK_UTTERANCES]), shift)
@@ -113,7 +113,7 @@ def write_latent_rows(
     sizes = read_model(model, torch.device("cpu")).network.params
     for domain, split in needed:
         stem = frames.stem(domain, split)
-        names = read_packed(stem).utterance_ids
+        names = read_packed(stem, FRAMES).utterance_ids
         found = infer_file(model, stem, shift, f"{model.name} {domain} {split}")
         with PackedWriter(rows.stem(domain, split), "float32", (sizes.z1 + sizes.z2,)) as writer:
             for name, values in zip(names, found, strict=True):

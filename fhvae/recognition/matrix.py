@@ -10,7 +10,7 @@ from fhvae.corpus.manifest import SPLITS, Utterance
 from fhvae.corpus.store import Corpus
 from fhvae.corpus.text import heard_in_training
 from fhvae.errors import ArtifactError
-from fhvae.files.packed import read_packed
+from fhvae.files.packed import FRAMES, read_packed
 from fhvae.params.domain_names import by_noise
 from fhvae.params.recognition import RecognizerParams
 from fhvae.recognition.labels import Labels, make_labels, row_count, rows_needed
@@ -275,7 +275,7 @@ def _matrix(
 
 def _with_frames(corpus: Corpus, frames: FramePaths, split: str) -> list[Utterance]:
     """Take the utterances of a split that the stage fbank has kept."""
-    kept = set(read_packed(frames.stem(CLEAN, split)).utterance_ids)
+    kept = set(read_packed(frames.stem(CLEAN, split), FRAMES).utterance_ids)
     return [item for item in corpus.split(split) if item.utterance_id in kept]
 
 
@@ -295,7 +295,7 @@ def _left_out(
 
 def _too_fast(frames: FramePaths, labels: Labels, shift: int) -> int:
     """Count train utterances whose labels do not fit into their rows; their CTC loss is 0."""
-    train = read_packed(frames.stem(CLEAN, "train"))
+    train = read_packed(frames.stem(CLEAN, "train"), FRAMES)
     return sum(
         rows_needed(taught) > row_count(int(train.lengths[train.position(name)]), shift)
         for name, taught in labels.taught.items()

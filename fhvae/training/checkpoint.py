@@ -4,7 +4,8 @@ They live outside of DVC, in `checkpoints/<fingerprint>/` or below `FHVAE_CKPT_D
 fingerprint covers all that decides the course of training, so a checkpoint of other
 params or other frames is never taken up; how long to train is not part of it.
 
-last.pt     the one checkpoint, replaced as a whole, gone when the run has ended well
+last.pt     the one checkpoint, replaced as a whole, gone when the run has ended well: the
+            sha256 of what follows, then what torch writes, which has no digest of its own
 longer.pt   what was last.pt when the same run was asked to train for less
 run.json    what the fingerprint covers, so that a run can say what has changed since
 log.jsonl   a line per epoch (record.py); it stays until the same run is trained again
@@ -12,6 +13,7 @@ log.jsonl   a line per epoch (record.py); it stays until the same run is trained
 
 import dataclasses
 import hashlib
+import io
 import json
 import logging
 import os
@@ -41,6 +43,11 @@ log = logging.getLogger(__name__)
 CODE_VERSION = 5  # raise it when a change of the code changes the course of training
 STOPPING_KEYS = ("max_epochs", "patience")
 LAST, LONGER, RUN, LOCK = "last.pt", "longer.pt", "run.json", "lock"
+DIGEST_BYTES = 32  # of sha256
+
+
+def _digest(content: memoryview) -> bytes:
+    return hashlib.sha256(content).digest()
 
 
 def labels_digest(labels: Sequence[str]) -> str:
@@ -132,13 +139,20 @@ class Checkpoint:
             ) from error
 
     def save(self, state: dict[str, Any]) -> None:
-        """Replace the checkpoint; a kill at any moment leaves the old or the new one.
+        """Replace the checkpoint; a kill or a power cut leaves the old one or the new one.
 
         Raises:
             TrainingError: it cannot be written; the old one is whole.
         """
-        with self._told_of_disk(self.path), new_file(self.path) as partial:
-            torch.save({**state, "run": self.name}, partial)
+        content = io.BytesIO()
+        torch.save({**state, "run": self.name}, content)
+        with (
+            self._told_of_disk(self.path),
+            new_file(self.path) as partial,
+            partial.open("wb") as file,
+        ):
+            file.write(_digest(content.getbuffer()))
+            file.write(content.getbuffer())
 
     def load(self, device: torch.device) -> dict[str, Any] | None:
         """Read the checkpoint, or None if there is none.
@@ -150,19 +164,19 @@ class Checkpoint:
             self._tell_what_changed()
             return None
         try:
-            state = dict(torch.load(self.path, map_location=device, weights_only=True))
-        except (MemoryError, torch.OutOfMemoryError):
-            raise
+            content = memoryview(self.path.read_bytes())
         except OSError as error:
             raise TrainingError(
                 f"checkpoint {self.path} must be readable, it is not ({error.strerror or error}); "
                 "see to the disk and to the permissions"
             ) from error
-        except Exception as error:  # torch raises pickle, zip and runtime errors of all kinds
+        if _digest(content[DIGEST_BYTES:]) != content[:DIGEST_BYTES]:
             raise TrainingError(
-                f"checkpoint {self.path} must be readable, it is broken "
-                f"({' '.join(str(error).split())[:120]}); delete it to train from the start"
-            ) from error
+                f"checkpoint {self.path} must be as it was written, its digest says that it is "
+                "not; see to the disk, and delete the file to train from the start"
+            )
+        whole = io.BytesIO(content[DIGEST_BYTES:])
+        state = dict(torch.load(whole, map_location=device, weights_only=True))
         if state.get("run") != self.name:
             raise TrainingError(
                 f"checkpoint {self.path} must be of the run {self.name}, it is of "

@@ -8,6 +8,7 @@ the checkpoint and stays there:
 
 import json
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -213,11 +214,11 @@ class TrainingLog:
         self.path = folder / LOG
         if not self.path.exists():
             return
-        lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
+        lines = self.path.read_bytes().splitlines(keepends=True)
         kept = [line for line in lines if _epoch(line) <= epochs]
         if len(kept) < len(lines):
             with new_file(self.path) as partial:
-                partial.write_text("".join(kept), encoding="utf-8")
+                partial.write_bytes(b"".join(kept))
 
     def add(self, record: EpochRecord, usage: LatentUsage, segments_per_second: float) -> None:
         """Append an epoch to the file, and write its line to the terminal.
@@ -261,9 +262,9 @@ def _tell(record: EpochRecord) -> None:
         log.warning("epoch %d: looks collapsed: %s", record.epoch, record.collapsed)
 
 
-def _epoch(line: str) -> float:
-    """Read the epoch of a line; infinite for one that a kill has cut off."""
+def _epoch(line: bytes) -> float:
+    """Read the epoch of a line; infinite for one that a kill has cut off, or a disk has spoiled."""
     try:
-        return int(json.loads(line)["epoch"])
-    except (ValueError, KeyError):
-        return float("inf")
+        return int(json.loads(line)["epoch"]) if line.endswith(b"\n") else math.inf
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return math.inf

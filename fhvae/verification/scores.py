@@ -9,11 +9,13 @@ import pandas as pd
 
 from fhvae.errors import ArtifactError
 from fhvae.files.atomic import new_file
+from fhvae.files.columns import NAME, Column, read_columns
 from fhvae.trials import Trials
 
 SCORE_FORMAT = "%.9g"
-SCORE_COLUMNS = ("enrol", "test", "label", "score")
 LABELS = ("nontarget", "target")
+KINDS = {"enrol": NAME, "test": NAME, "label": Column(among=LABELS), "score": Column(float)}
+SCORE_COLUMNS = tuple(KINDS)
 
 
 def as_written(scores: np.ndarray) -> np.ndarray:
@@ -76,18 +78,13 @@ def read_scores(path: Path) -> ScoredTrials:
     """Read a file of scores.
 
     Raises:
-        ArtifactError: the file is missing, or a line is not that of a trial.
+        ArtifactError: the file is missing, a line is not that of a trial, or one kind is missing.
     """
-    try:
-        table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
-        scores = table["score"].astype(float).to_numpy()
-    except FileNotFoundError as error:
-        raise ArtifactError(f"{path} must exist; rerun the stage verify") from error
-    except (KeyError, ValueError) as error:
-        raise ArtifactError(f"{path} is not a score file ({error}); rerun verify") from error
-    if tuple(table.columns) != SCORE_COLUMNS or not table["label"].isin(LABELS).all():
+    found = read_columns(path, KINDS, "verify", separator="\t")
+    is_target = np.array([label == "target" for label in found["label"]], bool)
+    if is_target.all() or not is_target.any():
         raise ArtifactError(
-            f"{path} must have columns {', '.join(SCORE_COLUMNS)} and labels "
-            f"{' or '.join(LABELS)}; rerun verify"
+            f"{path} must hold target and non-target trials, it holds {is_target.sum()} and "
+            f"{(~is_target).sum()}; rerun the stage verify"
         )
-    return ScoredTrials(scores, (table["label"] == "target").to_numpy())
+    return ScoredTrials(np.array(found["score"], np.float64), is_target)

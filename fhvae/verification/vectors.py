@@ -8,8 +8,8 @@ import numpy as np
 
 from fhvae.baselines.pca import PCA_FILE, Pca, apply_pca, read_pca, segment_rows
 from fhvae.errors import ArtifactError
-from fhvae.files.packed import Packed, read_packed, sorted_positions
-from fhvae.latents import Latents, read_latents
+from fhvae.files.packed import FRAMES, VECTORS, Packed, read_packed, sorted_positions
+from fhvae.latents import Latents, check_within, read_latents
 from fhvae.seeds import generator
 from fhvae.trials import Vectors
 
@@ -46,9 +46,9 @@ def read_vectors(sources: Sources, split: str, seed: int) -> dict[str, Vectors]:
         ArtifactError: a file is missing, or two hold different utterances.
     """
     latents = read_latents(sources.latents / f"{split}.safetensors")
-    frames = read_packed(sources.fbank / split)
+    frames = read_packed(sources.fbank / split, FRAMES)
     ids = latents.utterance_ids
-    check_same_utterances(ids, frames.utterance_ids)
+    check_within(latents, frames)
     random = generator(seed, "verification", "random vectors", split)
     pca = read_pca(sources.baselines / "pca" / PCA_FILE)
     file = f"{split}.safetensors"
@@ -74,7 +74,7 @@ def ivectors(folder: Path, split: str, utterance_ids: tuple[str, ...]) -> dict[s
     found = {"ivector": folder / split, "ivector_supervised": folder / "supervised" / split}
     detectors = sorted(path for path in folder.glob("vad*") if path.is_dir())
     found |= {f"ivector_{path.name}": path / split for path in detectors}
-    vectors = {name: packed_vectors(read_packed(stem)) for name, stem in found.items()}
+    vectors = {name: packed_vectors(read_packed(stem, VECTORS)) for name, stem in found.items()}
     for own in vectors.values():
         check_same_utterances(own.utterance_ids, utterance_ids, ("ivector", "latents"))
     return vectors
@@ -93,7 +93,7 @@ def read_parts(
     found: dict[str, Vectors | None] = {}
     for name in PARTS:
         path = controls / name / f"{split}.safetensors"
-        found[name] = part = _mu2(path) if path.exists() else None
+        found[name] = part = _mu2(path, "controls") if path.exists() else None
         if part is not None:
             known = set(part.utterance_ids) & set(utterance_ids)
             check_same_utterances(part.utterance_ids, known, ("controls", "latents"))
@@ -187,7 +187,7 @@ def packed_vectors(packed: Packed) -> Vectors:
             )
     order = sorted_positions(packed.utterance_ids)
     ids = tuple(packed.utterance_ids[position] for position in order)
-    return Vectors(ids, np.array(packed.rows, np.float64)[packed.offsets[order]])
+    return Vectors(ids, packed.take(packed.offsets[order]).astype(np.float64))
 
 
 def random_vectors(
@@ -198,11 +198,11 @@ def random_vectors(
 
 
 def _mu2_of(path: Path, utterance_ids: tuple[str, ...], stage: str) -> Vectors:
-    found = _mu2(path)
+    found = _mu2(path, stage)
     check_same_utterances(found.utterance_ids, utterance_ids, (stage, "latents"))
     return found
 
 
-def _mu2(path: Path) -> Vectors:
-    latents = read_latents(path)
+def _mu2(path: Path, stage: str) -> Vectors:
+    latents = read_latents(path, stage)
     return Vectors(latents.utterance_ids, latents.mu2.astype(np.float64))

@@ -17,6 +17,7 @@ from fhvae.cited import (
     values,
     why_no_bounds,
 )
+from fhvae.errors import ArtifactError
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST = 25  # columns that a reader bears
@@ -150,3 +151,16 @@ def test_the_committed_metrics_have_every_value():
     found = cite({s: json.loads((ROOT / f"metrics/{s}.json").read_text()) for s in STAGES})
     assert found.keys() == {*CITED, LEAK}
     assert len(found) <= MOST
+
+
+@pytest.mark.parametrize("value", ["0.1", True, {}, [0.1]])
+def test_a_value_that_is_no_number_is_refused(value):
+    metrics = {"verify": {"mu2": {"cos": {"eer": value}}}}
+    with pytest.raises(ArtifactError, match=r"verify\.json: mu2\.cos\.eer must be a number, found"):
+        cite(metrics)
+
+
+@pytest.mark.parametrize("absent", [1, ["per"], {"per": 3}])
+def test_reasons_that_are_no_words_are_refused(absent):
+    with pytest.raises(ArtifactError, match=r"recognize\.json: absent must give reasons in words"):
+        intervals({}, {"recognize": {"absent": absent}})

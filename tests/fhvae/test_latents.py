@@ -69,5 +69,5 @@ def test_missing_and_foreign_files_are_told(tmp_path):
     with pytest.raises(ArtifactError, match="must exist; rerun the stage latents"):
         read_latents(tmp_path / "none.safetensors")
     (tmp_path / "foreign").write_bytes(b"RIFF")
-    with pytest.raises(ArtifactError, match="is not a latents file"):
+    with pytest.raises(ArtifactError, match="must be a safetensors file"):
         read_latents(tmp_path / "foreign")

@@ -21,8 +21,8 @@ from fhvae.baselines.ivector.total_variability import (
 from fhvae.baselines.ivector.ubm import FittedUbm, Statistics, Ubm, fit_ubm
 from fhvae.features.extraction import frame_chunks
 from fhvae.features.normalize import Normalizer, estimate_normalizer
-from fhvae.files.atomic import new_file
 from fhvae.files.packed import PackedWriter, read_packed
+from fhvae.files.tensors import write_tensors
 from fhvae.parallel import map_in_order
 from fhvae.params.ivector import IvectorParams
 from fhvae.seeds import generator, stream_seed
@@ -107,8 +107,6 @@ def _learn_rank(ubm: Ubm, statistics: Statistics, iterations: int, seed: int, ra
 
 def write_extractor(path: Path, extractor: Extractor) -> None:
     """Write scale, mixture and subspace; equal ones give equal bytes."""
-    from safetensors.numpy import save_file
-
     ubm, subspace = extractor.ubm, extractor.subspace
     arrays = {
         "feature_mean": extractor.normalizer.mean,
@@ -119,6 +117,4 @@ def write_extractor(path: Path, extractor: Extractor) -> None:
         "means": subspace.means,
         "matrix": subspace.matrix,
     }
-    with new_file(path) as partial_path:
-        whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-        save_file(whole, partial_path)
+    write_tensors(path, arrays)

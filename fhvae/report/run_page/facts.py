@@ -1,13 +1,12 @@
 """What was trained on what: the corpus, the training, the model."""
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from fhvae.cited import look_up
-from fhvae.files.atomic import check_readable, read_json
-from fhvae.model.weights import CONFIG, weights_of
+from fhvae.files.tensors import numbers_in
+from fhvae.model.weights import read_config, weights_of
 from fhvae.report.run_page.cells import MISSING, Table, count
 
 Metrics = Mapping[str, Any]
@@ -34,20 +33,20 @@ def corpus_table(download: Metrics) -> Table:
 
 def training_table(metrics: Metrics, model: Path, epochs: int) -> Table:
     """Say what learned, from what, how long, and how large it is."""
-    config, train = read_json(model / CONFIG), metrics["train"]
-    origin, sizes, frames = config["origin"], config["model"], config["fbank"]
-    segment_ms = config["segments"]["frames"] * frames["hop_ms"]
+    config, train = read_config(model), metrics["train"]
+    origin, sizes, frames = config.origin, config.model, config.fbank
+    segment_ms = config.segments.frames * frames.hop_ms
     weights = weights_of(model)
     megabytes = weights.stat().st_size / BYTES_A_MB
     rows = [
-        ("corpus", _known(origin["corpus"])),
-        ("alpha, weight of the discriminative term", _known(origin["alpha"])),
-        ("seed", _known(origin["seed"])),
-        ("input", f"{frames['mels']} log-mel bands, a frame each {frames['hop_ms']:g} ms"),
-        ("segment", f"{config['segments']['frames']} frames, {segment_ms:g} ms"),
-        ("networks", f"{sizes['cell']}, {sizes['cells']} cells, layers: {sizes['layers']}"),
-        ("latents", f"z1 {sizes['z1']}, z2 {sizes['z2']} dimensions"),
-        ("parameters", f"{count(parameters(weights))}, {megabytes:.1f} MB"),
+        ("corpus", _known(origin.corpus)),
+        ("alpha, weight of the discriminative term", _known(origin.alpha)),
+        ("seed", _known(origin.seed)),
+        ("input", f"{frames.mels} log-mel bands, a frame each {frames.hop_ms:g} ms"),
+        ("segment", f"{config.segments.frames} frames, {segment_ms:g} ms"),
+        ("networks", f"{sizes.cell}, {sizes.cells} cells, layers: {sizes.layers}"),
+        ("latents", f"z1 {sizes.z1}, z2 {sizes.z2} dimensions"),
+        ("parameters", f"{count(numbers_in(weights, 'train'))}, {megabytes:.1f} MB"),
         ("training utterances", count(train["sequences"])),
         ("segments seen", count(train["segments"])),
         ("steps, epochs", f"{count(train['steps'])}, {count(epochs)}"),
@@ -76,12 +75,3 @@ def arithmetic_of(metrics: Metrics) -> str:
     """Say whether some stage ran in arithmetic that another processor may not repeat."""
     kinds = {look_up(metrics, f"{stage}.arithmetic") for stage in metrics} - {None}
     return ", ".join(sorted(map(str, kinds))) or "portable: every bit as on other x86-64 machines"
-
-
-def parameters(weights: Path) -> int:
-    """Count the numbers in a file of weights."""
-    from safetensors import safe_open
-
-    check_readable(weights, "train")
-    with safe_open(weights, framework="numpy") as file:
-        return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from fhvae.cited import look_up
 from fhvae.errors import ArtifactError
+from fhvae.files.atomic import check_readable
 from fhvae.params.domain_names import by_noise
 from fhvae.report.run_page.cells import MISSING, Table, percent, value_with_interval
 
@@ -95,10 +96,15 @@ def pictures(folder: Path, metrics: Metrics, learning: pd.DataFrame) -> dict[str
 
 def _inline(path: Path, alternative: str) -> Markup:
     """Read an SVG as an image with words for who cannot see it."""
+    check_readable(path, "figures")
     try:
-        svg = path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise ArtifactError(f"{path} must exist; rerun the stage figures") from error
+        svg = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ArtifactError(
+            f"{path} must be text in UTF-8, {error}; rerun the stage figures"
+        ) from error
+    if "<svg " not in svg:
+        raise ArtifactError(f"{path} must be SVG, it is not; rerun the stage figures")
     start = Markup('<svg role="img" aria-label="{}" ').format(alternative)
     return Markup(re.sub(r"<svg ", lambda _: str(start), svg, count=1))
 

@@ -4,17 +4,32 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pandas as pd
 from markupsafe import Markup
 
+from fhvae.corpus.manifest import SAMPLE_RATE_HZ
 from fhvae.errors import ArtifactError
 from fhvae.files.atomic import check_readable
+from fhvae.files.columns import NAME, Column, read_csv
 from fhvae.params.domain_names import by_noise
 
-COLUMNS = ("utterance_id", "source", "target", "method")  # of the tables of sounds
+# What was measured of one utterance: name, unit, and digits.
+MEASURES: Mapping[str, tuple[str, str, int]] = {
+    "lsd": ("LSD", " dB", 1),
+    "mcd": ("MCD", " dB", 1),
+    "si_sdr": ("SI-SDR", " dB", 1),
+    "stoi": ("STOI", "", 2),
+    "naturalness": ("predicted naturalness", "", 1),
+}
+COLUMNS = {  # of the tables of sounds
+    **dict.fromkeys(("utterance_id", "source", "target", "method"), NAME),
+    **dict.fromkeys(MEASURES, Column(float, empty=True, optional=True)),
+}
 CONVERSION = "convert"  # how files of conversions begin; those of denoisings by their domain
+FLAC = "FLAC", 1  # format and channels, as the stage convert writes them
+MOST_SAMPLES = 3600 * SAMPLE_RATE_HZ  # an hour: more is a broken header (fhvae/corpus/audio.py)
 FILE = re.compile(r"(?P<kind>.+)-(?P<number>\d+)-(?P<method>[a-z_]+)\.flac")
 
 
@@ -24,10 +39,10 @@ class Kept:
 
     kind: str
     files: Mapping[str, Path]
-    rows: Mapping[str, Mapping[str, str]]
+    rows: Mapping[str, Mapping[str, Any]]
 
     @property
-    def any_row(self) -> Mapping[str, str]:
+    def any_row(self) -> Mapping[str, Any]:
         """One of its rows: utterance and speakers are the same in all."""
         return next(iter(self.rows.values()))
 
@@ -91,22 +106,13 @@ def kept_utterances(folder: Path) -> Iterator[Kept]:
             yield Kept(kind, own, rows)
 
 
-def _rows(folder: Path, kind: str) -> list[dict[str, str]]:
-    path = folder / ("conversion.csv" if kind == CONVERSION else "denoising.csv")
-    check_readable(path, "convert")
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except ValueError as error:  # of pandas, and of bytes that are no text
-        reason = " ".join(str(error).split())
-        raise ArtifactError(f"{path} must be a table, {reason}; rerun the stage convert") from error
-    needed = (*COLUMNS, *(("domain",) if kind != CONVERSION else ()))
-    if missing := [name for name in needed if name not in table]:
-        raise ArtifactError(
-            f"{path} must have the column {missing[0]}, it has not; rerun the stage convert"
-        )
-    if kind != CONVERSION:
+def _rows(folder: Path, kind: str) -> list[dict[str, Any]]:
+    if kind == CONVERSION:
+        table = read_csv(folder / "conversion.csv", COLUMNS, "convert")
+    else:
+        table = read_csv(folder / "denoising.csv", {**COLUMNS, "domain": NAME}, "convert")
         table = table[table["domain"] == kind]
-    rows: list[dict[str, str]] = table.to_dict("records")
+    rows: list[dict[str, Any]] = table.to_dict("records")
     return rows
 
 
@@ -119,17 +125,22 @@ def read_sound(path: Path) -> tuple[np.ndarray, int]:
     """Read a sound, `[sample]` from -1 to 1, and its rate in Hz.
 
     Raises:
-        ArtifactError: the file is missing, no audio, or empty.
+        ArtifactError: the file is missing, of another kind, or empty.
     """
     import soundfile
 
     check_readable(path, "convert")
     try:
-        samples, rate = soundfile.read(path, dtype="float32")
+        with soundfile.SoundFile(path) as file:
+            facts = file.format, file.channels, file.samplerate, file.frames
+            if facts[:3] == (*FLAC, SAMPLE_RATE_HZ) and 0 < file.frames <= MOST_SAMPLES:
+                return file.read(dtype="float32"), file.samplerate
     except soundfile.LibsndfileError as error:
         raise ArtifactError(
             f"{path} must be a FLAC file, {error.error_string.rstrip('.')}; rerun the stage convert"
         ) from error
-    if len(samples) == 0:
-        raise ArtifactError(f"{path} must hold sound, it has no sample; rerun the stage convert")
-    return samples, rate
+    form, channels, rate_hz, samples = facts
+    raise ArtifactError(
+        f"{path} must be a FLAC file of one channel at {SAMPLE_RATE_HZ} Hz with sound, found "
+        f"{form} of {channels} at {rate_hz} Hz with {samples} samples; rerun the stage convert"
+    )

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from fhvae.corpus.store import Corpus
+from fhvae.files.metrics import read_metrics
 from fhvae.params.every import EveryParam
 from fhvae.report.headline import warnings_of
 from fhvae.report.published import PAPER_NOTE
 from fhvae.report.run_page import facts, values, weak
 from fhvae.report.run_page.cells import Table
 from fhvae.report.run_page.gallery import Picture, pictures
-from fhvae.report.run_page.readers import read_curve, read_metrics, read_summary
+from fhvae.report.run_page.readers import read_curve, read_summary
 from fhvae.report.run_page.settings import params_table, versions_table
 from fhvae.report.run_page.sounds import Album, album
 

@@ -1,6 +1,6 @@
 """What the page reads of earlier stages, held against what it will ask of it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,34 +9,18 @@ import pandas as pd
 
 from fhvae.cited import look_up
 from fhvae.errors import ArtifactError
-from fhvae.files.atomic import check_readable, read_json
+from fhvae.files.atomic import read_json
+from fhvae.files.columns import MEASURE, Column, read_csv
+from fhvae.files.metrics import read_metrics
+from fhvae.report.figures.learning_curve import PANELS
 
 SUMMARY, INTERVALS = "summary", "summary_intervals"
 CURVE = "learning_curve.csv"
-CURVE_NEEDS = ("epoch", "dev_lower_bound")  # columns
-
-
-def read_metrics(path: Path) -> dict[str, Any]:
-    """Read the metrics of the stage that the file is named after.
-
-    Raises:
-        ArtifactError: the file is missing or no JSON, or a value is null.
-    """
-    metrics = read_json(path)
-    if empty := next(_nulls(metrics), None):
-        raise ArtifactError(
-            f"{path}: {empty} must have a value or be absent with a reason, it is null; "
-            f"rerun the stage {path.stem}"
-        )
-    return metrics
-
-
-def _nulls(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    for name, value in values.items():
-        if value is None:
-            yield f"{prefix}{name}"
-        elif isinstance(value, Mapping):
-            yield from _nulls(value, f"{prefix}{name}.")
+CURVE_COLUMNS = {  # epochs are counted from 1 on
+    **{name: MEASURE for columns in PANELS.values() for name in columns},
+    "epoch": Column(int, least=1),
+    "dev_lower_bound": Column(float),
+}
 
 
 @dataclass(frozen=True)
@@ -69,14 +53,15 @@ def read_summary(folder: Path, metrics: Mapping[str, Any]) -> Summary:
     """
     summary = read_metrics(folder / f"{SUMMARY}.json")
     path = folder / f"{INTERVALS}.json"
-    beside = read_json(path)
+    beside = read_json(path, "summary")
     cited, absent = (_part(beside, name, path) for name in ("cited", "absent"))
     values = {}
     for name, value in summary.items():
         if not isinstance(value, int | float):
             continue  # `arithmetic`, a word of how it was computed
         own = cited.get(name)
-        if not isinstance(own, Mapping) or not {"from", "better"} <= set(own):
+        words = own.keys() & {"from", "better"} if isinstance(own, Mapping) else set()
+        if own is None or not all(isinstance(own[key], str) for key in words) or len(words) < 2:
             raise ArtifactError(
                 f"{path} must say of {name} where it comes from and which way is better, it does "
                 "not; rerun the stage summary"
@@ -99,26 +84,13 @@ def read_curve(plots: Path) -> pd.DataFrame:
     """Read the learning curve, a row per epoch.
 
     Raises:
-        ArtifactError: the file is missing, no table, or has no epoch.
+        ArtifactError: the file is missing or broken, or its epochs are not 1, 2, 3 and so on.
     """
     path = plots / CURVE
-    check_readable(path, "train")
-    try:
-        curve = pd.read_csv(path)
-    except ValueError as error:  # of pandas, and of bytes that are no text
-        raise _no_curve(path, " ".join(str(error).split())) from error
-    if missing := [name for name in CURVE_NEEDS if name not in curve]:
-        raise _no_curve(path, f"without {missing[0]}")
-    if curve.empty:
-        raise _no_curve(path, "no row")
-    if not all(pd.api.types.is_numeric_dtype(curve[name]) for name in CURVE_NEEDS):
-        raise _no_curve(path, "words among the numbers")
+    curve = read_csv(path, CURVE_COLUMNS, "train")
+    if curve.empty or list(curve["epoch"]) != list(range(1, len(curve) + 1)):
+        raise ArtifactError(
+            f"{path} must have a row per epoch, from 1 on, it has {len(curve)} rows that are not; "
+            "rerun the stage train"
+        )
     return curve
-
-
-def _no_curve(path: Path, found: str) -> ArtifactError:
-    needed = " and ".join(CURVE_NEEDS)
-    return ArtifactError(
-        f"{path} must be a table of {needed}, a row per epoch, found: {found}; "
-        "rerun the stage train"
-    )

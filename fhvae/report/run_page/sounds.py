@@ -2,15 +2,17 @@
 
 import base64
 import io
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 
 from fhvae.corpus.store import Corpus
-from fhvae.report.run_page.kept import Kept, kept_utterances, read_sound
+from fhvae.report.run_page.kept import MEASURES, Kept, kept_utterances, read_sound
 
 MOST_LETTERS = 8_000_000  # of all sounds with their pictures: the page stays below 15 MB
 WINDOW, HOP = 256, 160  # samples of a spectrogram: 16 and 10 ms
@@ -33,14 +35,6 @@ CONTROLS: Mapping[str, str] = {
     "world": "the same by WORLD",
     "griffin_lim": "decoded spectra alone (Griffin-Lim)",
     "noisereduce": "spectral gating",
-}
-# What was measured of one utterance: name, unit, and digits.
-MEASURES: Mapping[str, tuple[str, str, int]] = {
-    "lsd": ("LSD", " dB", 1),
-    "mcd": ("MCD", " dB", 1),
-    "si_sdr": ("SI-SDR", " dB", 1),
-    "stoi": ("STOI", "", 2),
-    "naturalness": ("predicted naturalness", "", 1),
 }
 
 
@@ -129,18 +123,21 @@ def album(folder: Path, corpus: Corpus) -> Album:
 def _sound(kept: Kept, method: str) -> Sound:
     path = kept.files[method]
     samples, rate = read_sound(path)
-    row = kept.rows.get(method, {})
-    measured = [
-        f"{name} {float(row[key]):.{digits}f}{unit}"
-        for key, (name, unit, digits) in MEASURES.items()
-        if row.get(key)
-    ]
     return Sound(
         {**MAIN, **CONTROLS}[method],
         _uri("audio/flac", path.read_bytes()),
         _uri("image/png", spectrogram(samples, rate)),
         len(samples) / rate,
-        ", ".join(measured),
+        measured(kept.rows.get(method, {})),
+    )
+
+
+def measured(row: Mapping[str, Any]) -> str:
+    """Write what was measured of a sound, of a row of its table."""
+    return ", ".join(
+        f"{name} {row[key]:.{digits}f}{unit}"
+        for key, (name, unit, digits) in MEASURES.items()
+        if math.isfinite(row.get(key, math.nan))
     )
 
 

@@ -8,8 +8,8 @@ from fhvae.cited import look_up
 from fhvae.intervals import Interval
 from fhvae.params.domain_names import by_noise
 from fhvae.report.run_page.cells import Table, listed, value_with_interval
+from fhvae.report.run_page.kept import MEASURES as OF_SOUNDS
 from fhvae.report.run_page.sounds import CONTROLS, MAIN
-from fhvae.report.run_page.sounds import MEASURES as OF_SOUNDS
 
 Metrics = Mapping[str, Any]
 # What FHVAE is compared with; controls of mu2 itself and codes that hold z1 are none of it.

@@ -3,6 +3,7 @@
 import dataclasses
 import pickle
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,9 +17,9 @@ from fhvae.corpus.manifest import (
     Word,
     read_table,
 )
-from fhvae.corpus.store import phone_at, read_corpus, write_corpus
+from fhvae.corpus.store import Corpus, phone_at, read_corpus, write_corpus
 from fhvae.corpus.summary import summarize
-from fhvae.errors import ArtifactError, CorpusError, TrialError
+from fhvae.errors import ArtifactError, CorpusError, FhvaeError, TrialError
 
 
 def recording(name, speaker, split, length, phones=(), gender="F", twin="", transcript=None):
@@ -142,7 +143,7 @@ def test_a_stage_without_phones_does_not_read_them(tmp_path, recordings):
     (tmp_path / "corpus/phones.csv").unlink()
     corpus = read_corpus(tmp_path / "corpus")
     assert len(corpus.utterances) == 8
-    with pytest.raises(CorpusError, match=r"phones\.csv must exist"):
+    with pytest.raises(ArtifactError, match=r"phones\.csv must exist"):
         corpus.phones  # noqa: B018
 
 
@@ -151,10 +152,10 @@ def test_a_stage_without_phones_does_not_read_them(tmp_path, recordings):
     [
         (
             "t1,0.5,0.75",
-            CorpusError,
+            ArtifactError,
             r"phones\.csv row 4: must have 4 cells .*, got 3",
         ),
-        ("t1,0.5,x,c", ArtifactError, r"phones\.csv row 4: times must .* got '0\.5', 'x'; rerun"),
+        ("t1,0.5,x,c", ArtifactError, r"phones\.csv row 4: end_s must be .* found 'x'; rerun"),
     ],
 )
 def test_a_damaged_row_of_phones_is_named(tmp_path, recordings, row, error, message):
@@ -166,12 +167,12 @@ def test_a_damaged_row_of_phones_is_named(tmp_path, recordings, row, error, mess
         corpus.phones  # noqa: B018
 
 
-def test_reading_phones_takes_the_memory_of_the_phones_alone(tmp_path, recordings):
-    write_corpus(tmp_path / "corpus", recordings)
-    with (tmp_path / "corpus/phones.csv").open("w") as file:
+def test_reading_phones_takes_the_memory_of_the_phones_alone(tmp_path):
+    with (tmp_path / "phones.csv").open("w") as file:
         file.write("utterance_id,start_s,end_s,phone\n")
         file.writelines(f"t{n // 40},{n / 10},{n / 10 + 0.1},a{n % 40}\n" for n in range(20_000))
-    corpus = read_corpus(tmp_path / "corpus")
+    one = Utterance("", "", "a", "F", "", "train", 2000.0)
+    corpus = Corpus(tmp_path, tuple(replace(one, utterance_id=f"t{n}") for n in range(500)))
     tracemalloc.start()
     phones = corpus.phones
     kept, peak = tracemalloc.get_traced_memory()
@@ -180,6 +181,48 @@ def test_reading_phones_takes_the_memory_of_the_phones_alone(tmp_path, recording
     assert phones["t308"][25].phone is phones["t3"][25].phone
     assert peak < 1.3 * kept
     assert kept < 250 * 20_000, kept / 20_000
+
+
+DAMAGE = {
+    "order": ("phones.csv", "t1,0.25,0.5,b\nt1,0.0,0.25,a\n", "phone a must start at or after"),
+    "beyond": ("phones.csv", "t1,0.0,99.0,a\n", "alignment must end within the recording"),
+    "stranger": ("phones.csv", "nobody,0.0,0.1,a\n", "of utterances of the manifest, nobody is"),
+    "spoken": ("transcripts.csv", "nobody,a b\n", "utterances of the manifest, .* nobody is"),
+    "twice": ("transcripts.csv", "t1,a b\nt1,a b\n", "once for utterances .* t1 is otherwise"),
+    "blanks": ("transcripts.csv", "t1,a  b\n", "joined by single blanks, t1 is otherwise"),
+    "words": ("words.csv", "t1,0.0,inf,one\n", "row 2: end_s must be a finite number"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_labels_that_contradict_the_corpus_are_refused(tmp_path, recordings, name):
+    file, rows, message = DAMAGE[name]
+    write_corpus(tmp_path / "corpus", recordings)
+    path = tmp_path / "corpus" / file
+    path.write_text(path.read_text().split("\n")[0] + "\n" + rows)
+    with pytest.raises(FhvaeError, match=message):
+        getattr(read_corpus(tmp_path / "corpus"), path.stem)
+
+
+def test_samples_that_are_not_those_of_the_manifest_are_refused(tmp_path, recordings):
+    """Files of two splits that were swapped are whole, and speakers of train would be tested."""
+    folder = tmp_path / "corpus"
+    write_corpus(folder, recordings)
+    for end in ("npy", "csv"):
+        (folder / f"train.{end}").replace(folder / f"kept.{end}")
+        (folder / f"dev.{end}").replace(folder / f"train.{end}")
+        (folder / f"kept.{end}").replace(folder / f"dev.{end}")
+    with pytest.raises(ArtifactError, match=r"must hold the same utterances of dev, \w+ is in"):
+        read_corpus(folder).samples("dev")
+
+
+def test_samples_of_another_length_than_the_manifest_says_are_refused(tmp_path, recordings):
+    folder = tmp_path / "corpus"
+    write_corpus(folder, recordings)
+    text = (folder / "manifest.csv").read_text()
+    (folder / "manifest.csv").write_text(text.replace(",0.5625,", ",0.5,"))
+    with pytest.raises(ArtifactError, match=r"utterance t2 must last 0\.5 s, .* last 0\.5625 s"):
+        read_corpus(folder).samples("train")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from fhvae.features.f0 import FRAME, HOP, mean_log_f0, track_f0
+from fhvae.errors import ArtifactError
+from fhvae.features.f0 import FRAME, HOP, mean_log_f0, read_tracks, track_f0
+from fhvae.files.packed import PackedWriter
 
 RATE = 16_000
 
@@ -55,3 +57,15 @@ def test_noise_and_silence_do_not_count():
     assert mean_of(both) == pytest.approx(np.log(140), abs=0.02)
     voiced = np.flatnonzero(track_f0(both)) * HOP
     assert RATE - FRAME < voiced.min() < voiced.max() < RATE + 8000
+
+
+@pytest.mark.parametrize("value", [-100.0, np.nan, 16_000.0])
+def test_tracks_that_are_no_f0_are_refused(tmp_path, value):
+    """The logarithm of a negative one would be a mean that is no number."""
+    with PackedWriter(tmp_path / "test", "float64") as writer:
+        writer.append("a", np.array([0.0, 120.0, 130.0]))
+    assert mean_log_f0(read_tracks(tmp_path / "test").of("a")) == pytest.approx(4.8275, abs=1e-4)
+    path = tmp_path / "test.npy"
+    path.write_bytes(path.read_bytes()[:-8] + np.float64(value).tobytes())
+    with pytest.raises(ArtifactError, match=r"test\.npy.* (F0 in Hz|finite).* found .*; rerun"):
+        read_tracks(tmp_path / "test")

@@ -88,11 +88,11 @@ def test_read_equals_written_bit_by_bit(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"mean": [0.0]}, r"must hold mean and std \('std'\); rerun fbank"),
+        ({"mean": [0.0]}, r"must hold mean and std \('std'\); rerun the stage fbank"),
         ({"mean": ["x"], "std": [1.0]}, "must hold mean and std"),
         ({"mean": [0.0, 1.0], "std": [1.0]}, r"got shapes \(2,\) and \(1,\)"),
-        ({"mean": [0.0], "std": [0.0]}, "std above 0 per mel band"),
-        ({"mean": [float("nan")], "std": [1.0]}, "finite mean"),
+        ({"mean": [0.0], "std": [0.0]}, "std above 0 for each mel band"),
+        ({"mean": [float("nan")], "std": [1.0]}, "NaN is no number"),
     ],
 )
 def test_a_broken_file_is_refused(tmp_path, content, message):

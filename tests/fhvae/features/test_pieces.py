@@ -206,7 +206,7 @@ def test_a_broken_piece_is_computed_again_and_no_other(
     with stopping(monkeypatch, "_clip_frames", 99) as computed:
         assert digests(extract(tmp_path / "work", selections, PARAMS)) == whole
     assert [clip for _, clip in computed] == list(piece.clips)
-    assert "train.1.0.npy does not hold its " in caplog.text
+    assert "train.1.0.npy is broken and computed again" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["train.1.npy", "normalizer.json"])
@@ -219,6 +219,38 @@ def test_what_is_broken_of_the_result_is_computed_again(
     broken(tmp_path / "work" / "out" / name, "empty")
     assert digests(extract(tmp_path / "work", selections, PARAMS)) == whole
     assert f"{name} " in caplog.text
+
+
+def test_no_damage_of_unfinished_work_is_taken_over(selections, tmp_path, monkeypatch):
+    """A flipped bit leaves type and length as they were, and would be another frame."""
+    whole = digests(extract(tmp_path / "whole", selections, PARAMS))
+    for calls, stop in ((0, "_train_normalizer"), (3, "write_shard")):
+        work = tmp_path / stop
+        with stopping(monkeypatch, stop, calls), pytest.raises(StoppedError):
+            extract(work, selections, PARAMS)
+        kept = tmp_path / f"{stop}-kept"
+        shutil.copytree(work, kept)
+        files = [path for path in sorted(kept.rglob("*")) if path.is_file()]
+        random = np.random.default_rng(calls)
+        for _ in range(25):
+            shutil.rmtree(work)
+            shutil.copytree(kept, work)
+            path = work / files[random.integers(len(files))].relative_to(kept)
+            content = bytearray(path.read_bytes())
+            content[random.integers(len(content))] ^= 1 << int(random.integers(8))
+            path.write_bytes(content)
+            assert digests(extract(work, selections, PARAMS)) == whole, path
+
+
+def test_a_digest_without_its_file_is_no_damage(selections, tmp_path, monkeypatch, caplog):
+    """The digest gets its place first: a kill between the two leaves it alone."""
+    with stopping(monkeypatch, "_train_normalizer", 0), pytest.raises(StoppedError):
+        extract(tmp_path / "work", selections, PARAMS)
+    (tmp_path / "work/raw/train.1.0.npy").unlink()
+    assert digests(extract(tmp_path / "work", selections, PARAMS)) == digests(
+        extract(tmp_path / "whole", selections, PARAMS)
+    )
+    assert "broken" not in caplog.text
 
 
 HOLDER = """

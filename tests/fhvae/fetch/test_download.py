@@ -512,6 +512,16 @@ def test_a_part_without_a_known_origin_is_thrown_away(server, tmp_path, origin):
     assert server.log[0].range is None
 
 
+@pytest.mark.parametrize("known", [{"url": 5}, {"url": ["a"]}, {"validator": 5}])
+def test_an_origin_that_is_no_text_is_none(server, tmp_path, known):
+    wanted = remote(server.serve("/a", CONTENT))
+    (tmp_path / f"{NAME}.part").write_bytes(b"x" * 500)
+    origin = {"file": wanted.describe(), "url": wanted.urls[0], "validator": None} | known
+    (tmp_path / f"{NAME}.part.json").write_text(json.dumps(origin))
+    completes(server, wanted, tmp_path)
+    assert server.log[0].range is None
+
+
 def test_a_whole_part_needs_no_network(server, tmp_path, monkeypatch):
     """The last run was killed between the last byte and the new name."""
     wanted = remote(server.serve("/a", CONTENT))

@@ -22,7 +22,8 @@ from fhvae.files.atomic import (
     write_json,
     write_metrics,
 )
-from fhvae.files.packed import PackedWriter, read_packed
+from fhvae.files.packed import SAMPLES, TRACK, PackedWriter, frames_of, read_packed
+from fhvae.files.shards import copy_ranges
 
 
 class StoppedError(Exception):
@@ -207,12 +208,85 @@ def test_an_index_that_does_not_fit_its_array_is_refused(tmp_path):
         read_packed(tmp_path / "train")
 
 
+INDEXES = {
+    "negative": ("a,0,3\nb,-3,2\n", "row 3: offset must be a whole number from 0 on, found '-3'"),
+    "wrong": ("a,0,3\nb,1,2\n", "utterance b must begin where the one before it ends, .* row 1"),
+    "order": ("b,3,2\na,0,3\n", "utterance b must begin where the one before it ends, .* row 3"),
+    "twice": ("a,0,3\na,3,2\n", "utterance_id must be another in each row, a occurs twice"),
+    "huge": (
+        f"a,0,3\nb,3,{2**62}\n",
+        f"describe the 5 rows of train.npy, it describes {2**62 + 3}",
+    ),
+    "nameless": ("a,0,3\n,3,2\n", "row 3: utterance_id must be text, found ''"),
+}
+
+
+@pytest.mark.parametrize("name", INDEXES)
+def test_an_index_that_is_not_end_to_end_is_refused(tmp_path, name):
+    """Wrong and negative offsets would be other rows, read in silence."""
+    rows, said = INDEXES[name]
+    with PackedWriter(tmp_path / "train", "int16") as writer:
+        for part in ((0, 1, 2), (3, 4)):
+            writer.append(f"u{part[0]}", np.array(part))
+    (tmp_path / "train.csv").write_text("utterance_id,offset,length\n" + rows)
+    with pytest.raises(ArtifactError, match=rf"train\.csv.* {said}"):
+        read_packed(tmp_path / "train")
+
+
+HEADERS = {
+    "empty": lambda whole: b"",
+    "pickle": lambda whole: whole.replace(b"'<i2'", b"'|O' "),
+    "fortran": lambda whole: whole.replace(b"False", b"True "),
+    "negative": lambda whole: whole.replace(b"(5,)", b"(-5)"),
+    "zip": lambda whole: b"PK\x03\x04" + whole[4:],
+    "length": lambda whole: whole[:8] + b"\xff\xff" + whole[10:],
+    "open": lambda whole: whole.replace(b"{", b"("),
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_another_header_than_ours_is_refused(tmp_path, name):
+    with PackedWriter(tmp_path / "train", "int16") as writer:
+        writer.append("a", np.arange(5))
+    path = tmp_path / "train.npy"
+    path.write_bytes(HEADERS[name](path.read_bytes()))
+    with pytest.raises(ArtifactError, match=r"train\.npy must begin with the header of an array"):
+        read_packed(tmp_path / "train")
+
+
+def test_rows_of_another_kind_are_refused(tmp_path):
+    with PackedWriter(tmp_path / "train", "float32", (3,)) as writer:
+        writer.append("a", np.zeros((5, 3)))
+    assert len(read_packed(tmp_path / "train", frames_of(3))) == 1
+    for kind in (SAMPLES, TRACK, frames_of(4)):
+        with pytest.raises(ArtifactError, match=r"must hold .*, it holds \[5, 3\] float32; rerun"):
+            read_packed(tmp_path / "train", kind)
+
+
+def test_a_number_that_is_not_finite_is_told_with_its_utterance(tmp_path):
+    with PackedWriter(tmp_path / "train", "float32", (2,)) as writer:
+        for name in "ab":
+            writer.append(name, np.ones((3, 2)))
+    path = tmp_path / "train.npy"
+    path.write_bytes(path.read_bytes()[:-4] + np.float32(np.nan).tobytes())
+    packed = read_packed(tmp_path / "train")
+    assert packed[0].sum() == 6
+    with pytest.raises(
+        ArtifactError, match=r"train\.npy, utterance b: .* finite, found nan; rerun"
+    ):
+        packed.of("b")
+    with pytest.raises(ArtifactError, match="must be finite, found nan"):
+        packed.take(np.arange(6))
+    with pytest.raises(ArtifactError, match="must be finite, found nan"):
+        copy_ranges(packed.rows, packed.offsets, packed.lengths, np.empty((6, 2), np.float32))
+
+
 def test_an_array_cut_short_is_refused(tmp_path):
     with PackedWriter(tmp_path / "train", "int16") as writer:
         writer.append("a", np.arange(5000))
     whole = (tmp_path / "train.npy").read_bytes()
     (tmp_path / "train.npy").write_bytes(whole[:-100])
-    with pytest.raises(ArtifactError, match=r"train\.npy cannot be read .*rerun its stage"):
+    with pytest.raises(ArtifactError, match=r"train\.npy must have 10128 bytes .* 10028; rerun"):
         read_packed(tmp_path / "train")
 
 
@@ -270,7 +344,7 @@ def test_json_comes_back_equal(tmp_path_factory, value):
 def test_what_is_no_json_object_is_refused(tmp_path, content):
     path = tmp_path / "a.json"
     path.write_text(content)
-    with pytest.raises(ArtifactError, match=r"a\.json is not a JSON object .*; rerun its stage"):
+    with pytest.raises(ArtifactError, match=r"a\.json is not a JSON object .*; rerun the stage"):
         read_json(path)
 
 

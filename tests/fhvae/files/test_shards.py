@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhvae.errors import ArtifactError
+from fhvae.errors import ArtifactError, ParamsError
 from fhvae.files import shards
 from fhvae.files.packed import PackedWriter, read_packed
 from fhvae.files.shards import ShardedRows, plan_shards, shard_path, shard_paths
@@ -105,6 +105,27 @@ def test_frames_of_half_precision_are_read_as_float32(tmp_path):
         np.testing.assert_array_equal(packed[1], whole[3:])
 
 
+@pytest.mark.parametrize(("value", "fits"), [(65504, True), (-65504, True), (65520, False)])
+def test_half_precision_refuses_what_it_cannot_hold(tmp_path, value, fits):
+    rows = np.full((2, 3), value, np.float32)
+    with PackedWriter(tmp_path / "train", "float16", (3,)) as writer:
+        if fits:
+            writer.append("a", rows)
+        else:
+            with pytest.raises(ParamsError, match=r"within 65504 of 0 .* fbank\.store to float32"):
+                writer.append("a", rows)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_numbers_that_are_not_finite_are_not_written(tmp_path, value, dtype):
+    with (
+        PackedWriter(tmp_path / "train", dtype, (3,)) as writer,
+        pytest.raises(ArtifactError, match=r"every number must be finite, found (nan|inf)"),
+    ):
+        writer.append("a", np.full((2, 3), value, np.float32))
+
+
 def test_shards_of_an_earlier_longer_array_are_removed(stem):
     Path(stem.parent / "train.old.npy").touch()
     whole, _ = pack(stem, [2, 3], 1 << 20)
@@ -132,11 +153,11 @@ BROKEN = {
     ),
     "no-last": (
         lambda stem: shard_path(stem, 1).unlink(),
-        r"train\.csv must describe the 7 rows of train\.npy, it describes 14; rerun its stage",
+        r"train\.csv must describe the 7 rows of train\.npy, it describes 14; rerun the stage",
     ),
     "short": (
         lambda stem: shorten(shard_path(stem, 1)),
-        r"train\.npy cannot be read \(train\.1\.npy: .*\); rerun its stage",
+        r"train\.1\.npy must have 170 bytes for the 7 rows that it tells of, it has 163; rerun",
     ),
     "one-too-many": (
         lambda stem: replace_rows(shard_path(stem, 2), np.zeros((4, 3), np.int16)),
@@ -144,11 +165,11 @@ BROKEN = {
     ),
     "other-type": (
         lambda stem: replace_rows(shard_path(stem, 1), np.zeros((7, 3), np.float32)),
-        r"train\.1\.npy has rows \(3,\) float32, train\.npy \(3,\) int16",
+        r"kind, .*train\.1\.npy has \(3,\) float32, train\.npy \(3,\) int16; rerun",
     ),
     "other-size": (
         lambda stem: replace_rows(shard_path(stem, 1), np.zeros((7, 2), np.int16)),
-        r"train\.1\.npy has rows \(2,\) int16, train\.npy \(3,\) int16",
+        r"kind, .*train\.1\.npy has \(2,\) int16, train\.npy \(3,\) int16; rerun",
     ),
 }
 
@@ -158,4 +179,11 @@ def test_broken_shards_are_told(stem, name):
     spoil, message = BROKEN[name]
     spoil(stem)
     with pytest.raises(ArtifactError, match=message):
+        read_packed(stem)
+
+
+def test_an_utterance_in_two_shards_is_refused(stem):
+    text = "utterance_id,offset,length\nu0,0,3\nu1,3,5\nu2,8,6\n"
+    stem.with_suffix(".csv").write_text(text)
+    with pytest.raises(ArtifactError, match="no utterance may lie in two of the 2 shards"):
         read_packed(stem)

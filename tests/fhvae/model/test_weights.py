@@ -76,7 +76,7 @@ def current_umask():
 
 def test_missing_and_broken_weights_are_told(folder):
     (folder / "model.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{broken}")
-    with pytest.raises(ArtifactError, match=r"model.safetensors does not fit config.json"):
+    with pytest.raises(ArtifactError, match=r"model\.safetensors must be a safetensors file"):
         read_model(folder, CPU)
     (folder / "model.safetensors").unlink()
     with pytest.raises(ArtifactError, match=r"model.safetensors must exist; rerun .* train"):
@@ -87,7 +87,7 @@ def test_weights_of_another_size_are_refused(folder):
     config = json.loads((folder / "config.json").read_text())
     config["model"]["cells"] += 1
     (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ArtifactError, match="does not fit"):
+    with pytest.raises(ArtifactError, match=r"must be \[.*\] float32, found \[.*; rerun"):
         read_model(folder, CPU)
 
 
@@ -106,7 +106,7 @@ def test_a_dense_model_of_another_segment_length_is_refused(tmp_path, dense_mode
     longer = dataclasses.replace(SEGMENTS, frames=6)
     weights, normalizer = dense_model.state_dict(), tmp_path / "normalizer.json"
     write_model(tmp_path / "fhvae", weights, dense_model.params, longer, FBANK, normalizer)
-    with pytest.raises(ArtifactError, match="does not fit"):
+    with pytest.raises(ArtifactError, match=r"must be \[.*\] float32, found \[.*; rerun"):
         read_model(tmp_path / "fhvae", CPU)
 
 
@@ -149,7 +149,7 @@ def test_a_folder_of_version_0_1_is_read(folder, tmp_path, model, batch):
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("normalizer", {"mean": [0.0], "std": [1.0]}, "normalizer must hold a finite mean and std"),
+        ("normalizer", {"mean": [0.0], "std": [1.0]}, "normalizer must hold a finite mean"),
         ("normalizer", None, "normalizer must hold mean and std"),
         ("clean_mu2", [0.0] * 3, "clean_mu2 must be model.z2=2 finite numbers"),
         ("calibration", {"scale": 1.0}, "calibration.offset is missing"),

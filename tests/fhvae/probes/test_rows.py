@@ -152,6 +152,6 @@ def test_an_utterance_outside_the_manifest_is_named():
 def test_latents_longer_than_the_frames_are_named():
     late = replace(LATENTS, starts=LATENTS.starts + np.int32(90))
     with pytest.raises(
-        ArtifactError, match=r"test00_00: the latents reach frame 104, fbank has 17"
+        ArtifactError, match=r"test00_00: the latents reach frame 106, fbank has 17"
     ):
         segment_rows(late, FRAMES, UTTERANCES)

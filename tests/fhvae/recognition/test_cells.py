@@ -37,7 +37,10 @@ MATRIX = Matrix(
 def row(domain, name, phones, edits, repeat=0):
     speaker = {"a": "anna", "b": "bob"}[name[0]]
     key = ("blstm", "fbank", "clean", domain, repeat)
-    return (*key, name, speaker, phones, *edits, "x " * phones, "", "")
+    wrong, lost, more = edits
+    operations = "=" * (phones - wrong - lost) + "S" * wrong + "D" * lost + "I" * more
+    said, heard = (" ".join("x" * count) for count in (phones, phones - lost + more))
+    return (*key, name, speaker, phones, *edits, said, heard, operations)
 
 
 def table(rows):
@@ -89,7 +92,19 @@ def test_an_empty_table_has_no_cell():
 def test_edits_written_and_read_are_equal(tmp_path):
     rows = table([row("clean", "a1", 2, (1, 0, 0)), row("clean", "b1", 1, (0, 1, 0))])
     write_edits(tmp_path, rows)
-    assert read_edits(tmp_path).equals(rows)
+    assert read_edits(tmp_path).to_numpy().tolist() == rows.to_numpy().tolist()
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("substitutions", 2), ("phones", 3), ("operations", "=?"), ("hypothesis", "x"), ("repeat", 0)],
+)
+def test_edits_that_contradict_themselves_are_refused(tmp_path, column, value):
+    rows = table([row("clean", "a1", 2, (1, 0, 0)), row("clean", "a1", 2, (1, 0, 0), repeat=1)])
+    rows.loc[1, column] = value
+    write_edits(tmp_path, rows)
+    with pytest.raises(ArtifactError, match=r"utterances\.csv row 3: counts must be those of its"):
+        read_edits(tmp_path)
 
 
 def test_missing_edits_name_the_stage_to_run(tmp_path):

@@ -1,10 +1,14 @@
 """What names a run: all that decides its course, and not how long it trains."""
 
 import json
+import random
+import zipfile
 
+import pytest
 import torch
 
-from fhvae.training.checkpoint import course_of_run, fingerprint, labels_digest
+from fhvae.errors import TrainingError
+from fhvae.training.checkpoint import Checkpoint, course_of_run, fingerprint, labels_digest
 
 CPU = torch.device("cpu")
 
@@ -38,3 +42,41 @@ def test_a_course_is_the_same_after_it_was_written(setting):
     facts = {**vars(setting()), "alpha": 10.0}
     course = course_of_run(**facts, data_digests=["d"], device=CPU)
     assert json.loads(json.dumps(course)) == course
+
+
+def flipped(content: bytes, bit: int) -> bytes:
+    changed = bytearray(content)
+    changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
+
+
+def test_no_damage_of_a_checkpoint_is_read_in_silence(tmp_path):
+    """PyTorch looks at no checksum of what it reads: a flipped bit would be another weight."""
+    checkpoint = Checkpoint({"alpha": 10.0}, tmp_path)
+    state = {"table": torch.arange(6000.0), "noise": torch.Generator().get_state(), "step": 7}
+    checkpoint.save(state)
+    found = checkpoint.load(CPU)
+    assert found is not None
+    assert found["step"] == 7
+    assert torch.equal(found["table"], state["table"])
+    whole = checkpoint.path.read_bytes()
+    draw = random.Random(0)
+    damaged = [flipped(whole, draw.randrange(8 * len(whole))) for _ in range(50)]
+    damaged += [whole[:4096] + bytes(4096) + whole[8192:], whole[:-1], whole + b"0", b""]
+    for content in damaged:
+        checkpoint.path.write_bytes(content)
+        with pytest.raises(
+            TrainingError, match=r"last\.pt must be as it was written, .* delete the"
+        ):
+            checkpoint.load(CPU)
+    checkpoint.path.write_bytes(whole)
+    assert checkpoint.load(CPU) is not None
+
+
+def test_a_checkpoint_of_another_kind_is_refused(tmp_path):
+    checkpoint = Checkpoint({"alpha": 10.0}, tmp_path)
+    checkpoint.folder.mkdir()
+    torch.save({"run": checkpoint.name}, checkpoint.path)  # of before there were digests
+    assert zipfile.is_zipfile(checkpoint.path)
+    with pytest.raises(TrainingError, match=r"last\.pt must be as it was written"):
+        checkpoint.load(CPU)

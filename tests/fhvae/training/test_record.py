@@ -111,6 +111,17 @@ def test_a_log_keeps_what_the_checkpoint_knows_of_and_no_half_line(tmp_path):
     assert (lines[1]["dev_lower_bound"], lines[1]["segments_per_second"]) == (-4.0, 12.3)
 
 
+@pytest.mark.parametrize(
+    "spoiled",
+    [b"\xff", b'{"epoch": [1]}', b"[1]", b"null", b'{"epoch": 1e999}', b"[" * 5000, b'{"step": 1}'],
+)
+def test_a_line_of_a_log_that_a_disk_has_spoiled_is_left_out(tmp_path, spoiled):
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(b'{"epoch": 1}\n' + spoiled + b'\n{"epoch": 2}\n')
+    TrainingLog(tmp_path, 2)
+    assert path.read_bytes() == b'{"epoch": 1}\n{"epoch": 2}\n'
+
+
 def test_metrics_are_of_the_best_epoch_and_of_all_steps():
     epochs = curve(-9.0, -5.0, -7.0)
     found = TrainedRun({}, epochs[1], tuple(epochs)).metrics(batch=8, sequences=6)

@@ -93,9 +93,11 @@ def test_utterances_named_like_missing_values_survive(tmp_path):
     ("text", "message"),
     [
         (None, "must exist; rerun the stage verify"),
-        ("enrol\ttest\tlabel\nu1\tu2\ttarget\n", "is not a score file"),
-        ("enrol\ttest\tlabel\tscore\nu1\tu2\ttarget\thigh\n", "is not a score file"),
-        ("enrol\ttest\tlabel\tscore\nu1\tu2\tmaybe\t1\n", "labels nontarget or target"),
+        ("enrol\ttest\tlabel\nu1\tu2\ttarget\n", "column score must be there once"),
+        ("enrol\ttest\tlabel\tscore\nu1\tu2\ttarget\thigh\n", "row 2: score must be a finite"),
+        ("enrol\ttest\tlabel\tscore\nu1\tu2\ttarget\tnan\n", "row 2: score must be a finite"),
+        ("enrol\ttest\tlabel\tscore\nu1\tu2\tmaybe\t1\n", "label must be one of nontarget, target"),
+        ("enrol\ttest\tlabel\tscore\nu1\tu2\ttarget\t1\n", "must hold target and non-target"),
     ],
 )
 def test_a_broken_score_file_is_named(tmp_path, text, message):

@@ -5,7 +5,8 @@ import json
 import pytest
 import torch
 
-from fhvae.report.run_page.facts import corpus_table, parameters, training_table, warnings_of
+from fhvae.files.tensors import numbers_in
+from fhvae.report.run_page.facts import corpus_table, training_table, warnings_of
 from tests.probe_factory import write_network
 from tests.tiny import ROOT
 
@@ -34,7 +35,7 @@ def model(tmp_path_factory):
 def test_parameters_are_those_of_the_networks(model):
     folder, trained = model
     expected = sum(one.numel() for one in trained.network.parameters())
-    assert parameters(folder / "model.safetensors") == expected
+    assert numbers_in(folder / "model.safetensors", "train") == expected
     assert isinstance(next(trained.network.parameters()), torch.Tensor)
 
 

@@ -5,10 +5,13 @@ import json
 import pytest
 
 from fhvae.errors import ArtifactError
+from fhvae.files.metrics import read_metrics
 from fhvae.report.run_page.page import why_no_sound
-from fhvae.report.run_page.readers import read_curve, read_metrics, read_summary
+from fhvae.report.run_page.readers import CURVE_COLUMNS, read_curve, read_summary
 from fhvae.report.run_page.values import summary_tables
 
+NAMES = [name for name in CURVE_COLUMNS if name != "epoch"]
+HEADER, CELLS = ",".join(["epoch", *NAMES]), ",1" * len(NAMES)
 CITED = {"from": "recognize.gap.gain", "better": "higher", "low": 0.2, "high": 0.2667}
 RECOGNIZE = {"recognize": {"gap": {"gain": 0.233491, "gain_low": 0.200449, "gain_high": 0.26654}}}
 
@@ -66,15 +69,17 @@ def test_a_null_in_metrics_is_named_with_its_key(tmp_path):
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("", "No columns to parse from file"),
-        ("epoch,dev_lower_bound\n", "no row"),
-        ("epoch\n1\n", "without dev_lower_bound"),
-        ("epoch,dev_lower_bound\n1,much\n", "words among the numbers"),
+        ("", "must have a header line, it is empty"),
+        ("epoch,dev_lower_bound\n", "column train_lower_bound must be there once"),
+        (f"{HEADER}\n", "must have a row per epoch, from 1 on"),
+        (f"{HEADER}\n2{CELLS}\n", "must have a row per epoch, from 1 on"),
+        (f"{HEADER}\n1{CELLS}\n1{CELLS}\n", "must have a row per epoch, from 1 on"),
+        (f"{HEADER}\n1,much{CELLS[2:]}\n", "row 2: train_lower_bound must be a finite number"),
     ],
 )
 def test_a_broken_learning_curve_is_named(tmp_path, text, found):
     (tmp_path / "learning_curve.csv").write_text(text)
-    said = rf"learning_curve\.csv must be a table .*, found: {found}; rerun the stage train$"
+    said = rf"learning_curve\.csv.* {found}.*; rerun the stage train$"
     with pytest.raises(ArtifactError, match=said):
         read_curve(tmp_path)
 

@@ -1,0 +1,98 @@
+"""Damaged files between stages: what is read is valid, or one sentence says what is wrong.
+
+A few examples of each format run with all tests, always the same ones. `make fuzz` reads many:
+FHVAE_FUZZ is how many of all formats together, FHVAE_FUZZ_SEED where they begin.
+"""
+
+import os
+import traceback
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+
+from fhvae.errors import FhvaeError
+from tests.fuzz.damage import Damage, damages, drawn
+from tests.fuzz.formats import FORMATS, write_run
+
+WANTED = int(os.environ.get("FHVAE_FUZZ", "0"))
+SEED = int(os.environ.get("FHVAE_FUZZ_SEED", "0"))
+LONGEST = 600  # letters of a sentence
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    write_run(folder)
+    return folder
+
+
+def read_damaged(folder: Path, name: str, file: str, steps: Sequence[Damage]) -> bool:
+    """Damage a file, read it, and put it right again; tell whether it was refused."""
+    path = folder / file
+    before = path.read_bytes()
+    others = [(folder / other).read_bytes() for other in FORMATS[name].files if other != file]
+    content = before
+    for step in steps:
+        content = step.done_to(content, others or [(folder / "f0/dev.npy").read_bytes()])
+    path.write_bytes(content)
+    try:
+        FORMATS[name].read(folder)
+        return False
+    except FhvaeError as error:
+        said = str(error)
+    finally:
+        path.write_bytes(before)
+    assert said.isprintable()
+    assert 0 < len(said) <= LONGEST
+    return True
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_what_is_whole_is_read(run_folder, name):
+    FORMATS[name].read(run_folder)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_what_is_damaged_is_read_or_refused_in_words(run_folder, name):
+    @hypothesis.settings(
+        max_examples=25, database=None, suppress_health_check=list(hypothesis.HealthCheck)
+    )
+    @hypothesis.given(file=st.sampled_from(FORMATS[name].files), steps=damages())
+    def read(file, steps):
+        read_damaged(run_folder, name, file, steps)
+
+    read()
+
+
+@pytest.mark.skipif(not WANTED, reason="`make fuzz`, or FHVAE_FUZZ=<examples>")
+@pytest.mark.timeout(36_000)
+@pytest.mark.parametrize("name", FORMATS)
+def test_many(run_folder, name, capsys):
+    """Go on after a failure: each place that raises is told once, with how to come there again."""
+    random, files = Random(f"{SEED} {name}"), FORMATS[name].files
+    shares = sum(one.share for one in FORMATS.values())
+    examples, refused = int(WANTED * FORMATS[name].share / shares) + 1, 0
+    places: Counter[str] = Counter()
+    first: dict[str, str] = {}
+    for _ in range(examples):
+        file, steps = random.choice(files), drawn(random)
+        try:
+            refused += read_damaged(run_folder, name, file, steps)
+        except Exception as error:
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            place = f"{type(error).__name__} at {last.filename}:{last.lineno}"
+            places[place] += 1
+            how = "".join(traceback.format_tb(error.__traceback__)[-4:])
+            first.setdefault(place, f"{file} {steps!r:.600}\n{how}{error!r:.300}")
+    with capsys.disabled():
+        print(
+            f"{name}: {examples} read, seed {SEED}, {refused} refused, {places.total()} failed",
+            flush=True,
+        )
+    told = [f"{places[place]} x {place}: {how}" for place, how in first.items()]
+    assert not told, "\n\n".join(told)
