@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from fhvae.errors import FhvaeError
+from fhvae.errors import FhvaeError, one_line
 from fhvae.files.caches import give_caches_a_place
 from fhvae.portable import arithmetic
 
@@ -43,6 +43,14 @@ def _check_no_link(paths: Iterable[Path]) -> None:
         )
 
 
+class OneLine(logging.Formatter):
+    """Shows what is logged as errors are shown: names in it come from data."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - of the library
+        """Give the text of a record, as `one_line`."""
+        return one_line(super().formatMessage(record))
+
+
 def run(main: Callable[[], None], makes_figures: bool = True) -> None:
     """Run a program: log to stderr; end with one sentence and exit code 2 on bad input.
 
@@ -50,7 +58,9 @@ def run(main: Callable[[], None], makes_figures: bool = True) -> None:
         main: what to run.
         makes_figures: whether figures come of it that others compare, as of a stage.
     """
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    shown = logging.StreamHandler(sys.stderr)
+    shown.setFormatter(OneLine())
+    logging.basicConfig(level=logging.INFO, handlers=[shown])
     give_caches_a_place()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # half-written folders are removed
     if makes_figures and (kind := arithmetic()):
@@ -76,10 +86,10 @@ def _end_in_words(main: Callable[[], None]) -> None:
         sys.exit(EXIT_BAD_INPUT)
     except OSError as error:  # full disk, no permission, a folder where a file should be
         where = f"{error.filename}: " if error.filename else ""
-        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
+        print(f"error: {one_line(f'{where}{error.strerror or error}')}", file=sys.stderr)
         sys.exit(EXIT_BAD_INPUT)
     except MemoryError as error:
-        reason = f" ({error})" if str(error) else ""
+        reason = f" ({one_line(str(error))})" if str(error) else ""
         print(
             f"error: memory must suffice, it does not{reason}; run the same command again with "
             "fewer processes (FHVAE_WORKERS) or with more memory",

@@ -25,8 +25,10 @@ from fhvae.fetch.remote import RemoteFile
 from fhvae.files.packed import read_packed
 from fhvae.parallel import _told_of_kills, _Workers
 from fhvae.params.whole import load_params
+from fhvae.recognition.train import Attempt, learn
 from fhvae.training.checkpoint import Checkpoint
 from fhvae.training.loop import Trainer
+from tests.fhvae.recognition.conftest import write_lesson
 from tests.training_factory import MELS, make_sequences, make_setting
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -122,6 +124,13 @@ def divergence() -> None:
     Trainer(setting, sequences, dev, checkpoint, decibel=torch.full((MELS,), 0.1)).run()
 
 
+def diverged_recognizer() -> None:
+    lesson = write_lesson(Path("lesson"), "phones")
+    wild = Attempt(layers=0, learning_rate=1e30, repeat=0)
+    budget = load_params(ROOT / "params.yaml").recognition.headline
+    learn(lesson.source, lesson.side, lesson.labels, budget, wild, seed=0)
+
+
 RAISED: dict[str, Callable[[], object]] = {
     "unknown key": lambda: with_param("training.lerning_rate", 0.001),
     "must be a whole number": lambda: with_param("training.batch", 0),
@@ -138,6 +147,7 @@ RAISED: dict[str, Callable[[], object]] = {
     "worker processes must live": killed_worker,
     "only one process may train": trained_twice,
     "training diverged": divergence,
+    "a recognizer diverged": diverged_recognizer,
     "must hold a model": lambda: fhvae.load("models"),
     "rerun the stage that writes it": lambda: read_packed(Path("data/fbank/train")),
 }
