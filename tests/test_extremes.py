@@ -100,7 +100,7 @@ training("a segment as long as an utterance: one segment each", segments__frames
 training("`training.skip_nearest` beyond all sequences", training__skip_nearest=1000)
 
 
-# The whole pipeline, on recordings.
+# The first stages, on recordings.
 
 
 def wave_corpus(folder: Path, wave: Callable[[np.ndarray], np.ndarray], **sizes: Any) -> Path:
@@ -116,35 +116,6 @@ def wave_corpus(folder: Path, wave: Callable[[np.ndarray], np.ndarray], **sizes:
 
 def heard(out: Path, wave: Callable[[np.ndarray], np.ndarray], last: str = "latents") -> Path:
     return run_whole(out / "run", wave_corpus(out / "corpus", wave), last)
-
-
-@case("one band, `z1` 1, `z2` 1, segments of one frame: the whole pipeline")
-def _(out: Path) -> None:
-    corpus = write_tone_corpus(out / "corpus", FEW, seconds=0.7)
-    sizes = {"fbank__mels": 1, "model__z1": 1, "model__z2": 1, "segments__frames": 1}
-    run = run_whole(out / "run", corpus, **sizes)
-    assert len(read_json(run / "metrics/summary.json")) > 5
-
-
-@case("`recognizers: [linear]`, no domains, no shares of speakers, one prior: the whole pipeline")
-def _(out: Path) -> None:
-    corpus = write_tone_corpus(out / "corpus", FEW, seconds=0.7)
-    run = run_whole(
-        out / "run",
-        corpus,
-        domains__train=[],
-        domains__topline=[],
-        domains__test=[],
-        domains__train_noises=[],
-        domains__test_noises=[],
-        verification__priors=[0.5],
-        recognition__headline__recognizers=["linear"],
-        recognition__headline__speaker_shares=[],
-        recognition__headline__latent_inputs=["untrained"],
-    )
-    absent = read_json(run / "metrics/summary_intervals.json")["absent"]
-    assert "does not name blstm" in absent["per_z1"]
-    assert "does not name blstm" in (run / "data/report/index.html").read_text()
 
 
 @case("recordings of square waves at full scale (clipped)")
@@ -211,7 +182,7 @@ def _(out: Path) -> None:
 
 @case("segments longer than most utterances")
 def _(out: Path) -> None:
-    run = sized(out, FEW, 3, "latents", segments__frames=79)
+    run = sized(out, FEW, 3, "latents", segments__frames=74, training__batch=8)
     kept = read_json(run / "metrics/latents.json")["train"]["utterances"]
     dropped = pd.read_csv(run / "data/fbank/dropped.csv")
     assert 0 < kept < 9
@@ -261,12 +232,10 @@ def _(out: Path) -> None:
     }
     found = evaluate_vector(replace(task, **flat), evaluation_of(), out)
     assert found.metrics["cos"]["eer"] == 0.5
-    assert "cos_c" not in found.metrics
     assert "vary within a speaker" in found.absent["mu2.lda"]
-    assert "best" not in found.metrics
 
 
-@case("one target and one non-target trial")
+@case("two utterances of one speaker, nothing else")
 def _(out: Path) -> None:
     trials = pairs_of(["a", "b"], ["x", "x"])
     assert len(trials) == 1
@@ -366,8 +335,9 @@ def _(out: Path) -> None:
 
 @case("a latent moved by 1e30")
 def _(out: Path) -> None:
-    sound = 0.3 * np.sign(np.sin(2 * np.pi * 120 * np.arange(RATE_HZ) / RATE_HZ))
-    fhvae.load().traverse(sound, 0, [1e30], rate=RATE_HZ)
+    sound = 0.3 * np.sign(np.sin(2 * np.pi * 120 * np.arange(RATE_HZ // 4) / RATE_HZ))
+    (made,) = fhvae.load().traverse(sound, 0, [1e30], rate=RATE_HZ)
+    assert np.isfinite(made.samples).all()
 
 
 # Params as a file.
@@ -379,6 +349,11 @@ def read_with(out: Path, key: str, text: str) -> Any:
     lines[place] = f"{lines[place].partition(':')[0]}: {text}"
     (out / "params.yaml").write_text("\n".join(lines))
     return load_params(out / "params.yaml")
+
+
+@case("a latent moved by NaN")
+def _(out: Path) -> None:
+    fhvae.load().traverse(0.1 * np.ones(RATE_HZ // 4), 0, [np.nan], rate=RATE_HZ)
 
 
 @case("`alpha: 1e-3`, without a point")

@@ -1,4 +1,7 @@
-"""Names that mean something to somebody: a shell, a file system, TeX, HTML, a table, a format."""
+"""The pipeline on names that mean something to a shell, a file system, TeX, HTML or a table.
+
+Its params are as odd as they may be: lists empty or of what is least, networks of one number.
+"""
 
 import re
 from pathlib import Path
@@ -9,11 +12,12 @@ import pytest
 from fhvae.corpus.listing import check_names
 from fhvae.corpus.store import read_corpus
 from fhvae.errors import CorpusError
+from fhvae.files.atomic import read_json
 from tests.tones import write_tone_corpus
 from tests.whole_run import run_whole
 
 IDS = [
-    "$frac{$", "con", "nul.txt", "aux", "COM1", "end.", "a|b", "<b>x</b>", "-rf", "%s%n",
+    "$frac{$", "con", "nul.txt", "aux", "COM1", "end.", "a|b", "<b>x", "-rf", "%s%n",
     "{0.__class__}", ";rm&&", "*?", "'\"", "`x`", "\U0001f600", "a\u0308", "\u540d\u524d", "NaN",
     "null", "007", "1e5", "True", "=1+1", "@x", "~", "#", ",;", "x" * 400,
 ]  # fmt: skip
@@ -56,9 +60,26 @@ def corpus(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(corpus, tmp_path_factory) -> Path:
-    return run_whole(tmp_path_factory.mktemp("hostile") / "run", corpus)
+    return run_whole(
+        tmp_path_factory.mktemp("hostile") / "run",
+        corpus,
+        fbank__mels=1,
+        segments__frames=1,
+        model__z1=1,
+        model__z2=1,
+        domains__train=[],
+        domains__topline=[],
+        domains__test=[],
+        domains__train_noises=[],
+        domains__test_noises=[],
+        verification__priors=[0.5],
+        recognition__headline__recognizers=["linear"],
+        recognition__headline__speaker_shares=[],
+        recognition__headline__latent_inputs=["untrained"],
+    )
 
 
+@pytest.mark.slow
 def test_every_name_comes_through_the_pipeline_as_it_was(run, corpus):
     manifest = pd.read_csv(corpus / "manifest.csv", dtype=str, keep_default_na=False)
     found = read_corpus(run / "data/corpus")
@@ -67,6 +88,7 @@ def test_every_name_comes_through_the_pipeline_as_it_was(run, corpus):
     )
 
 
+@pytest.mark.slow
 def test_no_file_is_named_after_them(run):
     """Those of data are numbered, all others are of the code."""
     names = {path.name for path in run.rglob("*")}
@@ -75,9 +97,14 @@ def test_no_file_is_named_after_them(run):
     assert not names & set(IDS + SPEAKERS)
 
 
-def test_a_name_in_the_page_is_text(run):
+@pytest.mark.slow
+def test_a_name_in_the_page_is_text_and_what_was_not_asked_for_has_its_reason(run):
     page = (run / "data/report/index.html").read_text()
     assert "<script>x" not in page
+    assert "does not name blstm" in page
+    absent = read_json(run / "metrics/summary_intervals.json")["absent"]
+    assert "does not name blstm" in absent["per_z1"]
+    assert len(read_json(run / "metrics/summary.json")) > 5
 
 
 @pytest.mark.parametrize("name", REFUSED, ids=range(len(REFUSED)))

@@ -126,7 +126,7 @@ def divergence() -> None:
 
 def diverged_recognizer() -> None:
     lesson = write_lesson(Path("lesson"), "phones")
-    wild = Attempt(layers=0, learning_rate=1e30, repeat=0)
+    wild = Attempt(layers=1, learning_rate=1e30, repeat=0)
     budget = load_params(ROOT / "params.yaml").recognition.headline
     learn(lesson.source, lesson.side, lesson.labels, budget, wild, seed=0)
 

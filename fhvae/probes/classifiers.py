@@ -263,7 +263,8 @@ def normalizer_of(rows: np.ndarray) -> Normalizer:
         TrialError: an input is not finite, or too large to be squared.
     """
     wide = rows.astype(np.float64)
-    mean, std = wide.mean(axis=0), wide.std(axis=0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, std = wide.mean(axis=0), wide.std(axis=0)
     if not np.isfinite(std).all():
         raise TrialError(
             "the inputs of a probe must be finite numbers, "

@@ -119,12 +119,12 @@ def test_inputs_that_are_no_numbers_are_refused_by_every_probe(broken):
     rows, labels = blobs(3, each=20, inputs=4, spread=4.0, seed=7)
     wide = rows.astype(np.float64)
     wide[5, 2] = broken
-    data = Examples(wide, labels)
+    data, numbers = Examples(wide, labels), Examples(wide, np.arange(60.0))
     for kind in ("linear", MLP):
         with pytest.raises(TrialError, match="must be finite numbers, 1 of 4 are not"):
             fit_classifier(kind, data, data, SETTING, seed=0)
         with pytest.raises(TrialError, match="must be finite numbers, 1 of 4 are not"):
-            fit_regression(kind, Examples(wide, np.arange(60.0)), data, SETTING, seed=0)
+            fit_regression(kind, numbers, numbers, SETTING, seed=0)
     fitted = logistic(rows, labels, 0.01)
     with np.errstate(all="ignore"), pytest.raises(TrialError, match="must give finite numbers"):
         fitted.answers(np.full((1, 4), np.inf))
