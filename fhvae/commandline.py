@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import NoReturn
 
-from fhvae.errors import FhvaeError
+from fhvae.errors import FhvaeError, one_line
 from fhvae.files.caches import give_caches_a_place
 from fhvae.orphans import end_with, starter_of
 from fhvae.portable import arithmetic
@@ -25,6 +25,14 @@ NO_MEMORY = re.compile(
 )
 
 
+class OneLine(logging.Formatter):
+    """Shows what is logged as errors are shown: names in it come from data."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - of the library
+        """Give the text of a record, as `one_line`."""
+        return one_line(super().formatMessage(record))
+
+
 def run(main: Callable[[], None], makes_figures: bool = True) -> None:
     """Run a program: log to stderr; end with one sentence and exit code 2 on bad input.
 
@@ -32,7 +40,9 @@ def run(main: Callable[[], None], makes_figures: bool = True) -> None:
         main: what to run.
         makes_figures: whether figures come of it that others compare, as of a stage.
     """
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    shown = logging.StreamHandler(sys.stderr)
+    shown.setFormatter(OneLine())
+    logging.basicConfig(level=logging.INFO, handlers=[shown])
     give_caches_a_place()
     _end_in_order()
     if makes_figures and (kind := arithmetic()):
@@ -78,7 +88,7 @@ def _end_in_words(main: Callable[[], None]) -> None:
 
 
 def _refuse(sentence: str) -> NoReturn:
-    print(f"error: {sentence}", file=sys.stderr)
+    print(f"error: {one_line(sentence)}", file=sys.stderr)
     sys.exit(EXIT_BAD_INPUT)
 
 

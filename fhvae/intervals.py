@@ -21,6 +21,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fhvae.errors import TrialError
+
 LEVEL = 0.95  # of all intervals, as convention has it
 INTERVALS = "intervals"  # the key in `absent` of a stage's metrics, or the end of one
 FEWEST_SPEAKERS = 6  # the fewest of which coverage is known: decision 0019
@@ -90,7 +92,12 @@ def jackknife(left_out: np.ndarray) -> Jackknife:
 
     Where few speakers move the value, the error itself is hardly known: (sum u^2)^2 / sum u^4 of
     the deviations u says how few.
+
+    Raises:
+        TrialError: a value is NaN or infinite.
     """
+    if not np.isfinite(left_out).all():
+        raise TrialError("an interval needs a finite value without each speaker")
     most = len(left_out) - 1
     away = left_out - left_out.mean()
     squares = np.where(np.abs(away) > ROUNDING, away, 0.0) ** 2

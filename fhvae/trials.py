@@ -114,6 +114,16 @@ def check_both_kinds(is_target: np.ndarray) -> None:
         )
 
 
+def check_finite(scores: np.ndarray) -> None:
+    """Raise TrialError where a score, `[trial]`, is NaN or infinite: it lies on no side."""
+    broken = np.flatnonzero(~np.isfinite(scores))
+    if len(broken):
+        raise TrialError(
+            f"scores must be finite, got {scores[broken[0]]} at trial {broken[0]}; "
+            f"{len(broken)} of {len(scores)} trials are concerned"
+        )
+
+
 def cosine_scores(vectors: Vectors, trials: Trials) -> np.ndarray:
     """Score each trial by the cosine of its two vectors, not centered, `[trial]`.
 
@@ -179,12 +189,7 @@ def rank_trials(scores: np.ndarray, is_target: np.ndarray) -> RankedTrials:
     is_target = np.asarray(is_target, bool)
     if scores.ndim != 1 or scores.shape != is_target.shape:
         raise ValueError(f"scores {scores.shape} and labels {is_target.shape} must be [trial]")
-    broken = np.flatnonzero(~np.isfinite(scores))
-    if len(broken):
-        raise TrialError(
-            f"scores must be finite, got {scores[broken[0]]} at trial {broken[0]}; "
-            f"{len(broken)} of {len(scores)} trials are concerned"
-        )
+    check_finite(scores)
     check_both_kinds(is_target)
     order = np.argsort(scores, kind="stable")
     ranked = scores[order]

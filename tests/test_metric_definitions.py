@@ -15,7 +15,10 @@ STAGES = sorted(
     {path.stem for path in ROOT.glob("metrics/*.json")} - {"summary", "summary_intervals"}
 )
 # Of corpora and protocols that the committed run is not.
-ELSEWHERE = {"voice_*", "nearer_*", "naturalness", "phone_edits", "word_edits", "arithmetic"}
+ELSEWHERE = {
+    *("voice_*", "nearer_*", "naturalness", "phone_edits", "word_edits", "arithmetic"),
+    *("diverged", "silent"),
+}
 
 
 def definitions() -> list[tuple[str, str]]:

@@ -26,9 +26,11 @@ from fhvae.files.packed import read_packed
 from fhvae.files.sums import write_sums
 from fhvae.parallel import _told_of_kills, _Workers
 from fhvae.params.whole import load_params
+from fhvae.recognition.train import Attempt, learn
 from fhvae.stage import Input, Output, stage
 from fhvae.training.checkpoint import Checkpoint
 from fhvae.training.loop import Trainer
+from tests.fhvae.recognition.conftest import write_lesson
 from tests.training_factory import MELS, make_sequences, make_setting
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -149,6 +151,13 @@ def divergence() -> None:
     Trainer(setting, sequences, dev, checkpoint, decibel=torch.full((MELS,), 0.1)).run()
 
 
+def diverged_recognizer() -> None:
+    lesson = write_lesson(Path("lesson"), "phones")
+    wild = Attempt(layers=1, learning_rate=1e30, repeat=0)
+    budget = load_params(ROOT / "params.yaml").recognition.headline
+    learn(lesson.source, lesson.side, lesson.labels, budget, wild, seed=0)
+
+
 RAISED: dict[str, Callable[[], object]] = {
     "unknown key": lambda: with_param("training.lerning_rate", 0.001),
     "must be a whole number": lambda: with_param("training.batch", 0),
@@ -165,6 +174,7 @@ RAISED: dict[str, Callable[[], object]] = {
     "worker processes must live": killed_worker,
     "must be as its stage left it": changed_input,
     "training diverged": divergence,
+    "a recognizer diverged": diverged_recognizer,
     "must hold a model": lambda: fhvae.load("models"),
     "must begin with the header": no_array,
     "must be as it was written": damaged_checkpoint,

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from fhvae.conversion.gain import bands_to_bins, overlapped, segment_starts
+from fhvae.errors import ParamsError
 from fhvae.features.fbank import SAMPLE_RATE_HZ, hop_samples, mel_filters, window
 from fhvae.model.objective import posteriors
 from fhvae.model.weights import TrainedModel
@@ -85,15 +86,22 @@ def griffin_lim(log_mel: np.ndarray, params: FbankParams, samples: int | None = 
         log_mel: `[frame, mel]`, not normalized.
         params: section `fbank`, which made them.
         samples: of the waveform; None: what the frames give.
+
+    Raises:
+        ParamsError: they are no numbers, or louder than float32 can say.
     """
     import librosa
 
     bins = bands_to_bins(params, params.fft_size, SAMPLE_RATE_HZ)
     width = np.log(mel_filters(params).sum(axis=1))
     spectrum = ((log_mel - width) / params.power) @ bins - _log_emphasis(params)
+    with np.errstate(over="ignore"):
+        magnitudes = np.exp(spectrum).T.astype(np.float32)
+    if not np.isfinite(magnitudes).all():
+        raise ParamsError("a decoded spectrum must be finite, it is not; move the latents by less")
     taper = window(params)
     wave = librosa.griffinlim(
-        np.exp(spectrum).T.astype(np.float32),
+        magnitudes,
         n_iter=GRIFFIN_LIM_ROUNDS,
         hop_length=hop_samples(params.hop_ms),
         win_length=len(taper),

@@ -153,9 +153,10 @@ def _without_copies(
 ) -> Iterator[Recording | Refused]:
     """Refuse one recording under two speakers; splits share no speaker, so none leaks.
 
-    Two copies of one speaker are kept, with a warning: their trial tells nothing.
+    Copies of one speaker are kept, with a warning: their trial tells nothing.
     """
     first: dict[bytes, Utterance] = {}
+    copies = 0
     for item in items:
         if isinstance(item, Recording):
             utterance = item.utterance
@@ -167,5 +168,9 @@ def _without_copies(
                     f"({utterance.split}) hold the same samples"
                 )
             if known is not utterance:
-                log.warning("%s hold the same samples; one of them adds nothing", names)
+                copies += 1
+                if copies == 1:
+                    log.warning("%s hold the same samples; one of them adds nothing", names)
         yield item
+    if copies > 1:
+        log.warning("%d recordings hold the samples of another, the first was named", copies)

@@ -76,9 +76,9 @@ def _check_alive(mean: np.ndarray, std: np.ndarray, count: int) -> None:
     dead = np.flatnonzero(~(std > MIN_STD))
     if len(dead):
         raise CorpusError(
-            f"every mel band must vary over the training frames, band {dead[0]} of {len(std)} "
-            f"is {mean[dead[0]]:.4f} in all {count} frames; look for silent recordings or ones "
-            "of a lower sample rate"
+            f"every band of the training frames must vary, band {dead[0]} of {len(std)} is "
+            f"{mean[dead[0]]:.4f} in all {count} frames; look for silent recordings or ones of a "
+            "lower sample rate"
         )
 
 

@@ -9,7 +9,7 @@ from fhvae.model.weights import read_model
 from fhvae.params.corpus import SplitParams
 from fhvae.params.fbank import FbankParams
 from fhvae.params.model import ModelParams
-from fhvae.params.reading import from_mapping, number, read_yaml
+from fhvae.params.reading import MOST_RATE, from_mapping, number, read_yaml
 from fhvae.params.run import Discriminative
 from fhvae.params.segments import SegmentsParams
 from fhvae.params.training import TrainingParams
@@ -23,7 +23,7 @@ class Settings(Discriminative):
 
     splits: SplitParams
     piece_s: float = number(above=1)
-    fine_tuning_rate: float = number(above=0)
+    fine_tuning_rate: float = number(above=0, most=MOST_RATE)
     fbank: FbankParams
     segments: SegmentsParams
     model: ModelParams

@@ -1,5 +1,6 @@
 """Section `corpus`: which recordings, and what is particular to each corpus."""
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -105,7 +106,7 @@ class VctkParams:
 class SplitParams:
     """Shares of the speakers where a corpus leaves their split open, and the seed of the draw."""
 
-    seed: int = number(least=0)
+    seed: int = number(least=0, most=math.inf)
     dev_fraction: float = number(above=0, most=0.5)
     test_fraction: float = number(above=0, most=0.5)
 

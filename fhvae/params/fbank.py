@@ -17,7 +17,7 @@ class FbankParams:
     mels: int = number(least=1)
     preemphasis: float = number(least=0, most=1)
     power: float = number(above=0, most=2)
-    log_floor: float = number(most=0)
+    log_floor: float = number(least=-1000, most=0)
     store: Literal["float32", "float16"]
     silent_share: float = number(least=0, most=1)
 

@@ -59,7 +59,8 @@ class IvectorParams:
             )
         for key in CHOSEN_ON_DEV:
             values = getattr(self, key)
-            if not values or len(set(values)) < len(values):
+            names = {one if isinstance(one, str) else f"{one:g}" for one in values}  # of folders
+            if not values or len(names) < len(values):
                 raise ParamsError(
                     f"ivector.{key} must list different values, one at least, got {list(values)}"
                 )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from fhvae.params.reading import number
+from fhvae.params.reading import MOST_LAYERS, MOST_UNITS, number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -11,11 +11,11 @@ class ModelParams:
     """Kind and sizes of the networks, standard deviations of the priors, the decoder's floor."""
 
     cell: Literal["lstm", "gru", "rnn", "dense"]
-    layers: int = number(least=1)
-    cells: int = number(least=1)
-    z1: int = number(least=1)
-    z2: int = number(least=1)
-    z1_std: float = number(above=0)
-    z2_std: float = number(above=0)
-    mu2_std: float = number(above=0)
+    layers: int = number(least=1, most=MOST_LAYERS)
+    cells: int = number(least=1, most=MOST_UNITS)
+    z1: int = number(least=1, most=MOST_UNITS)
+    z2: int = number(least=1, most=MOST_UNITS)
+    z1_std: float = number(least=1e-6, most=1e6)
+    z2_std: float = number(least=1e-6, most=1e6)
+    mu2_std: float = number(least=1e-6, most=1e6)
     least_log_variance: float | None = number(least=-40, most=0)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from fhvae.errors import ParamsError
-from fhvae.params.reading import number
+from fhvae.params.reading import MOST_RATE, MOST_UNITS, number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,10 +16,10 @@ class ProbesParams:
     smoothing: float = number(above=0, most=0.5)
     control_clusters: int = number(least=2)
     control_iterations: int = number(least=1)
-    mlp_hidden: int = number(least=1)
+    mlp_hidden: int = number(least=1, most=MOST_UNITS)
     mlp_epochs: int = number(least=1)
     mlp_patience: int = number(least=1)
-    mlp_learning_rate: float = number(above=0)
+    mlp_learning_rate: float = number(above=0, most=MOST_RATE)
     mlp_batch: int = number(least=1)
     abx_items: int = number(least=2)
     abx_speakers: int = number(least=1)

@@ -1,10 +1,11 @@
 """Section `recognition`: the phone recognizer under both protocols."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 from fhvae.errors import ParamsError
-from fhvae.params.reading import number
+from fhvae.params.reading import MOST_LAYERS, MOST_RATE, MOST_UNITS, number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,13 +14,13 @@ class RecognizerParams:
 
     shift: int = number(least=1)
     recognizers: tuple[Literal["blstm", "linear"], ...]
-    layers: int = number(least=1)
-    cells: int = number(least=1)
-    learning_rates: tuple[float, ...] = number(above=0)
+    layers: int = number(least=1, most=MOST_LAYERS)
+    cells: int = number(least=1, most=MOST_UNITS)
+    learning_rates: tuple[float, ...] = number(above=0, most=MOST_RATE)
     repeats: int = number(least=1)
     batch: int = number(least=1)
     steps: int = number(least=1)
-    looks: int = number(least=1)
+    looks: int = number(least=1, most=10_000)
     warm_up: float = number(least=0, most=1)
     last_rate: float = number(least=0, most=1)
     gradient_norm: float = number(above=0)
@@ -35,7 +36,8 @@ class RecognizerParams:
                 raise ParamsError(f"{key}.{name} must list one at least, got an empty list")
         for name in ("recognizers", "speaker_shares", "topline_inputs", "latent_inputs"):
             values = list(getattr(self, name))
-            if len(set(values)) < len(values):
+            names = {one if isinstance(one, str) else f"{100 * one:g}" for one in values}
+            if len(names) < len(values):  # they name sides in the metrics
                 raise ParamsError(f"{key}.{name} must name each once, got {values}")
         if "fbank" not in self.topline_inputs:
             raise ParamsError(
@@ -52,7 +54,7 @@ class RecognizerParams:
 class RecognitionParams:
     """Phone recognition: seed of weights and batches, budgets of the two protocols, intervals."""
 
-    seed: int = number(least=0)
+    seed: int = number(least=0, most=math.inf)
     headline: RecognizerParams
     full: RecognizerParams
 

@@ -1,5 +1,6 @@
 """Top-level keys, by what reads them."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +11,7 @@ from fhvae.params.reading import number
 class Seeded:
     """What learns from a corpus: seed of its weights, batches and starts."""
 
-    seed: int = number(least=0)
+    seed: int = number(least=0, most=math.inf)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fhvae.errors import ParamsError
-from fhvae.params.reading import number
+from fhvae.params.reading import MOST_RATE, number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +17,7 @@ class TrainingParams:
     block_sequences: int = number(least=0)
     sequence: Literal["utterance", "speaker"]
     batch: int = number(least=1)
-    learning_rate: float = number(above=0)
+    learning_rate: float = number(above=0, most=MOST_RATE)
     precision: Literal["float32", "tf32", "bf16"]
     average: float = number(least=0, most=0.9999)
     skip_nearest: int = number(least=0)

@@ -22,7 +22,9 @@ class VerificationParams:
         """Raise ParamsError where a list cannot be used."""
         for key in ("lda_dimensions", "priors"):
             values = getattr(self, key)
-            if not values or len(set(values)) < len(values):
+            names = {f"{value:g}" for value in values}  # in the metrics
+            if not values or len(names) < len(values):
                 raise ParamsError(
-                    f"verification.{key} must list different numbers, got {list(values)}"
+                    f"verification.{key} must list numbers that differ in six digits, "
+                    f"got {list(values)}"
                 )

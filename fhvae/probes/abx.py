@@ -9,7 +9,7 @@ import importlib.util
 import logging
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -135,11 +135,13 @@ def abx_errors(
     from fastabx import Subsampler
 
     context = ["prev-phone", "next-phone"]
+    numbers = {one: _numbers(items[one]) for one in ("#file", "speaker")}
     with tempfile.TemporaryDirectory() as folder:
         item_file = Path(folder) / "triphones.item"
-        items.to_csv(item_file, sep=" ", index=False)
-        for name in sorted(set(items["#file"])):
-            np.save(Path(folder) / f"{name}.npy", codes[name].astype(np.float32))
+        named = items.assign(**{one: items[one].map(number) for one, number in numbers.items()})
+        named.to_csv(item_file, sep=" ", index=False)
+        for name, number in numbers["#file"].items():
+            np.save(Path(folder) / f"{number}.npy", codes[name].astype(np.float32))
         errors = [
             _error(item_file, hop_ms, by, across, Subsampler(params.abx_items, speakers, seed))
             for by, across, speakers in (
@@ -148,6 +150,11 @@ def abx_errors(
             )
         ]
     return AbxErrors(*errors)
+
+
+def _numbers(names: Iterable[str]) -> dict[str, str]:
+    """Number names in their order: neither a file nor a cell between blanks can have any name."""
+    return {name: f"n{place:06d}" for place, name in enumerate(sorted(set(names)))}
 
 
 def _error(

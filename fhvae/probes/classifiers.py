@@ -23,6 +23,7 @@ from fhvae.probes import newton
 from fhvae.probes.scores import Answers, surprise_bits
 
 LINEAR, MLP = "linear", "mlp"  # kinds of probes
+ROUNDING = 1e-12  # of the mean: a smaller standard deviation is that of equal numbers
 
 
 @dataclass(frozen=True)
@@ -104,8 +105,14 @@ class Classifier:
     classes: np.ndarray
 
     def answers(self, rows: np.ndarray) -> Answers:
-        """Give the probability of each class in each row, `[row, input]`."""
+        """Give the probability of each class in each row, `[row, input]`.
+
+        Raises:
+            TrialError: a row is so far from those fitted on that it has none.
+        """
         logits = self.probe.outputs(rows)
+        if not np.isfinite(logits).all():
+            raise TrialError("a probe must give finite numbers, of some rows it does not")
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
         return Answers(np.asarray(powers / powers.sum(axis=1, keepdims=True)), self.classes)
 
@@ -138,7 +145,7 @@ def fit_classifier(
     Raises:
         TrialError: there is only one label; or, with a hidden layer, none of those to choose on
             was fitted.
-        ParamsError: a linear probe did not converge.
+        ParamsError: a linear probe did not converge, or one with a hidden layer diverged.
     """
     if kind == LINEAR:
         found = linear_classifiers(fit, params.penalties)
@@ -250,11 +257,20 @@ def linear_regressions(fit: Examples, penalties: Sequence[float]) -> Iterator[Li
 def normalizer_of(rows: np.ndarray) -> Normalizer:
     """Measure mean and standard deviation of the fitting data, `[row, input]`, in float64.
 
-    An input that never changes gets a standard deviation of 1.
+    An input that never changes, but for what rounding adds, gets a standard deviation of 1.
+
+    Raises:
+        TrialError: an input is not finite, or too large to be squared.
     """
     wide = rows.astype(np.float64)
-    std = wide.std(axis=0)
-    return Normalizer(wide.mean(axis=0), np.where(std > 0, std, 1.0))
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, std = wide.mean(axis=0), wide.std(axis=0)
+    if not np.isfinite(std).all():
+        raise TrialError(
+            "the inputs of a probe must be finite numbers, "
+            f"{int((~np.isfinite(std)).sum())} of {len(std)} are not"
+        )
+    return Normalizer(mean, np.where(std > ROUNDING * np.abs(mean), std, 1.0))
 
 
 def _classes(labels: np.ndarray) -> np.ndarray:
@@ -305,6 +321,12 @@ def _fit_hidden_layer(
             best, best_epoch, best_state = found, epoch, copy.deepcopy(network.state_dict())
         elif epoch - best_epoch >= params.mlp_patience:
             break
+    if not best_epoch:  # what is left are the first weights
+        raise ParamsError(
+            "probes.mlp_learning_rate must let a probe with a hidden layer learn, its loss on the "
+            f"rows to choose on is {found:g} after {epoch} passes; lower it (now "
+            f"{params.mlp_learning_rate:g})"
+        )
     network.load_state_dict(best_state)
     return HiddenLayer(normalizer, network, best_epoch)
 

@@ -183,9 +183,11 @@ def residual_curve(codes: np.ndarray, phones: np.ndarray, speakers: np.ndarray) 
         phones, speakers: `[segment]`.
 
     Raises:
-        TrialError: there is one phone or one speaker only.
+        TrialError: there is one phone or one speaker only, or the codes of all are alike.
     """
     phone_means, speaker_means = centroids(codes, phones), centroids(codes, speakers)
+    if not (phone_means.any() and speaker_means.any()):
+        raise TrialError("the geometry needs codes that differ between phones and speakers")
     _, widths, directions = np.linalg.svd(speaker_means, full_matrices=False)
     real = widths > 1e-9 * max(widths[0], 1e-300)
     along = np.square(phone_means @ directions[real].T).sum(axis=0) / np.square(phone_means).sum()

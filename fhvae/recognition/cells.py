@@ -4,6 +4,7 @@ Each recognizer is trained in a process of its own. The edits of every test utte
 table; a cell sums them over the utterances of a test side.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fhvae.errors import ArtifactError
+from fhvae.errors import ArtifactError, TrainingError
 from fhvae.files.atomic import write_csv
 from fhvae.files.columns import ANY_TEXT, COUNT, NAME, Column, read_csv
 from fhvae.intervals import Interval, ratio_interval
@@ -21,6 +22,8 @@ from fhvae.recognition.inputs import Input
 from fhvae.recognition.labels import Labels, count_edits
 from fhvae.recognition.matrix import Materials, Matrix, TargetSide, TrainSide
 from fhvae.recognition.train import Attempt, Learned, learn, recognize
+
+log = logging.getLogger(__name__)
 
 STAGE = "recognize_baselines"  # whose edits another stage reads
 KEY = ("recognizer", "input", "train", "domain", "repeat", "utterance_id")
@@ -69,12 +72,25 @@ class TrainingResult:
         learning_rate: the best on dev, chosen with the first recognizer seed.
         dev_per: mean over recognizer seeds of the lowest error rates on dev.
         steps: after how many steps they were reached, on average.
+        diverged: how many of the learning rates were too high to be chosen from.
     """
 
     table: pd.DataFrame
     learning_rate: float
     dev_per: float
     steps: float
+    diverged: int
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing was recognized in any utterance: 100 % errors, and all are deletions."""
+        return not self.table["hypothesis"].any()
+
+    def metrics(self) -> dict[str, float]:
+        """Lay out how the training went; `diverged` and `silent` only where there is something."""
+        found = {"learning_rate": self.learning_rate, "dev_per": self.dev_per, "steps": self.steps}
+        warnings = {"diverged": self.diverged, "silent": int(self.is_silent)}
+        return found | {name: count for name, count in warnings.items() if count}
 
 
 def plan_jobs(
@@ -95,14 +111,27 @@ def plan_jobs(
 
 
 def run_job(job: TrainingJob) -> TrainingResult:
-    """Choose the learning rate on dev, train all recognizer seeds, recognize all test domains."""
+    """Choose the learning rate on dev, train all recognizer seeds, recognize all test domains.
+
+    Raises:
+        TrainingError: a training diverged under every learning rate, or under the best of them
+            with another seed.
+    """
     layers = job.params.layers if job.recognizer == "blstm" else 0
 
     def train(rate: float, repeat: int) -> Learned:
         attempt = Attempt(layers, rate, repeat)
         return learn(job.source, job.side, job.labels, job.params, attempt, job.seed)
 
-    first = {rate: train(rate, 0) for rate in job.params.learning_rates}
+    first: dict[float, Learned] = {}
+    failed: list[TrainingError] = []
+    for rate in job.params.learning_rates:
+        try:
+            first[rate] = train(rate, 0)
+        except TrainingError as error:
+            failed.append(error)
+    if not first:
+        raise failed[-1]
     rate = min(first, key=lambda one: first[one].dev_per)
     learned = [first[rate], *(train(rate, repeat) for repeat in range(1, job.params.repeats))]
     tables = [
@@ -115,6 +144,7 @@ def run_job(job: TrainingJob) -> TrainingResult:
         learning_rate=rate,
         dev_per=sum(one.dev_per for one in learned) / len(learned),
         steps=sum(one.step for one in learned) / len(learned),
+        diverged=len(failed),
     )
 
 
@@ -155,11 +185,16 @@ def run_jobs(jobs: Sequence[TrainingJob]) -> Experiment:
     for job, result in zip(jobs, results, strict=True):
         tables.append(result.table)
         of_input = training.setdefault(job.recognizer, {}).setdefault(job.source.name, {})
-        of_input[job.side.name] = {
-            "learning_rate": result.learning_rate,
-            "dev_per": result.dev_per,
-            "steps": result.steps,
-        }
+        of_input[job.side.name] = result.metrics()
+        where = f"{job.recognizer} from {job.source.name}, taught by {job.side.name}"
+        if result.diverged:
+            log.warning("%s, diverged at %d learning rates", where, result.diverged)
+        if result.is_silent:
+            log.warning(
+                "%s, recognizes nothing in any test utterance: an error rate of 1 says that it was "
+                "not trained enough (recognition.<protocol>.steps)",
+                where,
+            )
     empty = pd.DataFrame(columns=list(COLUMNS))
     return Experiment(pd.concat(tables, ignore_index=True) if tables else empty, training)
 

@@ -19,6 +19,8 @@ from fhvae.files.packed import FRAMES, Packed, read_packed
 from fhvae.recognition.labels import row_count
 from fhvae.recognition.matrix import CLEAN, FramePaths
 
+ROUNDING = 1e-10  # of the squared mean: a smaller variance is that of equal numbers
+
 MakeRows = Callable[[np.ndarray], np.ndarray]  # [frame, ...] of one utterance -> [row, dimension]
 
 
@@ -121,7 +123,7 @@ class RowReader:
 def measure_normalizer(reader: RowReader, utterance_ids: Iterable[str]) -> Normalizer:
     """Measure mean and standard deviation over utterances, one at a time, float32.
 
-    A constant dimension gets a standard deviation of 1.
+    A constant dimension, but for what rounding adds, gets a standard deviation of 1.
     """
     count, total, squares = 0, np.zeros(1), np.zeros(1)
     for utterance_id in utterance_ids:
@@ -131,7 +133,7 @@ def measure_normalizer(reader: RowReader, utterance_ids: Iterable[str]) -> Norma
         squares = squares + np.einsum("rd,rd->d", rows, rows, dtype=np.float64)
     mean = total / count
     variance = squares / count - mean**2
-    std = np.sqrt(np.where(variance > 1e-10, variance, 1.0))
+    std = np.sqrt(np.where(variance > ROUNDING * mean**2, variance, 1.0))
     return Normalizer(mean.astype(np.float32), std.astype(np.float32))
 
 

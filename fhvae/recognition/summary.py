@@ -20,6 +20,7 @@ from fhvae.recognition.matrix import Materials, Matrix, directions
 
 log = logging.getLogger(__name__)
 
+MAIN = "blstm"  # whose error rates are cited and drawn
 REFERENCE_INPUT = "fbank"
 NO_COST = (
     "the 95 % interval of what the mismatch costs FBANK does not lie above 0, "
@@ -29,7 +30,7 @@ NO_COST = (
 
 def suffix(recognizer: str) -> str:
     """Name the metrics of a recognizer: per for blstm, per_linear for linear."""
-    return "" if recognizer == "blstm" else f"_{recognizer}"
+    return "" if recognizer == MAIN else f"_{recognizer}"
 
 
 def rate_metrics(cells: Mapping[CellKey, Cell]) -> dict[str, Any]:
@@ -159,7 +160,24 @@ def summarize(results: Results, materials: Materials) -> dict[str, Any]:
         **gaps,
         **training,
         "corpus": corpus_metrics(materials),
-        "absent": {**materials.matrix.absent, **gaps["absent"], **few_speakers(materials.matrix)},
+        "absent": {
+            **_not_asked(results.experiment),
+            **materials.matrix.absent,
+            **gaps["absent"],
+            **few_speakers(materials.matrix),
+        },
+    }
+
+
+def _not_asked(experiment: Experiment) -> dict[str, str]:
+    """Say why `per` and `gap` are absent where other recognizers ran than the one they are of."""
+    others = experiment.training.keys()
+    if not others or MAIN in others:
+        return {}
+    reason = f"recognition.<protocol>.recognizers does not name {MAIN}"
+    return {
+        name: f"{reason}; {', '.join(name + suffix(one) for one in others)} stands for others"
+        for name in ("per", "gap")
     }
 
 

@@ -1,5 +1,6 @@
 """Train a recognizer by CTC for a fixed number of steps, and let it recognize."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from fhvae.device import choose_device
+from fhvae.errors import TrainingError
 from fhvae.features.normalize import Normalizer
 from fhvae.params.recognition import RecognizerParams
 from fhvae.recognition.inputs import Input, RowReader, measure_normalizer
@@ -160,6 +162,9 @@ def learn(
         attempt: what differs from run to run.
         seed: of the run; initial weights, order of batches and draws of dropout are the same for
             every input.
+
+    Raises:
+        TrainingError: the training diverged.
     """
     reader, dev = (source.open(side.domain, split) for split in ("train", "dev"))
     lessons = Lessons(
@@ -199,7 +204,12 @@ def take_steps(
     random: np.random.Generator,
     drop: Drop,
 ) -> Iterator[int]:
-    """Take all optimizer steps, giving the number of each after it."""
+    """Take all optimizer steps, giving the number of each after it.
+
+    Raises:
+        TrainingError: the loss or its gradient is no number any more; a network of such weights
+            would say something all the same.
+    """
     device = next(network.parameters()).device
     groups = lessons.groups(params.batch)
     order = endless_order(len(groups), random)
@@ -213,7 +223,13 @@ def take_steps(
         loss = ctc_loss(scores, batch.lengths, [lessons.taught[name] for name in names])
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(network.parameters(), params.gradient_norm)
+        length = nn.utils.clip_grad_norm_(network.parameters(), params.gradient_norm)
+        if not (math.isfinite(loss.item()) and math.isfinite(length.item())):
+            raise TrainingError(
+                f"a recognizer diverged: loss {loss.item():g} and gradient "
+                f"{length.item():g} at step {step} of {params.steps}; take the rate "
+                f"{learning_rate:g} out of recognition.<protocol>.learning_rates, or list a lower one"
+            )
         optimizer.step()
         yield step
 
@@ -232,13 +248,22 @@ def recognize(
     utterance_ids: Sequence[str],
     labels: Labels,
 ) -> dict[str, tuple[str, ...]]:
-    """Recognize utterances greedily, without language model: scored classes by utterance id."""
+    """Recognize utterances greedily, without language model: scored classes by utterance id.
+
+    Raises:
+        TrainingError: the network gives no number: of nothing the largest would be a phone, too.
+    """
     device = next(network.parameters()).device
     lengths = {name: reader.length(name) for name in utterance_ids}
     found = {}
     for names in group_by_length(lengths, utterance_ids, DECODE_UTTERANCES):
         batch = load_batch(reader, normalizer, names)
         scores = network(batch.rows.to(device), batch.lengths.to(device))
+        if scores.isnan().any():
+            raise TrainingError(
+                f"a recognizer must give a number for every phone, of {names[0]} it gives nan; "
+                "lower recognition.<protocol>.learning_rates"
+            )
         best = scores.argmax(dim=2).cpu().numpy()
         for place, (name, length) in enumerate(zip(names, batch.lengths.tolist(), strict=True)):
             found[name] = labels.decode(best_path(best[:length, place]))

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from fhvae.cited import look_up
+from fhvae.params.reading import read_yaml
 from fhvae.report.at_a_glance import (
     RECOGNIZERS,
     VARIANCE,
@@ -324,7 +323,7 @@ def results_page(results: Path, plan: Path, folder: str = "results") -> tuple[st
     Returns:
         The page, and the CSV tables by file name.
     """
-    content = yaml.safe_load(plan.read_text(encoding="utf-8"))
+    content = read_yaml(plan)
     seeds = content.pop("seeds")
     paired = against(results)
     beaten = f"### What FHVAE is better at, and what not\n\n{paired}" if paired else ""

@@ -250,10 +250,15 @@ class Trainer:
             raise TrainingError(
                 f"training diverged: lower bound is {means.lower_bound} at epoch "
                 f"{len(self.progress.curve) + 1}, step {self.progress.step}; last finite epoch "
-                f"mean: {known}; lower training.learning_rate (now "
-                f"{self.setting.training.learning_rate:g})"
+                f"mean: {known}; {self._to_lower}"
             )
         return means
+
+    @property
+    def _to_lower(self) -> str:
+        """Say what a training that diverged needs."""
+        rate, alpha = self.setting.training.learning_rate, self.setting.alpha
+        return f"lower training.learning_rate (now {rate:g}) or alpha (now {alpha:g})"
 
     def _end_epoch(self) -> None:
         """Look at dev, keep the best weights, write a line to the terminal and to the log."""
@@ -267,8 +272,7 @@ class Trainer:
         if not math.isfinite(dev.lower_bound):
             raise TrainingError(
                 f"training diverged: dev lower bound is {dev.lower_bound} at step "
-                f"{progress.step}; lower training.learning_rate "
-                f"(now {setting.training.learning_rate:g})"
+                f"{progress.step}; {self._to_lower}"
             )
         chance = -math.log(self.blocks.rows - setting.training.skip_nearest)
         collapsed = collapse_reason(

@@ -272,7 +272,7 @@ def fit_lda(vectors: Vectors, speakers: Sequence[str], dimensions: int) -> Lda:
 
     Raises:
         TrialError: fewer than two train speakers have two utterances, or the utterances of
-            each are all alike.
+            each are all alike, or beyond what a covariance can hold.
     """
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
@@ -288,7 +288,7 @@ def fit_lda(vectors: Vectors, speakers: Sequence[str], dimensions: int) -> Lda:
     lda = LinearDiscriminantAnalysis(solver="eigen", shrinkage="auto", n_components=kept)
     try:
         lda.fit(values, np.asarray(speakers)[chosen])
-    except np.linalg.LinAlgError as error:
+    except (np.linalg.LinAlgError, ValueError) as error:
         raise TrialError(f"LDA needs train vectors that vary within a speaker ({error})") from error
     return Lda(mean=values.mean(axis=0), directions=lda.scalings_[:, :kept])
 

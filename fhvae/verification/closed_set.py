@@ -78,7 +78,8 @@ def closed_set(vectors: Vectors, utterances: Sequence[Utterance]) -> ClosedSet:
         utterances: the same, in the same order.
 
     Raises:
-        TrialError: fewer than two speakers have two sentences.
+        TrialError: fewer than two speakers have two sentences, nothing varies by which one could
+            be named, or a value is NaN or infinite.
     """
     halves = sentence_halves(utterances)
     usable = halves >= 0
@@ -89,7 +90,11 @@ def closed_set(vectors: Vectors, utterances: Sequence[Utterance]) -> ClosedSet:
             f"closed-set identification needs at least 2 test speakers with {HALVES} sentences "
             f"each, found {len(names)} among {len(set(speakers))}"
         )
+    if not np.isfinite(vectors.values).all():
+        raise TrialError("closed-set identification needs vectors of finite numbers")
     named = name_speakers(vectors.values[usable], labels, halves[usable])
+    if (named < 0).any():
+        raise TrialError("closed-set identification needs vectors that vary within a speaker")
     spoken = np.bincount(labels).astype(np.float64)
     hits = np.bincount(labels, weights=named == labels, minlength=len(names))
     return ClosedSet(

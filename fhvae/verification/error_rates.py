@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fhvae.errors import TrialError
-from fhvae.trials import ErrorCurve, check_both_kinds
+from fhvae.trials import ErrorCurve, check_both_kinds, check_finite
 
 RIDGE = 1e-9  # on the squared slope of standardized scores: those hardly mixed stay finite by it
 SEPARATED = (
@@ -141,8 +141,10 @@ def fit_calibration(scores: np.ndarray, is_target: np.ndarray) -> Calibration:
         is_target: `[trial]` bool.
 
     Raises:
-        TrialError: only one kind of trial is there, or Newton's method does not converge.
+        TrialError: only one kind of trial is there, a score is NaN or infinite, or Newton's method
+            does not converge.
     """
+    check_finite(scores)
     check_both_kinds(np.asarray(is_target))
     mean, spread = float(scores.mean()), float(scores.std())
     if spread == 0:
@@ -196,10 +198,17 @@ def cllr(ratios: np.ndarray, is_target: np.ndarray) -> float:
         ratios: `[trial]`, in nats.
         is_target: `[trial]` bool.
     """
-    check_both_kinds(np.asarray(is_target))
+    _check_ratios(ratios, is_target)
     targets = np.logaddexp(0, -ratios[is_target]).mean()
     nontargets = np.logaddexp(0, ratios[~is_target]).mean()
     return float((targets + nontargets) / (2 * np.log(2)))
+
+
+def _check_ratios(ratios: np.ndarray, is_target: np.ndarray) -> None:
+    """Raise TrialError where a ratio, which may be infinite, is NaN, or a kind is missing."""
+    if np.isnan(ratios).any():
+        raise TrialError(f"likelihood ratios must be numbers, {np.isnan(ratios).sum()} are nan")
+    check_both_kinds(np.asarray(is_target))
 
 
 def actual_detection_cost(ratios: np.ndarray, is_target: np.ndarray, prior: float) -> float:
@@ -214,7 +223,7 @@ def actual_detection_cost(ratios: np.ndarray, is_target: np.ndarray, prior: floa
         prior: the probability of a target trial, in (0, 1).
     """
     _check_prior(prior)
-    check_both_kinds(np.asarray(is_target))
+    _check_ratios(ratios, is_target)
     accepted = ratios >= np.log((1 - prior) / prior)
     fnr, fpr = 1 - accepted[is_target].mean(), accepted[~is_target].mean()
     return float(_detection_cost(fnr, fpr, prior))

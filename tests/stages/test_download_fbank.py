@@ -410,7 +410,10 @@ BAD_CORPORA = {
     ),
     "one-long-utterance-each": (without_second_test, "test must have a speaker with 2 utterances"),
     "silent-train": (with_silent_train, "band 0 of 80 is -20.0000 in all"),
-    "many-mels": (with_params(fbank__mels=250), "fbank.mels must leave no mel band empty"),
+    "many-mels": (
+        with_params(fbank__mels=250),
+        "fbank.mels and ivector.mels must leave no mel band empty",
+    ),
     "short-fft": (with_params(fbank__fft_size=256), "fbank.fft_size must be even and at least"),
     "odd-hop": (with_params(fbank__hop_ms=9.99), "fbank.hop_ms must be a whole number of samples"),
 }

@@ -312,7 +312,7 @@ def test_silence_in_train_is_refused(tmp_path):
         with PackedWriter(tmp_path / "corpus" / split, "int16") as writer:
             writer.append("a", np.zeros(4000))
     silent = [select_clips(tmp_path / "corpus" / split, 10.0, 6) for split in UTTERANCES]
-    with pytest.raises(CorpusError, match="every mel band must vary"):
+    with pytest.raises(CorpusError, match="every band of the training frames must vary"):
         extract(tmp_path / "work", silent, PARAMS)
 
 

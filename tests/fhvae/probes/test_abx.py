@@ -146,8 +146,12 @@ def test_what_fastabx_is_asked(monkeypatch):
     errors = abx_errors(codes, items, 10.0, few, seed=5)
     assert (errors.within, errors.across) == (0.125, 0.25)
     within, across = FakeScore.seen
-    assert within["table"].to_numpy().tolist() == [["u1", 0.1, 0.4, "ae", "b", "t", "anna"]]
-    assert (within["files"], within["shape"], within["frequency"]) == (["u1.npy"], (40, 3), 100)
+    assert within["table"].to_numpy().tolist() == [["n000000", 0.1, 0.4, "ae", "b", "t", "n000000"]]
+    assert (within["files"], within["shape"], within["frequency"]) == (
+        ["n000000.npy"],
+        (40, 3),
+        100,
+    )
     assert within["by"] == ["prev-phone", "next-phone", "speaker"]
     assert within["subsampler"] == (7, None, 5)
     assert (across["by"], across["across"]) == (["prev-phone", "next-phone"], ["speaker"])

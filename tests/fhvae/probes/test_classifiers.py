@@ -100,6 +100,44 @@ def test_inputs_are_standardized_by_the_fitting_rows_only():
     np.testing.assert_array_equal(normalizer.standardize(np.array([[4.0, 6.0]])), [[2.0, 1.0]])
 
 
+@pytest.mark.parametrize("constant", [0.1, -1e6, 1e-30, 1e30])
+def test_what_rounding_adds_to_equal_numbers_is_no_deviation(constant):
+    """The mean of seven 0.1 is not 0.1: by their deviation of 1e-17 other rows lay far away."""
+    rows = np.column_stack([np.arange(7.0), np.full(7, constant)])
+    assert normalizer_of(rows).std.tolist() == [2, 1]
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
+def test_small_and_large_inputs_are_told_apart_alike(scale):
+    rows, labels = blobs(3, each=20, inputs=4, spread=4.0, seed=7)
+    plain, scaled = (logistic(rows.astype(np.float64) * one, labels, 0.01) for one in (1.0, scale))
+    np.testing.assert_allclose(scaled.probe.weights, plain.probe.weights, atol=1e-6)
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf, 1e300])
+def test_inputs_that_are_no_numbers_are_refused_by_every_probe(broken):
+    rows, labels = blobs(3, each=20, inputs=4, spread=4.0, seed=7)
+    wide = rows.astype(np.float64)
+    wide[5, 2] = broken
+    data, numbers = Examples(wide, labels), Examples(wide, np.arange(60.0))
+    for kind in ("linear", MLP):
+        with pytest.raises(TrialError, match="must be finite numbers, 1 of 4 are not"):
+            fit_classifier(kind, data, data, SETTING, seed=0)
+        with pytest.raises(TrialError, match="must be finite numbers, 1 of 4 are not"):
+            fit_regression(kind, numbers, numbers, SETTING, seed=0)
+    fitted = logistic(rows, labels, 0.01)
+    with np.errstate(all="ignore"), pytest.raises(TrialError, match="must give finite numbers"):
+        fitted.answers(np.full((1, 4), np.inf))
+
+
+def test_a_hidden_layer_that_diverged_is_not_taken_for_one_that_learned():
+    """Its first weights, drawn at random, would be scored."""
+    data = Examples(*blobs(3, each=20, inputs=4, spread=4.0, seed=7))
+    wild = replace(SETTING, mlp_learning_rate=1e30)
+    with pytest.raises(ParamsError, match=r"mlp_learning_rate must let .* nan .*lower it \(now 1e"):
+        fit_classifier(MLP, data, data, wild, seed=0)
+
+
 def test_the_scale_of_an_input_does_not_matter():
     rows, labels = blobs(3, each=20, inputs=4, spread=4.0, seed=7)
     scale = np.array([1e-4, 1.0, 30.0, 1e5])

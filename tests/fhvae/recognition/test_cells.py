@@ -5,7 +5,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from fhvae.errors import ArtifactError
+from fhvae.errors import ArtifactError, TrainingError
 from fhvae.recognition import cells as cells_module
 from fhvae.recognition.cells import (
     COLUMNS,
@@ -177,6 +177,39 @@ def test_the_learning_rate_is_the_best_on_dev_and_the_seeds_are_averaged(
     experiment = run_jobs(jobs)
     assert experiment.table.equals(found.table)
     assert experiment.training[recognizer]["fbank"]["clean"]["learning_rate"] == 0.03
+
+
+def on_dev(lesson, budget, monkeypatch, **changes):
+    """Run a recognizer of the lesson that is tested on dev, as it is."""
+    names = lesson.side.dev_ids
+    source = lesson.source.open("clean", "dev")
+    opened = {"train": lesson.source.open("clean", "train"), "dev": source, "test": source}
+    monkeypatch.setattr(
+        "fhvae.recognition.inputs.Input.open", lambda self, domain, split: opened[split]
+    )
+    target = TargetSide("clean", "clean", names, 1)
+    params = replace(budget, **changes)
+    return plan_jobs([lesson.source], materials(lesson, test=(target,)), params, seed=0)
+
+
+def test_a_learning_rate_that_diverges_is_none_to_choose_from(phone_codes, budget, monkeypatch):
+    jobs = on_dev(phone_codes, budget, monkeypatch, learning_rates=(1e30, 0.03))
+    (metrics,) = run_jobs(jobs).training["blstm"]["fbank"].values()
+    assert metrics["learning_rate"] == 0.03
+    assert metrics["diverged"] == 1
+    assert "silent" not in metrics
+    jobs = on_dev(phone_codes, budget, monkeypatch, learning_rates=(1e30, 1e29))
+    with pytest.raises(TrainingError, match=r"take the rate 1e\+29 out of recognition"):
+        run_jobs(jobs)
+
+
+def test_who_says_nothing_is_named(phone_codes, budget, monkeypatch, caplog):
+    """All errors are deletions: an error rate of 1, and no reason in it."""
+    jobs = on_dev(phone_codes, budget, monkeypatch, steps=1, looks=1, learning_rates=(1e-9,))
+    monkeypatch.setattr(cells_module, "recognize", lambda *given: dict.fromkeys(given[3], ()))
+    (metrics,) = run_jobs(jobs).training["blstm"]["fbank"].values()
+    assert metrics["silent"] == 1
+    assert "recognizes nothing in any test utterance" in caplog.text
 
 
 def test_without_a_job_there_is_an_empty_table():

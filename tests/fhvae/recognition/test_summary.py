@@ -70,6 +70,16 @@ def metrics_of(own, baselines=FBANK, training=None):
     return summarize(results, MATERIALS)
 
 
+def test_a_recognizer_that_was_not_asked_for_is_absent_with_the_reason():
+    linear = [("linear", *row[1:]) for row in FBANK]
+    trained = {"linear": {"fbank": {"clean": {"dev_per": 0.5}}}}
+    found = metrics_of(linear, linear, trained)
+    assert "per" not in found
+    assert found["per_linear"]["fbank"]["clean"]["clean"]["per"] == 0.1
+    assert found["absent"]["per"].endswith("does not name blstm; per_linear stands for others")
+    assert "per" not in metrics_of(FBANK, training={"blstm": {}})["absent"]
+
+
 def test_error_rates_stand_under_input_training_and_test_side():
     found = metrics_of(rows("blstm", "z1", "clean", {"clean": 20, "room": 45}))
     sides = found["per"]["z1"]["clean"]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from fhvae.errors import TrainingError
 from fhvae.recognition import train
 from fhvae.recognition.train import (
     Attempt,
@@ -38,6 +39,25 @@ def test_codes_that_are_phones_are_recognized(phone_codes, budget):
 def test_a_linear_recognizer_reads_them_too(phone_codes, budget):
     linear = Attempt(layers=0, learning_rate=0.1, repeat=0)
     assert learned_from(phone_codes, budget, linear).dev_per < 0.05
+
+
+def test_a_training_that_diverged_gives_no_recognizer(phone_codes, budget):
+    wild = replace(ONE_LAYER, learning_rate=1e30)
+    with pytest.raises(
+        TrainingError, match=r"diverged: loss .* and gradient nan at step 2 of 120; take"
+    ):
+        learned_from(phone_codes, budget, wild)
+
+
+def test_a_network_without_a_number_recognizes_nothing(phone_codes, budget):
+    """The largest of none would be a phone or the blank all the same."""
+    found = learned_from(phone_codes, replace(budget, steps=1, looks=1))
+    with torch.no_grad():
+        found.network.exit.bias[2] = torch.nan
+    dev = phone_codes.source.open("clean", "dev")
+    names, labels = phone_codes.side.dev_ids, phone_codes.labels
+    with pytest.raises(TrainingError, match="must give a number for every phone, of d"):
+        recognize(found.network, dev, found.normalizer, names, labels)
 
 
 def test_codes_that_know_nothing_are_not(noise_codes, budget):
@@ -147,7 +167,12 @@ def test_the_rate_rises_then_falls(budget, warm_up, last_rate):
 
 def test_gradients_are_cut_to_the_norm_asked_for(phone_codes, budget, monkeypatch):
     norms = []
-    monkeypatch.setattr(train.nn.utils, "clip_grad_norm_", lambda _, norm: norms.append(norm))
+
+    def cut(weights, norm):
+        norms.append(norm)
+        return torch.zeros(())
+
+    monkeypatch.setattr(train.nn.utils, "clip_grad_norm_", cut)
     learned_from(phone_codes, replace(budget, steps=2, looks=1, gradient_norm=0.75))
     assert norms == [0.75, 0.75]
 
