@@ -22,7 +22,7 @@ BLOCK = re.compile(r"(?<=<!-- rooms -->\n).*?(?=<!-- end -->)", re.DOTALL)
 # Imported from everywhere; none of them imports a room.
 GROUND = (
     "files parallel commandline params seeds device progress intervals errors portable "
-    "run_record environment"
+    "run_record environment addresses"
 ).split()
 
 

@@ -18,6 +18,8 @@ from fhvae.params.run import Seeded
 from fhvae.report.figures.decoded import decode_otherwise
 from fhvae.report.figures.every import DRAWN_METRICS, Drawn, draw_every
 from fhvae.report.figures.latent_maps import latent_maps
+from fhvae.report.figures.learning_curve import COLUMNS
+from fhvae.report.run_page.readers import read_curve as read_learning_curve
 from fhvae.trials import ErrorCurve, det_points
 from fhvae.verification.scores import read_scores
 
@@ -45,7 +47,7 @@ def main() -> None:
     of_test = read_latents(latents / "test.safetensors")
     systems = pd.read_csv(plots / "det.csv")["system"].unique()
     figures = Drawn(
-        pd.read_csv(plots / "learning_curve.csv"),
+        read_learning_curve(plots, COLUMNS),
         {name: read_curve(scores / f"{name}.tsv") for name in systems},
         pd.read_csv(plots / "det_bands.csv"),
         {stage: read_json(metrics / f"{stage}.json") for stage in DRAWN_METRICS},

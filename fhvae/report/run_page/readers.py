@@ -1,6 +1,6 @@
 """What the page reads of earlier stages, held against what it will ask of it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,11 +95,15 @@ def _part(beside: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:
     return dict(found)
 
 
-def read_curve(plots: Path) -> pd.DataFrame:
+def read_curve(plots: Path, needed: Sequence[str] = CURVE_NEEDS) -> pd.DataFrame:
     """Read the learning curve, a row per epoch.
 
+    Args:
+        plots: folder that holds it.
+        needed: columns of numbers that there must be.
+
     Raises:
-        ArtifactError: the file is missing, no table, or has no epoch.
+        ArtifactError: the file is missing, no table, has no epoch or lacks a column.
     """
     path = plots / CURVE
     check_readable(path, "train")
@@ -107,11 +111,11 @@ def read_curve(plots: Path) -> pd.DataFrame:
         curve = pd.read_csv(path)
     except ValueError as error:  # of pandas, and of bytes that are no text
         raise _no_curve(path, " ".join(str(error).split())) from error
-    if missing := [name for name in CURVE_NEEDS if name not in curve]:
+    if missing := [name for name in needed if name not in curve]:
         raise _no_curve(path, f"without {missing[0]}")
     if curve.empty:
         raise _no_curve(path, "no row")
-    if not all(pd.api.types.is_numeric_dtype(curve[name]) for name in CURVE_NEEDS):
+    if not all(pd.api.types.is_numeric_dtype(curve[name]) for name in needed):
         raise _no_curve(path, "words among the numbers")
     return curve
 
