@@ -39,7 +39,7 @@ def resolved(name: str) -> list[dict[str, Any]]:
     with TemporaryDirectory() as folder:
         out = Path(folder) / "pylock.toml"
         command = ["uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11"]
-        constraint = [] if name == LISTS[0] else ["--constraint", str(ROOT / f"{LISTS[0]}.txt")]
+        constraint = [] if name == LISTS[0] else ["--constraint", f"{LISTS[0]}.lock"]
         command += [*constraint, "--format", "pylock.toml", "-o", str(out), f"{name}.txt"]
         subprocess.run(command, check=True, cwd=ROOT)
         packages: list[dict[str, Any]] = tomllib.loads(out.read_text())["packages"]

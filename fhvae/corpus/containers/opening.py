@@ -88,7 +88,7 @@ def open_audio(path: Path) -> Iterator[OpenAudio]:
             raise CorpusError("must be a file, it is a pipe or a device")
         with path.open("rb"):  # libsndfile gives no reason
             pass
-        with soundfile.SoundFile(path) as file:
+        with soundfile.SoundFile(os.fsencode(path)) as file:
             _check_kind(file)
             if file.format not in ("FLAC", "MP3"):
                 yield _checked(file, path)
@@ -153,13 +153,13 @@ def _open_flac(path: Path) -> Iterator[OpenAudio]:
     content = _held(path)
     lengths = read_lengths(content)
     if lengths is None or (lengths.promised and lengths.there is None):
-        with soundfile.SoundFile(path) as file:  # cut, which shows in the reading
+        with soundfile.SoundFile(os.fsencode(path)) as file:  # cut, which shows in the reading
             yield OpenAudio(file, int(file.frames), int(file.frames))
         return
     if lengths.there is None:
         raise CorpusError("must be whole, its last frame is broken; copy the file again")
     if lengths.promised == lengths.there:
-        with soundfile.SoundFile(path) as file:
+        with soundfile.SoundFile(os.fsencode(path)) as file:
             yield OpenAudio(file, lengths.there, lengths.there)
         return
     if lengths.promised:
@@ -178,7 +178,7 @@ def _open_mp3(path: Path) -> Iterator[OpenAudio]:
 
     frames = read_frames(_held(path))
     if frames.promised == frames.number:
-        with soundfile.SoundFile(path) as file:
+        with soundfile.SoundFile(os.fsencode(path)) as file:
             yield OpenAudio(file, int(file.frames), int(file.frames))
         return
     if frames.promised is not None and frames.promised > frames.number:
