@@ -20,7 +20,13 @@ NO_PACKAGES = ("pip", "setuptools", "wheel")  # of every environment
 
 def installed(python: str) -> list[dict[str, str]]:
     """Ask pip-licenses what is installed: Name, Version, License."""
-    command = ["pip-licenses", f"--python={python}", "--format=json", "--from=mixed", "--with-system"]
+    command = [
+        "pip-licenses",
+        f"--python={python}",
+        "--format=json",
+        "--from=mixed",
+        "--with-system",
+    ]
     answer = subprocess.run(command, check=True, capture_output=True, text=True)
     found: list[dict[str, str]] = json.loads(answer.stdout)
     return [one for one in found if one["Name"].lower() not in NO_PACKAGES]

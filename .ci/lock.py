@@ -1,4 +1,4 @@
-"""Write requirements.lock and requirements-dev.lock: every package, exact, with the hashes of its files.
+"""Write requirements.lock and requirements-dev.lock: every package with the hashes of its files.
 
     make lock             # or: python .ci/lock.py, where uv is installed
 
@@ -6,13 +6,12 @@ uv resolves requirements.txt and requirements-dev.txt for Linux on x86-64 with P
 and names the files of each package as their publisher put them; kept are the hashes of those that
 serve there. `pip install --require-hashes` then takes no other file, from wherever it comes.
 
-torch is not in them, nor what its builds for CUDA bring along: the build for a CPU and the one for a
-GPU are different files under one version, and which of them an index gives is its owner's choice.
+torch is not in them, nor what its builds for CUDA bring along: the build for a CPU and the one for
+a GPU are different files under one version, and which of them an index gives is its owner's choice.
 It stays pinned by version in requirements.txt (docs/decisions/0028-untrusted.md).
 """
 
 import subprocess
-import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,7 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from packaging.markers import Marker, default_environment
-from packaging.tags import Tag, cpython_tags, compatible_tags
+from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import parse_wheel_filename
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,8 +28,8 @@ PYTHONS = ((3, 11), (3, 12), (3, 13))
 GLIBC = range(5, 40)  # of the machine, 2.x; pip takes what is built for any up to its own
 OF_TORCH = ("torch", "triton", "nvidia-", "cuda-")  # how the names of what is left out begin
 HEAD = """\
-# Written by `make lock`: what {name}.txt asks for and all that this brings along, by hash, for Linux on
-# x86-64 with Python 3.11 to 3.13. torch is not in it (docs/decisions/0028-untrusted.md).
+# Written by `make lock`: what {name}.txt asks for and all that this brings along, by hash,
+# for Linux on x86-64 with Python 3.11 to 3.13, without torch (docs/decisions/0028-untrusted.md).
 """
 
 
@@ -112,4 +111,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

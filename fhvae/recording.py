@@ -82,9 +82,7 @@ def open_recording(path: Path) -> Recording:
         with named(str(path)):
             yield from walk_over(path)
 
-    return Recording(
-        str(path), found.rate_hz, found.channels, found.samples, found.subtype, read
-    )
+    return Recording(str(path), found.rate_hz, found.channels, found.samples, found.subtype, read)
 
 
 def from_samples(samples: np.ndarray, rate_hz: int, name: str = "samples") -> Recording:

@@ -167,7 +167,8 @@ class _Decoder:
             if "fault" in head:
                 raise RuntimeError(f"in the process that decodes:\n{head['fault']}")
             values = np.empty(head.pop("shape"), head.pop("dtype"))
-            if self._answers.readinto(values.reshape(-1).view(np.uint8)) < values.nbytes:
+            room: Any = values.reshape(-1).view(np.uint8)
+            if self._answers.readinto(room) < values.nbytes:
                 raise DiedError(_end_in_words(self._process.wait()))
             yield head, values
 
@@ -218,8 +219,8 @@ def _first_answer(task: str, *arguments: object) -> Answer:
     """Ask what has one answer; of a process that dies, once more."""
     for _ in range(TRIES - 1):
         with suppress(DiedError):
-            return list(_answers(task, *arguments))[0]
-    return list(_answers(task, *arguments))[0]
+            return next(iter(_answers(task, *arguments)))
+    return next(iter(_answers(task, *arguments)))
 
 
 # What follows runs in the process that decodes.

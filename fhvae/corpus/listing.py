@@ -73,7 +73,7 @@ def check_names(utterance_id: str, speaker: str, place: str) -> None:
 
 
 def to_number(text: str) -> float:
-    """Read a cell as a number; NaN where it is none, as `1_0` and what only Python takes for one."""
+    """Read a cell as a number; NaN where it is none, as `1_0`, which Python alone takes for one."""
     return float(text) if NUMBER.fullmatch(text.strip()) else math.nan
 
 

@@ -164,9 +164,10 @@ def alone_in(folder: Path) -> Iterator[bool]:
 
 def _require_network(remote: RemoteFile, folder: Path) -> None:
     if os.environ.get("FHVAE_OFFLINE", "0") not in ("", "0"):
+        places = without_secrets(" or ".join(remote.urls))
         raise DownloadError(
             f"{folder} must hold {remote.describe()}, it does not and FHVAE_OFFLINE forbids "
-            f"downloads; get it from {' or '.join(map(without_secrets, remote.urls))} and put it there"
+            f"downloads; get it from {places} and put it there"
         )
 
 

@@ -42,7 +42,9 @@ def card(
     What a model says of its origin may be a stranger's words: they stay words.
     """
     header = ["---", "library_name: fhvae", "tags: [speech, disentanglement, voice-conversion]"]
-    header += [f"license: {re.sub('[^a-z0-9.-]', '-', origin.licence.lower())}"] if origin.licence else []
+    header += (
+        [f"license: {re.sub('[^a-z0-9.-]', '-', origin.licence.lower())}"] if origin.licence else []
+    )
     length_ms = segments.frames * fbank.hop_ms
     rows = {
         "corpus": origin.corpus or UNKNOWN,

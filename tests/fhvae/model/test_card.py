@@ -14,7 +14,9 @@ def shown(**origin):
 
 def test_plain_words_stand_as_they_are():
     text = shown(corpus="speechocean762", data="108 adults (CC BY 4.0): of which 72 train")
-    assert "| corpus | speechocean762 |\n| data | 108 adults (CC BY 4.0): of which 72 train |" in text
+    assert (
+        "| corpus | speechocean762 |\n| data | 108 adults (CC BY 4.0): of which 72 train |" in text
+    )
 
 
 @pytest.mark.parametrize(
