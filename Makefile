@@ -123,7 +123,7 @@ site: $(TOOLS) ## the documentation as a site that opens from disk: site/index.h
 
 # Tools of these two alone, in an environment of their own: they are in nobody's way.
 $(VENV)/audit/.installed: requirements-audit.txt $(STAMP)
-	"$(BIN)/python" -m venv $(VENV)/audit
+	$(PYTHON) -m venv $(VENV)/audit
 	$(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-audit.txt
 	touch $@
 

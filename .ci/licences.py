@@ -15,7 +15,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/licences.md"
 TABLE = re.compile(r"(?<=<!-- licences -->\n).*?(?=<!-- end -->)", re.DOTALL)
-NO_PACKAGES = ("pip", "setuptools", "wheel")  # of every environment
+# What two packages forget to say, read in what they install.
+SAID_ELSEWHERE = {
+    "espeakng-loader": "GPL-3.0-or-later (the espeak-ng inside)",
+    "pyworld-prebuilt": "MIT",
+}
+NOT_OURS = ("pip", "wheel")  # of the environment
 
 
 def installed(python: str) -> list[dict[str, str]]:
@@ -29,12 +34,12 @@ def installed(python: str) -> list[dict[str, str]]:
     ]
     answer = subprocess.run(command, check=True, capture_output=True, text=True)
     found: list[dict[str, str]] = json.loads(answer.stdout)
-    return [one for one in found if one["Name"].lower() not in NO_PACKAGES]
+    return [one for one in found if one["Name"].lower() not in NOT_OURS]
 
 
 def table(packages: list[dict[str, str]]) -> str:
     """Lay packages out, sorted by name."""
-    rows = sorted((normal(one["Name"]), one["Version"], _short(one["License"])) for one in packages)
+    rows = sorted((normal(one["Name"]), one["Version"], _licence(one)) for one in packages)
     lines = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join(["| package | version | licence |", "|---|---|---|", *lines]) + "\n"
 
@@ -44,9 +49,10 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _short(licence: str) -> str:
+def _licence(package: dict[str, str]) -> str:
     """Take the first line of a licence: some packages give all of it."""
-    first = licence.strip().split("\n")[0].replace("|", "/")
+    said = SAID_ELSEWHERE.get(normal(package["Name"]), package["License"])
+    first = said.strip().split("\n")[0].replace("|", "/")
     return first if len(first) <= 80 else f"{first[:77]}..."
 
 

@@ -219,8 +219,10 @@ def _first_answer(task: str, *arguments: object) -> Answer:
     """Ask what has one answer; of a process that dies, once more."""
     for _ in range(TRIES - 1):
         with suppress(DiedError):
-            return next(iter(_answers(task, *arguments)))
-    return next(iter(_answers(task, *arguments)))
+            (answer,) = _answers(task, *arguments)
+            return answer
+    (answer,) = _answers(task, *arguments)
+    return answer
 
 
 # What follows runs in the process that decodes.

@@ -34,7 +34,7 @@ KINDS = [  # as libsndfile writes them
 ]
 
 
-def sound(seconds: float = 0.3) -> np.ndarray:
+def sound(seconds: float = 0.1) -> np.ndarray:
     random = np.random.default_rng(3)
     wave = 0.3 * np.sin(2 * np.pi * 300 * np.arange(int(seconds * RATE_HZ)) / RATE_HZ)
     return wave + 0.05 * random.standard_normal(len(wave))

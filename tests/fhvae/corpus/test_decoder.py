@@ -115,6 +115,8 @@ def test_one_process_serves_file_after_file_also_after_a_bad_one(tmp_path, monke
     (tmp_path / "b.wav").write_bytes(b"no audio")
     for _ in range(3):
         read_audio(good, "a")
+        look_at(good)
+        list(walk_over(good))
         with pytest.raises(CorpusError, match=r"utterance b: .*b\.wav: must be an audio file"):
             read_audio(tmp_path / "b.wav", "b")
     assert len(started) == 1
