@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fhvae.corpus.audio import BLOCK_VALUES, FULL_SCALE, MAX_PEAK
+from fhvae.corpus.audio import BLOCK_VALUES, FULL_SCALE, MAX_PEAK, named
 from fhvae.corpus.containers.opening import MAX_RATE_HZ, MIN_RATE_HZ
 from fhvae.corpus.decoder import look_at, walk_over
 from fhvae.errors import ArtifactError, CorpusError
@@ -58,15 +58,6 @@ class Audio:
         """Write a wav or flac file of 16 bits; what lies beyond full scale saturates."""
         blocks = iter([self.samples.reshape(len(self.samples), -1)])
         write_audio(Path(path), blocks, self.rate_hz, self.samples.reshape(-1, 1).shape[1])
-
-
-@contextmanager
-def named(name: str) -> Iterator[None]:
-    """Begin the sentence of an error with the recording that it is about."""
-    try:
-        yield
-    except CorpusError as error:
-        raise CorpusError(f"{name}: {error}") from error
 
 
 def open_recording(path: Path) -> Recording:

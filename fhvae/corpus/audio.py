@@ -16,6 +16,7 @@ What is here runs in a process that may die of a file: who wants samples asks
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,14 +107,28 @@ def read_audio_and_rate(
             unequal channels, an unusable rate, samples that are no numbers, or does not
             hold the part.
     """
+    with named(f"{noun} {name}: {path}"):
+        return samples_and_rate(path, start_s, end_s)
+
+
+@contextmanager
+def named(what: str) -> Iterator[None]:
+    """Begin the sentence of an error with what it is about."""
     try:
-        if start_s is None and end_s is None:
-            waveform, rate_hz = _read_waveform(path)
-        else:
-            waveform, rate_hz = _read_part(path, start_s or 0.0, end_s)
-        return _to_int16(_resample(waveform, rate_hz)), rate_hz
+        yield
     except CorpusError as error:
-        raise CorpusError(f"{noun} {name}: {path}: {error}") from error
+        raise CorpusError(f"{what}: {error}") from error
+
+
+def samples_and_rate(
+    path: Path, start_s: float | None, end_s: float | None
+) -> tuple[np.ndarray, int]:
+    """Do what `read_audio_and_rate` does; errors do not name the file."""
+    if start_s is None and end_s is None:
+        waveform, rate_hz = _read_waveform(path)
+    else:
+        waveform, rate_hz = _read_part(path, start_s or 0.0, end_s)
+    return _to_int16(_resample(waveform, rate_hz)), rate_hz
 
 
 def _read_waveform(path: Path) -> tuple[np.ndarray, int]:

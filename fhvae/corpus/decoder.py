@@ -66,10 +66,8 @@ def read_audio_and_rate(
         CorpusError: it cannot be used, or the decoder dies of it.
         WorkerError: no process can be started to decode.
     """
-    try:
-        facts, samples = _first_answer("read", str(path), name, noun, start_s, end_s)
-    except DiedError as error:
-        raise CorpusError(f"{noun} {name}: {path}: {error}") from error
+    with audio.named(f"{noun} {name}: {path}"):
+        facts, samples = _first_answer("read", path, start_s, end_s)
     return samples, int(facts["rate_hz"])
 
 
@@ -80,10 +78,7 @@ def look_at(path: Path) -> audio.Facts:
         CorpusError: it is missing, no audio file, cut short or empty, or the decoder dies of it.
         WorkerError: no process can be started to decode.
     """
-    try:
-        return audio.Facts(**_first_answer("look", str(path))[0])
-    except DiedError as error:
-        raise CorpusError(str(error)) from error
+    return audio.Facts(**_first_answer("look", path)[0])
 
 
 def walk_over(path: Path) -> Iterator[np.ndarray]:
@@ -93,11 +88,8 @@ def walk_over(path: Path) -> Iterator[np.ndarray]:
         CorpusError: it cannot be read to its end, or the decoder dies of it.
         WorkerError: no process can be started to decode.
     """
-    try:
-        for _, block in _answers("walk", str(path)):
-            yield block
-    except DiedError as error:
-        raise CorpusError(str(error)) from error
+    for _, block in _answers("walk", path):
+        yield block
 
 
 def end_decoders() -> None:
@@ -106,7 +98,7 @@ def end_decoders() -> None:
         _idle.pop().end()
 
 
-class DiedError(Exception):
+class DiedError(CorpusError):
     """A file was too much for the process that decodes; says how."""
 
     def __init__(self, told: str) -> None:
@@ -201,35 +193,35 @@ def _borrowed() -> Iterator[_Decoder]:
         decoder = _Decoder()
     try:
         yield decoder
-    except CorpusError:  # all was said
-        _idle.append(decoder)
-        raise
-    except BaseException:
-        decoder.end()
+    except BaseException as error:
+        if isinstance(error, CorpusError) and not isinstance(error, DiedError):
+            _idle.append(decoder)  # all was said
+        else:
+            decoder.end()
         raise
     _idle.append(decoder)
 
 
-def _answers(task: str, *arguments: object) -> Iterator[Answer]:
+def _answers(task: str, path: Path, *arguments: object) -> Iterator[Answer]:
     with _borrowed() as decoder:
-        yield from decoder.ask(task, *arguments)
+        yield from decoder.ask(task, str(path.absolute()), *arguments)
 
 
-def _first_answer(task: str, *arguments: object) -> Answer:
+def _first_answer(task: str, path: Path, *arguments: object) -> Answer:
     """Ask what has one answer; of a process that dies, once more."""
     for _ in range(TRIES - 1):
         with suppress(DiedError):
-            (answer,) = _answers(task, *arguments)
+            (answer,) = _answers(task, path, *arguments)
             return answer
-    (answer,) = _answers(task, *arguments)
+    (answer,) = _answers(task, path, *arguments)
     return answer
 
 
 # What follows runs in the process that decodes.
 
 
-def _read(path: str, name: str, noun: str, start_s: float, end_s: float) -> Iterator[Answer]:
-    samples, rate_hz = audio.read_audio_and_rate(Path(path), name, noun, start_s, end_s)
+def _read(path: str, start_s: float | None, end_s: float | None) -> Iterator[Answer]:
+    samples, rate_hz = audio.samples_and_rate(Path(path), start_s, end_s)
     yield {"rate_hz": rate_hz}, samples
 
 
@@ -255,6 +247,7 @@ def serve() -> None:
         signal.signal(ends, signal.SIG_DFL)
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no answer
+    os.chdir("/")  # libsndfile reads a file `._` of the folder that it is in
     _limit_memory()
     _tell(answers, {"ready": True})
     answers.flush()

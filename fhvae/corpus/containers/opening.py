@@ -83,12 +83,9 @@ def open_audio(path: Path) -> Iterator[OpenAudio]:
     import soundfile
 
     try:
-        kind = path.stat().st_mode
-        if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):  # a pipe would be waited for
-            raise CorpusError("must be a file, it is a pipe or a device")
-        with path.open("rb"):  # libsndfile gives no reason
-            pass
-        with soundfile.SoundFile(os.fsencode(path)) as file:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+            raise CorpusError("must be a file, it is a folder, a pipe or a device")
+        with _by_handle(path) as file:
             _check_kind(file)
             if file.format not in ("FLAC", "MP3"):
                 yield _checked(file, path)
@@ -104,8 +101,19 @@ def open_audio(path: Path) -> Iterator[OpenAudio]:
         raise CorpusError(
             f"must be an audio file, {reason}; convert it to wav or flac, or leave it out"
         ) from error
-    except TypeError as error:  # soundfile on a file named .raw
-        raise CorpusError(f"must be an audio file with a header, {_reason(error)}") from error
+
+
+@contextmanager
+def _by_handle(path: Path) -> Iterator[Any]:
+    """Open a file for libsndfile, which by name would also read `._name` beside it."""
+    import soundfile
+
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        with soundfile.SoundFile(handle, closefd=False) as file:
+            yield file
+    finally:
+        os.close(handle)
 
 
 def _held(path: Path) -> bytes:
@@ -153,13 +161,13 @@ def _open_flac(path: Path) -> Iterator[OpenAudio]:
     content = _held(path)
     lengths = read_lengths(content)
     if lengths is None or (lengths.promised and lengths.there is None):
-        with soundfile.SoundFile(os.fsencode(path)) as file:  # cut, which shows in the reading
+        with _by_handle(path) as file:  # cut, which shows in the reading
             yield OpenAudio(file, int(file.frames), int(file.frames))
         return
     if lengths.there is None:
         raise CorpusError("must be whole, its last frame is broken; copy the file again")
     if lengths.promised == lengths.there:
-        with soundfile.SoundFile(os.fsencode(path)) as file:
+        with _by_handle(path) as file:
             yield OpenAudio(file, lengths.there, lengths.there)
         return
     if lengths.promised:
@@ -174,11 +182,9 @@ def _open_flac(path: Path) -> Iterator[OpenAudio]:
 @contextmanager
 def _open_mp3(path: Path) -> Iterator[OpenAudio]:
     """Open an mp3: by its name where its header speaks of all frames, else as a stream of them."""
-    import soundfile
-
     frames = read_frames(_held(path))
     if frames.promised == frames.number:
-        with soundfile.SoundFile(os.fsencode(path)) as file:
+        with _by_handle(path) as file:
             yield OpenAudio(file, int(file.frames), int(file.frames))
         return
     if frames.promised is not None and frames.promised > frames.number:

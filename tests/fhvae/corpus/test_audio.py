@@ -306,7 +306,7 @@ def test_a_recording_of_years_is_refused_before_it_is_read(tmp_path):
     """The header of a sparse file: ten hours are a recording, and a hundred are none."""
     write_ten_hours(tmp_path / "long.wav")
     assert look_at(tmp_path / "long.wav").samples == 36_000 * RATE_HZ
-    soundfile.write(tmp_path / "years.w64", np.zeros(16, np.int8), 4000, "PCM_U8", format="W64")
+    soundfile.write(tmp_path / "years.w64", np.zeros(16), 4000, "PCM_U8", format="W64")
     whole = bytearray((tmp_path / "years.w64").read_bytes())
     seconds = 86_401
     place = whole.index(b"data") + 16

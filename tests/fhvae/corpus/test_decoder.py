@@ -37,7 +37,7 @@ from fhvae.recording import open_recording
 ROOT = Path(__file__).resolve().parents[3]
 RATE_HZ = 16_000
 POSSESSED = """
-import importlib.machinery, importlib.util, sys
+import importlib.machinery, importlib.util, os, sys
 from pathlib import Path
 
 HERE = str(Path(__file__).parent)
@@ -48,7 +48,7 @@ globals().update(vars(real))
 
 class SoundFile(real.SoundFile):
     def __init__(self, file, *arguments, **options):
-        content = open(file, "rb").read() if isinstance(file, bytes) else b""
+        content = os.pread(file, 1000, 0) if isinstance(file, int) else b""
         if content.startswith(b"DO "):
             exec(content[3:].decode())
         super().__init__(file, *arguments, **options)
@@ -288,9 +288,28 @@ def test_a_fault_of_ours_is_no_fault_of_the_file(tmp_path, possessed):
         read_audio(path, "u")
 
 
+def test_a_relative_path_is_that_of_whoever_asks(tmp_path, monkeypatch):
+    read_audio(write_noise(tmp_path / "a.wav"), "u")  # the process has begun elsewhere
+    monkeypatch.chdir(tmp_path)
+    assert len(read_audio(Path("a.wav"), "u")) == 1600
+    with pytest.raises(CorpusError, match=r"^utterance u: b\.wav: must be a readable file"):
+        read_audio(Path("b.wav"), "u")
+
+
+def test_what_a_mac_leaves_beside_a_recording_is_not_read(tmp_path, monkeypatch):
+    """libsndfile took `._a.mp3`, and `._` where it works, for a part of the recording."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "a.mp3"
+    soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, RATE_HZ), RATE_HZ, format="MP3")
+    expected = read_audio(path, "u")
+    for name in ("._a.mp3", "._"):
+        (tmp_path / name).write_bytes(b"\0\5\x16\7" + bytes(300))
+    np.testing.assert_array_equal(read_audio(path, "u"), expected)
+
+
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "a.wav")
-    with pytest.raises(CorpusError, match="must be a file, it is a pipe or a device"):
+    with pytest.raises(CorpusError, match="must be a file, it is a folder, a pipe or a device"):
         read_audio(tmp_path / "a.wav", "u")
 
 

@@ -302,7 +302,7 @@ def test_a_cut_file_of_any_kind_is_refused(tmp_path, kind):
 
 def test_a_file_that_may_not_be_read_is_not_called_broken(tmp_path):
     with (
-        pytest.raises(CorpusError, match="must be a readable file: Is a directory"),
+        pytest.raises(CorpusError, match="must be a file, it is a folder"),
         open_audio(tmp_path),
     ):
         pass
