@@ -14,21 +14,31 @@ PORTABLE := python -m fhvae.portable
 # What takes longest begins first (tests/conftest.py).
 PYTEST := $(PORTABLE) python -m pytest -n auto --maxprocesses 8 --dist loadscope --no-loadscope-reorder
 
+# On the platform that requirements*.lock are for, every package is installed by hash; `make LOCKED= ...` goes
+# without. The second line of `install` then finds all there but torch, which no lock can hold.
+LOCKED ?= $(shell $(PYTHON) -c 'import platform as p, sys; print("1" * (p.libc_ver()[0] == "glibc" \
+  and p.machine() == "x86_64" and (3, 11) <= sys.version_info < (3, 14)))' 2>/dev/null)
+PIP := "$(BIN)/python" -m pip install --quiet --disable-pip-version-check
+define install
+$(if $(filter 1,$(LOCKED)),$(PIP) --require-hashes --no-deps -r $(1).lock)
+$(PIP) -r $(1).txt
+endef
+
 .PHONY: help reproduce test check format lint types layers fast deps tiny fuzz benchmark gpu results paper-tables \
-  figures verify setup site
+  figures verify setup site lock sbom
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
-$(STAMP): requirements.txt
+$(STAMP): requirements.txt requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "error: Python 3.11 or newer is needed; name one: make PYTHON=python3.11 ..." >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(call install,requirements)
 	touch $@
 
-$(TOOLS): requirements-dev.txt $(STAMP)
-	"$(BIN)/python" -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+$(TOOLS): requirements-dev.txt requirements-dev.lock $(STAMP)
+	$(call install,requirements-dev)
 	touch $@
 
 # DVC runs one stage at a time. What needs no trained model runs beside the training, which leaves
@@ -64,14 +74,14 @@ layers: $(STAMP)
 fast: $(STAMP)
 	$(PYTEST) -q -m "not slow and not gpu"
 
+fuzz: $(STAMP) ## damaged recordings, tables, archives and files by the 100,000; FHVAE_FUZZ=N, FHVAE_FUZZ_SEED=N
+	FHVAE_FUZZ=$${FHVAE_FUZZ:-100000} $(PORTABLE) python -m pytest -q -rP tests/fuzz
+
 deps: $(STAMP) ## the code in dvc.yaml's deps, from what each stage imports
 	python .ci/stage_deps.py --write
 
 tiny: $(STAMP) ## the pipeline on made-up data in a temporary clone, about a minute
 	$(PORTABLE) python -m pytest tests/test_tiny_repro.py
-
-fuzz: $(STAMP) ## damaged files between stages: EXAMPLES=100000 SEED=0, half an hour
-	FHVAE_FUZZ=$(or $(EXAMPLES),100000) FHVAE_FUZZ_SEED=$(or $(SEED),0) $(PORTABLE) python -m pytest -q tests/fuzz -k many
 
 # glibc keeps freed blocks, as in the stage train (see dvc.yaml).
 benchmark: export MALLOC_MMAP_THRESHOLD_ = 4000000000
@@ -115,3 +125,17 @@ setup: $(TOOLS) ## environment and the hooks before commit and push
 site: $(TOOLS) ## the documentation as a site that opens from disk: site/index.html
 	NO_MKDOCS_2_WARNING=1 python -m mkdocs build --quiet
 	@echo "site/index.html"
+
+# Tools of these two alone, in an environment of their own: they are in nobody's way.
+$(VENV)/audit/.installed: requirements-audit.txt $(STAMP)
+	$(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-audit.txt
+	touch $@
+
+lock: $(VENV)/audit/.installed ## requirements*.lock: every package by hash, as requirements*.txt resolve now
+	PATH="$(CURDIR)/$(VENV)/audit/bin:$$PATH" python .ci/lock.py
+
+sbom: $(TOOLS) $(VENV)/audit/.installed ## sbom.json (CycloneDX) of what is installed; licences in docs/licences.md
+	$(VENV)/audit/bin/cyclonedx-py environment --output-reproducible --of JSON -o sbom.json "$(BIN)/python"
+	PATH="$(CURDIR)/$(VENV)/audit/bin:$$PATH" python .ci/licences.py "$(BIN)/python"
+	@echo "sbom.json"

@@ -16,7 +16,7 @@ and nats by 2.4 %. Twice that is allowed without `--exact`:
 Figures that say of themselves that they are of one processor alone (`arithmetic`, from
 FHVAE_FAST=1 or a stage started by hand) are refused with and without `--exact`.
 
-Exit code 0 if all agree, 1 if not.
+Exit code 0 if all agree, 1 if not, 2 if a file cannot be read.
 """
 
 import json
@@ -27,7 +27,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 FRACTION_TOLERANCE = 0.04
 ROUGH_TOLERANCE = 0.1
@@ -62,6 +62,7 @@ ROUGH = (
     "probe.snr.*",
 )
 ABSENT = "absent"
+EXIT_UNREADABLE = 2
 OF_ONE_PROCESSOR = "arithmetic"  # fhvae/portable.py
 
 
@@ -129,14 +130,41 @@ def committed_metrics(base: str) -> dict[str, Any]:
     """Read metrics/*.json as they stand in the commit `base`."""
     names = _git("ls-tree", "--name-only", base, "metrics/").split()
     return {
-        Path(name).stem: json.loads(_git("show", f"{base}:{name}"))
+        Path(name).stem: _parsed(_git("show", f"{base}:{name}"), f"{name} of {base}")
         for name in names
         if name.endswith(".json")
     }
 
 
+def metrics_here() -> dict[str, Any]:
+    """Read metrics/*.json of the working tree."""
+    return {
+        path.stem: _parsed(path.read_text(encoding="utf-8", errors="replace"), str(path))
+        for path in Path("metrics").glob("*.json")
+    }
+
+
+def _parsed(text: str, name: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        _end(f"{name} must be metrics as JSON, it is not; rerun its stage or check it out again")
+    return found
+
+
 def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], check=True, capture_output=True, text=True).stdout
+    done = subprocess.run(["git", *arguments], check=False, capture_output=True)
+    if done.returncode:
+        said = " ".join(done.stderr.decode(errors="replace").split())
+        _end(f"git {' '.join(arguments)} must answer, it says: {said}")
+    return done.stdout.decode(errors="replace")
+
+
+def _end(sentence: str) -> NoReturn:
+    print(f"error: {sentence}", file=sys.stderr)
+    sys.exit(EXIT_UNREADABLE)
 
 
 def main() -> int:
@@ -149,7 +177,7 @@ def main() -> int:
     if not committed:
         print(f"error: {options.base} must hold metrics/*.json, found none; commit the metrics")
         return 1
-    found = {path.stem: json.loads(path.read_text()) for path in Path("metrics").glob("*.json")}
+    found = metrics_here()
     refused = of_one_processor(committed) | of_one_processor(found)
     for stem, kind in refused.items():
         print(f"  BAD {stem}: arithmetic {kind}; run dvc repro --force without FHVAE_FAST")

@@ -22,7 +22,7 @@ BLOCK = re.compile(r"(?<=<!-- rooms -->\n).*?(?=<!-- end -->)", re.DOTALL)
 # Imported from everywhere; none of them imports a room.
 GROUND = (
     "files parallel commandline stage params seeds device progress intervals errors portable "
-    "run_record environment orphans"
+    "run_record environment orphans addresses"
 ).split()
 
 

@@ -12,7 +12,7 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-from fhvae.corpus.audio import read_audio
+from fhvae.corpus.decoder import read_audio
 from fhvae.corpus.manifest import COLUMNS, PHONE_COLUMNS, SAMPLE_RATE_HZ
 from fhvae.files.atomic import new_file
 

@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from fhvae.addresses import without_secrets
+
 CPUINFO = Path("/proc/cpuinfo")
 FLAGS = ("avx2", "fma", "avx512f", "asimd")  # that libraries of numbers choose their code by
 REQUIREMENTS = "requirements.txt"
@@ -23,9 +25,6 @@ GIT_SECONDS = 5.0  # to wait for it: a disk over the network may hang
 # Settings that hold a number, or yes or no; any other may hold a path, a host or a password.
 HARMLESS = ("FHVAE_FAST", "FHVAE_OFFLINE", "FHVAE_PORTABLE", "FHVAE_WORKERS")
 DASK = "FHVAE_DASK"  # local:4, or the address of a scheduler
-URL = re.compile(
-    r"""([a-z][a-z0-9+.-]*://)(?:[^\s/?\#'"]*@)?([^\s?\#'"]*)(?:[?\#][^\s'"]*)?""", re.IGNORECASE
-)
 NAME_ENDS = r"(?![\w-]|\.\w)"  # /home/ada is neither /home/ada-x nor /home/ada.x
 
 
@@ -171,11 +170,6 @@ def anonymous(text: str) -> str:
     if not users:
         return text
     return re.sub(rf"(?<=/)(?:{users}){NAME_ENDS}|(?<![\w.-])(?:{users})(?=@)", "<user>", text)
-
-
-def without_secrets(text: str) -> str:
-    """Cut user and password, query and fragment out of every URL in a text."""
-    return URL.sub(r"\1\2", text)
 
 
 def _git(root: Path, *arguments: str) -> str | None:

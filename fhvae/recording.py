@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from fhvae.corpus.audio import FULL_SCALE, MAX_PEAK
-from fhvae.corpus.containers.opening import MAX_RATE_HZ, MIN_RATE_HZ, open_audio
+from fhvae.corpus.audio import BLOCK_VALUES, FULL_SCALE, MAX_PEAK, named
+from fhvae.corpus.containers.opening import MAX_RATE_HZ, MIN_RATE_HZ
+from fhvae.corpus.decoder import look_at, walk_over
 from fhvae.errors import ArtifactError, CorpusError
 from fhvae.features.fbank import SAMPLE_RATE_HZ, frame_count, hop_samples, log_mel
 from fhvae.files.atomic import new_file
 from fhvae.params.fbank import FbankParams
 
-BLOCK_VALUES = 1 << 18  # read at a time, all channels together: bounds memory
 SUBTYPES = {".wav": "PCM_16", ".flac": "PCM_16"}  # by the end of a name; what is written
 KEPT_SUBTYPES = {"PCM_16", "PCM_24"}  # of both containers; a source's depth is kept
 
@@ -60,39 +60,20 @@ class Audio:
         write_audio(Path(path), blocks, self.rate_hz, self.samples.reshape(-1, 1).shape[1])
 
 
-@contextmanager
-def named(name: str) -> Iterator[None]:
-    """Begin the sentence of an error with the recording that it is about."""
-    try:
-        yield
-    except CorpusError as error:
-        raise CorpusError(f"{name}: {error}") from error
-
-
 def open_recording(path: Path) -> Recording:
     """Look at an audio file; all of it must be there.
 
     Raises:
         CorpusError: it is missing, no audio file, cut short or empty.
     """
-    with named(str(path)), open_audio(path) as opened:
-        if opened.samples != opened.promised:
-            raise CorpusError(
-                f"must be whole, its header promises {opened.promised} samples, "
-                f"{opened.samples} are there; copy the file again"
-            )
-        if opened.samples == 0:
-            raise CorpusError("must hold at least one sample, it is empty")
-        channels, subtype = int(opened.file.channels), str(opened.file.subtype)
-        rate_hz, samples = opened.rate_hz, opened.samples
+    with named(str(path)):
+        found = look_at(path)
 
     def read() -> Iterator[np.ndarray]:
-        with named(str(path)), open_audio(path) as again:
-            size = max(1, BLOCK_VALUES // channels)
-            while len(block := again.file.read(size, dtype="float32", always_2d=True)):
-                yield block
+        with named(str(path)):
+            yield from walk_over(path)
 
-    return Recording(str(path), rate_hz, channels, samples, subtype, read)
+    return Recording(str(path), found.rate_hz, found.channels, found.samples, found.subtype, read)
 
 
 def from_samples(samples: np.ndarray, rate_hz: int, name: str = "samples") -> Recording:

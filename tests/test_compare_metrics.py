@@ -121,3 +121,28 @@ def test_the_command_refuses_a_commit_without_metrics(repository):
     answer = run_in(repository)
     assert answer.returncode == 1
     assert "error: HEAD must hold metrics/*.json" in answer.stdout
+
+
+@pytest.mark.parametrize("half", ['{"eer": 0.1', "", "\0", "[1]", "[" * 100_000, "\xff"])
+def test_half_a_file_is_one_sentence(repository, half):
+    (repository / "metrics/a.json").write_text(half, encoding="latin-1")
+    answer = run_in(repository)
+    assert answer.returncode == 2
+    assert answer.stderr.startswith("error: metrics/a.json must be metrics as JSON, it is not;")
+    assert answer.stderr.count("\n") == 1
+
+
+def test_half_a_file_of_the_commit_is_one_sentence(repository):
+    (repository / "metrics/a.json").write_text('{"eer"')
+    subprocess.run(["git", "commit", "-q", "-a", "-m", "Half"], cwd=repository, check=True)
+    (repository / "metrics/a.json").write_text('{"eer": 0.1}')
+    answer = run_in(repository)
+    assert answer.returncode == 2
+    assert answer.stderr.startswith("error: metrics/a.json of HEAD must be metrics as JSON")
+
+
+def test_an_unknown_base_is_one_sentence(repository):
+    answer = run_in(repository, "--base", "nowhere")
+    assert answer.returncode == 2
+    assert answer.stderr.startswith("error: git ls-tree --name-only nowhere metrics/ must answer")
+    assert answer.stderr.count("\n") == 1

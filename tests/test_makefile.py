@@ -1,16 +1,18 @@
 """The Makefile in a clone whose path has blanks: every target finds its environment."""
 
 import os
+import platform
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGETS = re.findall(r"^([a-z-]+): .*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
-PROGRAMS = ("dvc", "ruff", "mypy", "lint-imports", "pre-commit")
+PROGRAMS = ("dvc", "ruff", "mypy", "lint-imports", "pre-commit", "cyclonedx-py")
 OF_OUTER_MAKE = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "VENV", "PYTHON"}
 NOTE_CALL = '#!/bin/sh\necho "$(basename "$0") $*" >> "$CALLS"\n'
 # Stands for python3: it makes the environment, of which each program notes how it was called.
@@ -28,8 +30,8 @@ def clone(tmp_path):
     """A folder with a blank in its name that holds the Makefile, and a python3 of its own."""
     folder = tmp_path / "my projects" / "a clone"
     folder.mkdir(parents=True)
-    for name in ("Makefile", "requirements.txt", "requirements-dev.txt"):
-        shutil.copy(ROOT / name, folder)
+    for path in (ROOT / "Makefile", *ROOT.glob("requirements*")):
+        shutil.copy(path, folder)
     call = tmp_path / "call"
     for path, text in ((call, NOTE_CALL), (tmp_path / "python3", PYTHON3.format(call=call))):
         path.write_text(text)
@@ -37,10 +39,10 @@ def clone(tmp_path):
     return folder
 
 
-@pytest.mark.parametrize("target", TARGETS)
-def test_a_target_runs_in_a_path_with_blanks(clone, tmp_path, target):
+def make(clone, tmp_path, *arguments):
+    """Run make with the python3 of the test; give its answer and the calls that it made."""
     answer = subprocess.run(
-        ["make", target, "DATA=../my data"],
+        ["make", *arguments],
         cwd=clone,
         env={
             **{name: value for name, value in os.environ.items() if name not in OF_OUTER_MAKE},
@@ -52,12 +54,38 @@ def test_a_target_runs_in_a_path_with_blanks(clone, tmp_path, target):
         check=False,
     )
     assert answer.returncode == 0, answer.stderr
+    calls = tmp_path / "calls"
+    return answer.stdout, calls.read_text().splitlines() if calls.exists() else []
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_target_runs_in_a_path_with_blanks(clone, tmp_path, target):
+    said, calls = make(clone, tmp_path, target, "DATA=../my data")
     if target == "help":
-        assert "reproduce" in answer.stdout
+        assert "reproduce" in said
         return
-    calls = (tmp_path / "calls").read_text().splitlines()
     assert calls[0].startswith("python -m pip install")
     assert calls[0].endswith("-r requirements.txt")
     assert len(calls) > 1
     if target == "gpu":
         assert calls[-1].endswith("--data ../my data")
+
+
+def test_where_a_lock_serves_every_package_comes_by_hash(clone, tmp_path):
+    _, calls = make(clone, tmp_path, "setup", "LOCKED=1")
+    installs = [call.split("check ")[1] for call in calls if " pip install " in call]
+    assert installs == [
+        "--require-hashes --no-deps -r requirements.lock",
+        "-r requirements.txt",
+        "--require-hashes --no-deps -r requirements-dev.lock",
+        "-r requirements-dev.txt",
+    ]
+
+
+def test_this_machine_knows_whether_a_lock_serves():
+    """Of make itself, with the real Python: `1`, or nothing."""
+    show = ["make", "-s", "-f", "-", "show", f"PYTHON={sys.executable}"]
+    rule = f"include {ROOT / 'Makefile'}\nshow:\n\t@echo [$(LOCKED)]\n"
+    done = subprocess.run(show, input=rule, capture_output=True, text=True, check=True)
+    serves = platform.machine() == "x86_64" and platform.libc_ver()[0] == "glibc"
+    assert done.stdout == f"[{'1' * (serves and sys.version_info[:2] < (3, 14))}]\n"

@@ -16,7 +16,9 @@ import yaml
 
 import fhvae
 from fhvae.commandline import run
+from fhvae.corpus import decoder
 from fhvae.corpus.catalogue import decode
+from fhvae.corpus.decoder import end_decoders
 from fhvae.corpus.listing import Listing, Source
 from fhvae.corpus.manifest import Utterance
 from fhvae.corpus.recipes.folder import read_tables
@@ -79,6 +81,16 @@ def text_for_audio() -> None:
 def silence() -> None:
     soundfile.write("silence.wav", np.zeros(16000), 16000)
     fhvae.load().embed("silence.wav")
+
+
+def fatal_audio() -> None:
+    """Have a decoder killed while it reads."""
+    soundfile.write("a.wav", np.random.default_rng(0).normal(0, 0.1, 16000), 16000)
+    with pytest.MonkeyPatch.context() as patch:
+        start = "import os, signal; print('{}', flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+        patch.setattr(decoder, "START", start)
+        end_decoders()
+        fhvae.load().embed("a.wav")
 
 
 def no_manifest() -> None:
@@ -166,6 +178,7 @@ RAISED: dict[str, Callable[[], object]] = {
     "DVC keeps no output": output_beyond_a_link,
     "must be an audio file": text_for_audio,
     "must hold sound": silence,
+    "must be audio that can be decoded": fatal_audio,
     "manifest.csv must exist": no_manifest,
     "must hold audio files": no_audio,
     "duration_s of": wrong_duration,

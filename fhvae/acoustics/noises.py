@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from fhvae.acoustics.sounds import FRAME, active_frames, active_samples, read_sound
-from fhvae.corpus.audio import read_audio
+from fhvae.corpus.decoder import read_audio
 from fhvae.corpus.manifest import read_table
 from fhvae.corpus.signals import from_int16, rms
 from fhvae.errors import CorpusError

@@ -7,12 +7,13 @@ import numpy as np
 import torch
 
 from fhvae.conversion.pitch import PitchRange, pitch_range, track_pitch
+from fhvae.corpus.audio import named
 from fhvae.errors import CorpusError
 from fhvae.inference import infer_groups, mu2_by_rule
 from fhvae.latents import PER_SEGMENT, Latents
 from fhvae.model.gaussian import DiagonalGaussian
 from fhvae.model.weights import TrainedModel
-from fhvae.recording import Mix, Recording, named
+from fhvae.recording import Mix, Recording
 from fhvae.segments import gather
 
 CHUNK_SEGMENTS = 512  # encoded at a time; bounds memory

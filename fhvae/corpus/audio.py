@@ -10,9 +10,14 @@ What is decided here (docs/corpora.md tells users):
   refused.
 - A file gives all its samples or is refused, whatever its header says of their number
   (fhvae/corpus/containers).
+
+What is here runs in a process that may die of a file: who wants samples asks
+`fhvae.corpus.decoder`.
 """
 
-import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +30,58 @@ from fhvae.errors import CorpusError
 FULL_SCALE = 32768  # int16 steps from 0 to 1.0
 MAX_PEAK = 2.0  # of full scale; decoders of lossy formats overshoot, but not so far
 MAX_S = 3600.0  # an utterance is one recording of one speaker; more is a broken header
-BLOCK_VALUES = 1 << 20  # all channels together
+MAX_RECORDING_S = 86_400.0  # a day, as long as a recorder runs; a small file may claim years
+BLOCK_VALUES = 1 << 18  # read at a time, all channels together: bounds memory
 
 
-def read_audio(path: Path, name: str, noun: str = "utterance") -> np.ndarray:
-    """Read a whole recording as `read_audio_and_rate` does, `[sample]` int16, without its rate."""
-    return read_audio_and_rate(path, name, noun)[0]
+@dataclass(frozen=True)
+class Facts:
+    """What a recording is.
+
+    Attributes:
+        rate_hz: samples per second and channel.
+        channels: at least one.
+        samples: per channel.
+        subtype: as soundfile calls it, such as PCM_16.
+    """
+
+    rate_hz: int
+    channels: int
+    samples: int
+    subtype: str
+
+
+def look_at(path: Path) -> Facts:
+    """Look at a recording of any length and number of channels; all of it must be there.
+
+    Raises:
+        CorpusError: it is missing, no audio file, cut short, empty or longer than a day.
+    """
+    with open_audio(path) as opened:
+        _check_whole(opened.samples, opened.promised)
+        if opened.samples > MAX_RECORDING_S * opened.rate_hz:
+            raise CorpusError(
+                f"must last at most {MAX_RECORDING_S:.0f} s, it lasts "
+                f"{opened.samples / opened.rate_hz:.0f} s; cut it"
+            )
+        file = opened.file
+        return Facts(opened.rate_hz, int(file.channels), opened.samples, str(file.subtype))
+
+
+def walk_over(path: Path) -> Iterator[np.ndarray]:
+    """Walk over a recording, `[sample, channel]` float32 at a time, full scale 1.0.
+
+    Raises:
+        CorpusError: it cannot be read, or holds another number of samples than it promised.
+    """
+    with open_audio(path) as opened:
+        size, there = max(1, BLOCK_VALUES // opened.file.channels), 0
+        while len(block := opened.file.read(size, dtype="float32", always_2d=True)):
+            there += len(block)
+            if there > opened.promised:
+                break
+            yield block
+        _check_whole(there, opened.promised)
 
 
 def read_audio_and_rate(
@@ -56,29 +107,48 @@ def read_audio_and_rate(
             unequal channels, an unusable rate, samples that are no numbers, or does not
             hold the part.
     """
+    with named(f"{noun} {name}: {path}"):
+        return samples_and_rate(path, start_s, end_s)
+
+
+@contextmanager
+def named(what: str) -> Iterator[None]:
+    """Begin the sentence of an error with what it is about."""
     try:
-        if start_s is None and end_s is None:
-            waveform, rate_hz = _read_waveform(path)
-        else:
-            waveform, rate_hz = _read_part(path, start_s or 0.0, end_s)
-        return _to_int16(_resample(waveform, rate_hz)), rate_hz
+        yield
     except CorpusError as error:
-        raise CorpusError(f"{noun} {name}: {path}: {error}") from error
+        raise CorpusError(f"{what}: {error}") from error
+
+
+def samples_and_rate(
+    path: Path, start_s: float | None, end_s: float | None
+) -> tuple[np.ndarray, int]:
+    """Do what `read_audio_and_rate` does; errors do not name the file."""
+    if start_s is None and end_s is None:
+        waveform, rate_hz = _read_waveform(path)
+    else:
+        waveform, rate_hz = _read_part(path, start_s or 0.0, end_s)
+    return _to_int16(_resample(waveform, rate_hz)), rate_hz
 
 
 def _read_waveform(path: Path) -> tuple[np.ndarray, int]:
     """Read `[sample]` float32, full scale 1.0, and the rate in Hz."""
     with open_audio(path) as opened:
-        _check_length(max(opened.samples, opened.promised), opened.rate_hz)
-        waveform = _read_channel(opened.file)
-    if len(waveform) != opened.promised:
-        raise CorpusError(
-            f"must be whole, its header promises {opened.promised} samples, {len(waveform)} are "
-            "there; copy the file again"
-        )
-    if len(waveform) == 0:
-        raise CorpusError("must hold at least one sample, it is empty")
+        most = max(opened.samples, opened.promised)
+        _check_length(most, opened.rate_hz)
+        waveform = _read_channel(opened.file, most + 1)  # a decoder may give without end
+    _check_whole(len(waveform), opened.promised)
     return waveform, opened.rate_hz
+
+
+def _check_whole(there: int, promised: int) -> None:
+    if there != promised:
+        raise CorpusError(
+            f"must be whole, its header promises {promised} samples, {there} are there; "
+            "copy the file again"
+        )
+    if there == 0:
+        raise CorpusError("must hold at least one sample, it is empty")
 
 
 def _read_part(path: Path, start_s: float, end_s: float | None) -> tuple[np.ndarray, int]:
@@ -122,18 +192,17 @@ def _go_to(file: Any, sample: int) -> None:
         sample -= passed
 
 
-def _read_channel(file: Any, most: int | None = None) -> np.ndarray:
+def _read_channel(file: Any, most: int) -> np.ndarray:
     """Read the one channel, or the first of equal ones, `[sample]`, block by block.
 
     Args:
         file: at the first sample to read.
-        most: samples to read; all that are there if None.
+        most: samples to read.
     """
     blocks: list[np.ndarray] = []
     size = max(1, BLOCK_VALUES // file.channels)
-    left = math.inf if most is None else most
-    while len(block := file.read(int(min(size, left)), dtype="float32", always_2d=True)):
-        left -= len(block)
+    while len(block := file.read(min(size, most), dtype="float32", always_2d=True)):
+        most -= len(block)
         first = np.broadcast_to(block[:, :1], block.shape)
         if not np.array_equal(block, first, equal_nan=True):
             raise CorpusError(

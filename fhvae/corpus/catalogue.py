@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fhvae.corpus.audio import read_audio_and_rate
+from fhvae.corpus.decoder import read_audio_and_rate
 from fhvae.corpus.listing import DURATION_TOLERANCE_S, Listing, Source
 from fhvae.corpus.manifest import SAMPLE_RATE_HZ, SPLITS, Recording, Refused, Utterance, in_split
 from fhvae.errors import CorpusError

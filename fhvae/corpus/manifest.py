@@ -9,12 +9,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from fhvae.errors import CorpusError, TrialError
 from fhvae.files.columns import csv_rows
+
+if TYPE_CHECKING:  # the process that decodes does without: it starts in a fifth of the time
+    import pandas as pd
 
 SAMPLE_RATE_HZ = 16_000  # every recording is brought to this rate
 SPLITS = ("train", "dev", "test")
@@ -210,14 +213,18 @@ def move_speakers(
     ]
 
 
-def utterance_table(utterances: Iterable[Utterance]) -> pd.DataFrame:
+def utterance_table(utterances: Iterable[Utterance]) -> "pd.DataFrame":
     """Lay utterances out as the columns of the local manifest.csv."""
+    import pandas as pd
+
     rows = [[getattr(item, column) for column in LOCAL_COLUMNS] for item in utterances]
     return pd.DataFrame(rows, columns=list(LOCAL_COLUMNS))
 
 
-def phone_table(recordings: Iterable[tuple[str, Sequence[Phone]]]) -> pd.DataFrame:
+def phone_table(recordings: Iterable[tuple[str, Sequence[Phone]]]) -> "pd.DataFrame":
     """Lay alignments out as the columns of phones.csv."""
+    import pandas as pd
+
     rows = [
         (utterance_id, phone.start_s, phone.end_s, phone.phone)
         for utterance_id, phones in recordings
@@ -226,8 +233,10 @@ def phone_table(recordings: Iterable[tuple[str, Sequence[Phone]]]) -> pd.DataFra
     return pd.DataFrame(rows, columns=list(PHONE_COLUMNS))
 
 
-def word_table(recordings: Iterable[tuple[str, Sequence[Word]]]) -> pd.DataFrame:
+def word_table(recordings: Iterable[tuple[str, Sequence[Word]]]) -> "pd.DataFrame":
     """Lay alignments of words out as the columns of words.csv."""
+    import pandas as pd
+
     rows = [
         (utterance_id, word.start_s, word.end_s, word.word)
         for utterance_id, words in recordings
@@ -236,13 +245,15 @@ def word_table(recordings: Iterable[tuple[str, Sequence[Word]]]) -> pd.DataFrame
     return pd.DataFrame(rows, columns=list(WORD_COLUMNS))
 
 
-def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> pd.DataFrame:
+def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> "pd.DataFrame":
     """Read the named columns of a CSV file as text cells; optional ones are "" where absent.
 
     Raises:
         CorpusError: the file is missing or is not CSV, a column is missing or there twice,
             or a row has more or fewer cells than the header. Row 1 is the header.
     """
+    import pandas as pd
+
     rows = csv_rows(path, columns, CorpusError, ADVICE, optional)
     header = next(rows)
     table = pd.DataFrame(list(rows), columns=header, dtype=str)

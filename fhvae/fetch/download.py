@@ -6,6 +6,8 @@ its final name once its size and its checksum are right, never before (decision 
 A resume asks for `Range: bytes=<held>-` with `If-Range: <validator>`: the rest of the
 same file, or all of it if it changed (RFC 9110, sections 13.1.5 and 14). What the server
 claims is held against what it sends, and both against the size that is known in advance.
+
+An address may hold a password (`FHVAE_MIRROR`): no message, log or file shows it.
 """
 
 import logging
@@ -21,6 +23,7 @@ from urllib.parse import urlsplit
 
 from tqdm import tqdm
 
+from fhvae.addresses import without_secrets
 from fhvae.errors import ArtifactError, DownloadError
 from fhvae.fetch.remote import RemoteFile, is_there, stamp, transport_problem
 from fhvae.files.atomic import file_digest, flush_to_disk, read_json, write_json
@@ -46,7 +49,7 @@ class MirrorError(Exception):
     """A mirror gave no file; `temporary` if asking it again may help."""
 
     def __init__(self, reason: str, temporary: bool = False) -> None:
-        super().__init__(reason)
+        super().__init__(without_secrets(reason))
         self.temporary = temporary
 
 
@@ -56,7 +59,8 @@ class Part:
     Attributes:
         remote: the file; another version of it shares no byte with this one.
         path: of the bytes.
-        url: the mirror that sent them, before redirects; None where there are none.
+        url: the mirror that sent them, before redirects, without its password; None where there
+            are none.
         validator: its strong ETag, else its Last-Modified, else None.
     """
 
@@ -87,9 +91,13 @@ class Part:
     def begin(self, url: str, validator: str | None) -> None:
         """Start from nothing; the origin is written first, so that no byte is without one."""
         self.discard()
-        self.url, self.validator = url, validator
-        origin = {"file": self.remote.describe(), "url": url, "validator": validator}
+        self.url, self.validator = without_secrets(url), validator
+        origin = {"file": self.remote.describe(), "url": self.url, "validator": validator}
         write_json(self._origin, origin)
+
+    def is_of(self, url: str) -> bool:
+        """Whether the bytes came from this mirror."""
+        return self.url == without_secrets(url)
 
     def discard(self) -> None:
         """Throw away the bytes, then what is known of them."""
@@ -155,9 +163,10 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 def _require_network(remote: RemoteFile, folder: Path) -> None:
     if os.environ.get("FHVAE_OFFLINE", "0") not in ("", "0"):
+        places = without_secrets(" or ".join(remote.urls))
         raise DownloadError(
             f"{folder} must hold {remote.describe()}, it does not and FHVAE_OFFLINE forbids "
-            f"downloads; get it from {' or '.join(remote.urls)} and put it there"
+            f"downloads; get it from {places} and put it there"
         )
 
 
@@ -186,7 +195,7 @@ def _from_mirrors(part: Part) -> None:
             try:
                 _ask_until_whole(url, part, bar)
             except MirrorError as error:
-                reasons.append(f"{url}: {error}")
+                reasons.append(f"{without_secrets(url)}: {error}")
                 continue
             found = remote.difference(part.path)
             if found is None:
@@ -196,9 +205,9 @@ def _from_mirrors(part: Part) -> None:
                         "%s has no known checksum; what came has sha256 %s", remote.name, digest
                     )
                 return
-            mixed = part.url not in (None, url)
+            mixed = part.url is not None and not part.is_of(url)
             part.discard()
-            reasons.append(f"{url}: what it sends has {found}")
+            reasons.append(f"{without_secrets(url)}: what it sends has {found}")
             wrong += 1
             # bytes of two mirrors condemn neither of them
             queue = [url] if mixed else queue or [remote.urls[0]]
@@ -222,7 +231,7 @@ def _ask_until_whole(url: str, part: Part, bar: "tqdm[Any]") -> None:
             if not error.temporary or failures >= ATTEMPTS:
                 raise
             wait_s = min(FIRST_WAIT_S * 2.0 ** (failures - 1), LONGEST_WAIT_S)
-            log.info("%s: %s; next attempt in %g s", url, error, wait_s)
+            log.info("%s: %s; next attempt in %g s", without_secrets(url), error, wait_s)
             time.sleep(wait_s)
 
 
@@ -249,7 +258,7 @@ def _range_headers(part: Part, url: str) -> dict[str, str]:
     if part.held == 0:
         return {}
     rest = {"Range": f"bytes={part.held}-"}
-    if part.url == url and part.validator:
+    if part.is_of(url) and part.validator:
         return {**rest, "If-Range": part.validator}
     return rest if part.remote.verified else {}
 
@@ -320,7 +329,7 @@ def _continued(response: "Response", url: str, part: Part) -> int | None:
     if found is None or found[1] is None or int(found[1]) != held:
         raise part.spoiled(f"it was asked for the bytes from {held} on and sent {said!r}")
     now = _validator(response)
-    if part.url == url and part.validator and now and part.validator != now:
+    if part.is_of(url) and part.validator and now and part.validator != now:
         raise part.spoiled(f"its file changed on the way, from {part.validator} to {now}")
     if size is not None and total != size:
         raise MirrorError(f"it announces {total} bytes instead of {size}")

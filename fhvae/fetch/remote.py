@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from fhvae.addresses import without_secrets
 from fhvae.errors import ArtifactError, DownloadError
 from fhvae.files.atomic import file_digest, read_json, write_json
 
@@ -90,7 +91,7 @@ def transport_problem(url: str, checked: bool) -> str | None:
         return None
     if parts.scheme == "http" and (checked or parts.hostname in LOOPBACK):
         return None
-    return f"must be https, or http for a file with a checksum, got {url}"
+    return f"must be https, or http for a file with a checksum, got {without_secrets(url)}"
 
 
 def is_there(remote: RemoteFile, path: Path) -> bool:

@@ -36,6 +36,12 @@ MAX_NAME_BYTES = 255  # of one part of a path; no common file system takes more
 MAX_PATH_BYTES = 1024  # PATH_MAX of macOS, the least of common systems
 MAX_RATIO = 200  # of the bytes that come out to the archive's; audio stays below 10, text below 50
 SHOWN_NAME = 120  # characters of a name in a message
+# Windows gives these to devices whatever follows a point, takes points and blanks off the end of a
+# name, and has no name with these characters (learn.microsoft.com, "Naming Files").
+DEVICE = re.compile(
+    r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\..*)?", re.IGNORECASE
+)
+NO_NAME_HAS = set('<>:"|?*')
 UNJUDGED_BYTES = 1 << 20  # a short text may shrink to any ratio
 ENCRYPTED = 0x1 | 0x40 | 0x2000  # bits of a zip member's flags
 EXTENDED = (  # types of tar members that tell more of the next one, such as a long name
@@ -188,6 +194,8 @@ def name_problem(name: str) -> str | None:
         return "must have no backslash and no control character"
     if "" in parts or "." in parts:
         return "must have no empty part"
+    if any(DEVICE.fullmatch(part) or part[-1] in ". " for part in parts) or NO_NAME_HAS & set(name):
+        return 'must be a name on Windows, too: no device, no point or blank at the end, no <>:"|?*'
     longest = max(len(part) for part in encoded.split(b"/"))
     if len(encoded) > MAX_PATH_BYTES or longest > MAX_NAME_BYTES:
         return f"must have at most {MAX_NAME_BYTES} bytes in a part, {MAX_PATH_BYTES} in all"

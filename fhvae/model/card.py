@@ -1,5 +1,7 @@
 """Where a model comes from, and the card that tells people."""
 
+import html
+import re
 from dataclasses import dataclass
 
 from fhvae.params.fbank import FbankParams
@@ -7,6 +9,7 @@ from fhvae.params.model import ModelParams
 from fhvae.params.segments import SegmentsParams
 
 UNKNOWN = "not recorded"
+MARKS = re.compile(r"([\\`*_|\[\]])")  # of Markdown, in a cell of a table
 
 
 @dataclass(frozen=True)
@@ -34,9 +37,14 @@ class Origin:
 def card(
     origin: Origin, model: ModelParams, segments: SegmentsParams, fbank: FbankParams, weights: int
 ) -> str:
-    """Write the model card, Markdown with the header that hubs read."""
+    """Write the model card, Markdown with the header that hubs read.
+
+    What a model says of its origin may be a stranger's words: they stay words.
+    """
     header = ["---", "library_name: fhvae", "tags: [speech, disentanglement, voice-conversion]"]
-    header += [f"license: {origin.licence.lower()}"] if origin.licence else []
+    header += (
+        [f"license: {re.sub('[^a-z0-9.-]', '-', origin.licence.lower())}"] if origin.licence else []
+    )
     length_ms = segments.frames * fbank.hop_ms
     rows = {
         "corpus": origin.corpus or UNKNOWN,
@@ -61,7 +69,7 @@ def card(
         "",
         "| | |",
         "|---|---|",
-        *(f"| {name} | {value} |" for name, value in rows.items()),
+        *(f"| {name} | {_as_words(value)} |" for name, value in rows.items()),
         "",
         "```python",
         "import fhvae",
@@ -72,3 +80,9 @@ def card(
         "",
     ]
     return "\n".join(lines)
+
+
+def _as_words(text: str) -> str:
+    """Write a text as a cell: one line, without HTML and Markdown."""
+    seen = "".join(one if one.isprintable() else " " for one in text)
+    return MARKS.sub(r"\\\1", html.escape(" ".join(seen.split()), quote=False))

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from fhvae.errors import ArtifactError
 from fhvae.trials import pairs_of
 from fhvae.verification.scores import write_scores
 from stages.figures import main
@@ -58,3 +59,19 @@ def test_every_figure_of_dvc_yaml_is_drawn_alike_twice(monkeypatch, fake_run, tm
     others = {name.removesuffix(".png") + end for name in wanted for end in ends}
     assert {path.name for path in (tmp_path / "once/drawn").iterdir()} == others
     assert written(tmp_path / "once") == written(tmp_path / "again")
+
+
+@pytest.mark.parametrize(
+    ("curve", "found"),
+    [("", "No columns"), ("epoch,dev_lower_bound\n", "without train_"), (None, "no row")],
+)
+def test_a_curve_without_epochs_is_one_sentence(curve, found, monkeypatch, fake_run, tmp_path):
+    whole = (ROOT / "plots/learning_curve.csv").read_text().splitlines()[0] + "\n"
+
+    def spoiled(source, target):
+        shutil.copyfile(source, target / source.name)
+        (target / "learning_curve.csv").write_text(whole if curve is None else curve)
+
+    monkeypatch.setattr(shutil, "copy", spoiled)
+    with pytest.raises(ArtifactError, match=rf"learning_curve\.csv must be a table .*{found}"):
+        draw(monkeypatch, fake_run, tmp_path / "out")

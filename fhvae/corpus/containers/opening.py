@@ -17,6 +17,7 @@ may be cut without a sign.
 import io
 import os
 import re
+import stat
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -48,6 +49,7 @@ NIST_MAGIC = b"NIST_1A"
 NIST_COUNT = re.compile(rb"^sample_count -i (\d+)\s*$", re.MULTILINE)
 NIST_CODING = re.compile(rb"^sample_coding -s\d+ (\S+)\s*$", re.MULTILINE)
 NIST_HEADER_BYTES = 1024  # of NIST SPHERE; a header says if it is longer
+MAX_HELD_BYTES = 2 << 30  # of a flac, ogg or mp3 file, which is held in memory: days of speech
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,9 @@ def open_audio(path: Path) -> Iterator[OpenAudio]:
     import soundfile
 
     try:
-        with path.open("rb"):  # libsndfile gives no reason
-            pass
-        with soundfile.SoundFile(path) as file:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+            raise CorpusError("must be a file, it is a folder, a pipe or a device")
+        with _by_handle(path) as file:
             _check_kind(file)
             if file.format not in ("FLAC", "MP3"):
                 yield _checked(file, path)
@@ -99,8 +101,30 @@ def open_audio(path: Path) -> Iterator[OpenAudio]:
         raise CorpusError(
             f"must be an audio file, {reason}; convert it to wav or flac, or leave it out"
         ) from error
-    except TypeError as error:  # soundfile on a file named .raw
-        raise CorpusError(f"must be an audio file with a header, {_reason(error)}") from error
+
+
+@contextmanager
+def _by_handle(path: Path) -> Iterator[Any]:
+    """Open a file for libsndfile, which by name would also read `._name` beside it."""
+    import soundfile
+
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        with soundfile.SoundFile(handle, closefd=False) as file:
+            yield file
+    finally:
+        os.close(handle)
+
+
+def _held(path: Path) -> bytes:
+    """Read a compressed file whole: its end tells what its header should say."""
+    size = path.stat().st_size
+    if size > MAX_HELD_BYTES:
+        raise CorpusError(
+            f"must have at most {MAX_HELD_BYTES} bytes as it is compressed, it has {size}; "
+            "decode it to wav"
+        )
+    return path.read_bytes()
 
 
 def _reason(error: Exception) -> str:
@@ -124,7 +148,7 @@ def _check_kind(file: Any) -> None:
 def _checked(file: Any, path: Path) -> OpenAudio:
     """Find out what a file other than flac and mp3 should hold."""
     if file.format == "OGG":
-        check_pages(path.read_bytes())
+        check_pages(_held(path))
     _check_empty(file, path)
     _check_tail(file, path)
     return OpenAudio(file, int(file.frames), _promised_samples(file, path))
@@ -134,16 +158,16 @@ def _checked(file: Any, path: Path) -> OpenAudio:
 def _open_flac(path: Path) -> Iterator[OpenAudio]:
     import soundfile
 
-    content = path.read_bytes()
+    content = _held(path)
     lengths = read_lengths(content)
     if lengths is None or (lengths.promised and lengths.there is None):
-        with soundfile.SoundFile(path) as file:  # cut, which shows in the reading
+        with _by_handle(path) as file:  # cut, which shows in the reading
             yield OpenAudio(file, int(file.frames), int(file.frames))
         return
     if lengths.there is None:
         raise CorpusError("must be whole, its last frame is broken; copy the file again")
     if lengths.promised == lengths.there:
-        with soundfile.SoundFile(path) as file:
+        with _by_handle(path) as file:
             yield OpenAudio(file, lengths.there, lengths.there)
         return
     if lengths.promised:
@@ -158,11 +182,9 @@ def _open_flac(path: Path) -> Iterator[OpenAudio]:
 @contextmanager
 def _open_mp3(path: Path) -> Iterator[OpenAudio]:
     """Open an mp3: by its name where its header speaks of all frames, else as a stream of them."""
-    import soundfile
-
-    frames = read_frames(path.read_bytes())
+    frames = read_frames(_held(path))
     if frames.promised == frames.number:
-        with soundfile.SoundFile(path) as file:
+        with _by_handle(path) as file:
             yield OpenAudio(file, int(file.frames), int(file.frames))
         return
     if frames.promised is not None and frames.promised > frames.number:

@@ -14,6 +14,7 @@ Phones are those of a dictionary, without times.
 
 import csv
 import logging
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.resources import files
@@ -28,6 +29,8 @@ from fhvae.fetch.remote import RemoteFile
 from fhvae.params.corpus import CorpusParams
 from fhvae.seeds import generator
 
+AGE = re.compile("[0-9]{1,3}")
+WORD_NUMBER = re.compile("[0-9]{1,6}")
 ADULT_AGE = 18  # years; nobody is 16, 17 or 18
 HALVES = {"train": 2_500, "test": 2_500}  # utterances of each, as published
 GENDERS = {"m": "M", "f": "F"}
@@ -131,7 +134,7 @@ def _read_half(top: Path, half: str, adults_only: bool, folder: Path) -> Iterato
 
 
 def _age(text: str, folder: Path, speaker: str) -> int:
-    if not text.isdecimal():
+    if not AGE.fullmatch(text):
         raise CorpusError(
             f"{folder / 'spk2age'}: age of {speaker} must be whole years, got {text!r}"
         )
@@ -168,7 +171,7 @@ def read_text_phone(path: Path, utterances: Sequence[Utterance]) -> dict[str, tu
     words: dict[str, dict[int, tuple[str, ...]]] = {item.utterance_id: {} for item in utterances}
     for key, phones in read_pairs(path).items():
         name, _, number = key.rpartition(".")
-        if not name or not number.isdecimal():
+        if not name or not WORD_NUMBER.fullmatch(number):
             raise CorpusError(f"{path}: must name <utterance>.<number of the word>, got {key!r}")
         if name in words:
             place = f"{path} at {key}"

@@ -57,7 +57,7 @@ SPEAKER = re.compile("[fm][a-z]{3}[0-9]", re.IGNORECASE)
 SAMPLE_SPEAKER = re.compile(f"{DIALECT.pattern}-{SPEAKER.pattern}", re.IGNORECASE)
 VISIBLE = re.compile("[^.].*")
 SENTENCE_FILE = re.compile(r"(s[aix][0-9]+)\.(wav|wav\.wav|phn|wrd|txt)", re.IGNORECASE)
-LABEL = re.compile(r"\s*([0-9]+)\s+([0-9]+)\s+(\S+)\s*")
+LABEL = re.compile(r"\s*([0-9]{1,12})\s+([0-9]{1,12})\s+(\S+)\s*")  # a year of samples, and more
 TEXT = re.compile(r"\s*[0-9]+\s+[0-9]+\s+(\S.*)")
 
 log = logging.getLogger(__name__)

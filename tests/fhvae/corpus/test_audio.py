@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from fhvae.corpus.audio import read_audio, read_audio_and_rate
+from fhvae.corpus.audio import look_at, read_audio_and_rate, walk_over
 from fhvae.errors import CorpusError
 from tests.hostile_audio import write_ten_hours
 from tests.timit_disc import sphere
@@ -14,7 +14,7 @@ from tests.timit_disc import sphere
 RATE_HZ = 16_000
 
 
-def read_part(path, name, **part):
+def read_audio(path, name, **part):
     return read_audio_and_rate(path, name, **part)[0]
 
 
@@ -196,7 +196,7 @@ def test_a_missing_file_is_refused(tmp_path):
 )
 def test_a_part_is_read_sample_by_sample(tmp_path, noise, start_s, end_s, expected):
     path = write(tmp_path, noise)
-    found = read_part(path, "u1", start_s=start_s, end_s=end_s)
+    found = read_audio(path, "u1", start_s=start_s, end_s=end_s)
     np.testing.assert_array_equal(found, noise[expected])
 
 
@@ -214,12 +214,12 @@ def test_a_part_is_read_sample_by_sample(tmp_path, noise, start_s, end_s, expect
 def test_a_part_outside_the_file_is_refused(tmp_path, noise, start_s, end_s, message):
     path = write(tmp_path, noise)
     with pytest.raises(CorpusError, match=rf"utterance u1: .*a\.wav: {message}"):
-        read_part(path, "u1", start_s=start_s, end_s=end_s)
+        read_audio(path, "u1", start_s=start_s, end_s=end_s)
 
 
 def test_a_part_of_another_rate_keeps_time_and_pitch(tmp_path):
     wave = np.concatenate([tone(500, 22_050), tone(1000, 22_050), tone(2000, 22_050)])
-    samples = read_part(write(tmp_path, wave, 22_050), "u1", start_s=0.5, end_s=1.0)
+    samples = read_audio(write(tmp_path, wave, 22_050), "u1", start_s=0.5, end_s=1.0)
     assert abs(len(samples) - 8000) <= 1
     expected = tone(1000, RATE_HZ)[2000:6000]
     np.testing.assert_allclose(samples[2000:6000] / 32768, expected, atol=2e-3)
@@ -238,24 +238,24 @@ def test_of_a_long_file_only_the_part_is_read(tmp_path, noise, monkeypatch):
         return block
 
     monkeypatch.setattr(soundfile.SoundFile, "read", counting)
-    samples = read_part(path, "u1", start_s=9 * 3600, end_s=9 * 3600 + 0.25)
+    samples = read_audio(path, "u1", start_s=9 * 3600, end_s=9 * 3600 + 0.25)
     np.testing.assert_array_equal(samples, noise)
     assert sum(counts) == len(noise)
     with pytest.raises(CorpusError, match="a part must last at most 3600 s, got 3601"):
-        read_part(path, "u1", start_s=0.0, end_s=3601.0)
+        read_audio(path, "u1", start_s=0.0, end_s=3601.0)
     assert sum(counts) == len(noise)
 
 
 def test_a_part_is_checked_as_a_whole_file_is(tmp_path, noise):
     path = write(tmp_path, np.stack([noise, noise[::-1]], axis=1))
     with pytest.raises(CorpusError, match="its 2 channels differ"):
-        read_part(path, "u1", start_s=0.0, end_s=0.1)
+        read_audio(path, "u1", start_s=0.0, end_s=0.1)
     silent = write(tmp_path, np.concatenate([np.zeros(4000, np.int16), noise]))
     with pytest.raises(CorpusError, match="must hold sound, every sample is 0"):
-        read_part(silent, "u1", start_s=0.0, end_s=0.25)
+        read_audio(silent, "u1", start_s=0.0, end_s=0.25)
     silent.write_bytes(b"no audio")
     with pytest.raises(CorpusError, match="must be an audio file"):
-        read_part(silent, "u1", start_s=0.0, end_s=0.25)
+        read_audio(silent, "u1", start_s=0.0, end_s=0.25)
 
 
 # --- odd but in order, and sphere -----------------------------------------------------
@@ -299,4 +299,49 @@ def test_a_compressed_sphere_file_says_what_unpacks_it(tmp_path, noise, part):
         match=r"u1: .*SA1\.WAV: must be a sphere file of plain samples, its sample_coding is "
         r"pcm,embedded-shorten-v2\.00; unpack it with sph2pipe -f wav",
     ):
-        read_part(path, "u1", **part)
+        read_audio(path, "u1", **part)
+
+
+def test_a_recording_of_years_is_refused_before_it_is_read(tmp_path):
+    """The header of a sparse file: ten hours are a recording, and a hundred are none."""
+    write_ten_hours(tmp_path / "long.wav")
+    assert look_at(tmp_path / "long.wav").samples == 36_000 * RATE_HZ
+    soundfile.write(tmp_path / "years.w64", np.zeros(16), 4000, "PCM_U8", format="W64")
+    whole = bytearray((tmp_path / "years.w64").read_bytes())
+    seconds = 86_401
+    place = whole.index(b"data") + 16
+    whole[place : place + 8] = (24 + 4000 * seconds).to_bytes(8, "little")
+    whole[16:24] = (len(whole) + 4000 * seconds).to_bytes(8, "little")
+    with (tmp_path / "years.w64").open("wb") as file:
+        file.write(whole)
+        file.truncate(len(whole) - 16 + 4000 * seconds)
+    with pytest.raises(CorpusError, match=f"must last at most 86400 s, it lasts {seconds} s"):
+        look_at(tmp_path / "years.w64")
+
+
+@pytest.mark.parametrize("kind", ["FLAC", "OGG", "MP3"])
+def test_a_compressed_file_that_memory_should_not_hold_is_refused(tmp_path, kind, monkeypatch):
+    path = tmp_path / "large"
+    soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, RATE_HZ), RATE_HZ, format=kind)
+    most = path.stat().st_size
+    monkeypatch.setattr("fhvae.corpus.containers.opening.MAX_HELD_BYTES", most)
+    look_at(path)
+    monkeypatch.setattr("fhvae.corpus.containers.opening.MAX_HELD_BYTES", most - 1)
+    with pytest.raises(CorpusError, match=f"must have at most {most - 1} bytes as it is compress"):
+        look_at(path)
+
+
+def test_a_decoder_that_gives_without_end_is_stopped(tmp_path, noise, monkeypatch):
+    path = write(tmp_path, noise)
+    asked = []
+
+    def endless(file, frames, **_):
+        asked.append(frames)
+        return np.full((frames, 1), 0.1, np.float32)
+
+    monkeypatch.setattr(soundfile.SoundFile, "read", endless)
+    with pytest.raises(CorpusError, match=f"promises {len(noise)} samples, {len(noise) + 1} are"):
+        read_audio(path, "u1")
+    with pytest.raises(CorpusError, match="must be whole"):
+        list(walk_over(path))
+    assert len(asked) < 5

@@ -311,6 +311,30 @@ def test_every_mirror_and_its_reason_are_told(server, tmp_path):
     completes(server, wanted, tmp_path)
 
 
+def test_a_password_is_shown_nowhere(server, tmp_path, caplog):
+    """Of an address with one, a redirect among them, and of one that was cut off halfway."""
+    caplog.set_level("INFO")
+    cut = server.serve("/a", CONTENT, CUT, then=GONE).replace("://", "://ada:s3cret@")
+    turned = Answer(redirect="ftp://ada:s3cret@127.0.0.1/b?token=s3cret")
+    wanted = remote(cut, server.serve("/c", b"", then=turned))
+    said = sentence(wanted, tmp_path)
+    assert "/a: 404 Not Found" in said
+    assert "got ftp://127.0.0.1/b" in said
+    files = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert set(files) == {f"{NAME}.part", f"{NAME}.part.json"}
+    for text in (said, caplog.text, files[f"{NAME}.part.json"].decode()):
+        assert "s3cret" not in text
+        assert "ada" not in text
+
+
+def test_a_part_from_an_address_with_a_password_goes_on(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "ATTEMPTS", 1)
+    address = server.serve("/a", CONTENT, CUT).replace("://", "://ada:s3cret@")
+    sentence(remote(address), tmp_path)
+    completes(server, remote(address), tmp_path)
+    assert [asked.if_range for asked in server.log] == [None, '"v1"']
+
+
 def test_a_name_that_cannot_be_resolved_is_told(tmp_path):
     said = sentence(remote("http://corpus.invalid/a"), tmp_path)
     assert "http://corpus.invalid/a: " in said

@@ -422,7 +422,18 @@ def test_a_broken_byte_ends_in_files_or_in_a_sentence(tmp_path_factory, data, ki
 
 
 @pytest.mark.parametrize(
-    "name", ["a", "a/b.flac", "LibriSpeech/dev-clean/84/1-2.flac", "é", "a b", "ab:c", "...", "a.."]
+    "name",
+    [
+        "a",
+        "a/b.flac",
+        "LibriSpeech/dev-clean/84/1-2.flac",
+        "é",
+        "a b",
+        ".a",
+        "console",
+        "nul-1.txt",
+        "com10",
+    ],
 )
 def test_usual_names_pass(name):
     assert name_problem(name) is None
@@ -455,6 +466,23 @@ def test_usual_names_pass(name):
         ("é" * 128, "must have at most 255 bytes"),
         ("abc/" * 256 + "a", "must have at most 255 bytes in a part, 1024 in all"),
         ("a\udcff", "must be UTF-8"),
+        *(
+            (name, "must be a name on Windows")
+            for name in (
+                "con",
+                "Nul.txt",
+                "a/AUX",
+                "com1.wav",
+                "lpt³",
+                "nul .txt",
+                "conin$",
+                "ab:c",
+            )
+        ),
+        *(
+            (name, "must be a name on Windows")
+            for name in ("a.", "a/...", "b ", "d. /x", "a?", "*")
+        ),
     ],
 )
 def test_unsafe_names_are_refused(name, problem):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from fhvae.corpus.audio import read_audio, read_audio_and_rate
+from fhvae.corpus.audio import read_audio_and_rate
 from fhvae.corpus.containers.opening import CONTAINERS, open_audio
 from fhvae.errors import CorpusError
 
@@ -64,14 +64,14 @@ def ogg_pages(content):
     return pages
 
 
-def read_part(path, name, **part):
+def read_audio(path, name, **part):
     return read_audio_and_rate(path, name, **part)[0]
 
 
 def read(tmp_path, content, **part):
     path = tmp_path / "a.x"
     path.write_bytes(content)
-    return read_part(path, "u1", **part)
+    return read_audio(path, "u1", **part)
 
 
 # --- mp3 ------------------------------------------------------------------------------
@@ -302,7 +302,7 @@ def test_a_cut_file_of_any_kind_is_refused(tmp_path, kind):
 
 def test_a_file_that_may_not_be_read_is_not_called_broken(tmp_path):
     with (
-        pytest.raises(CorpusError, match="must be a readable file: Is a directory"),
+        pytest.raises(CorpusError, match="must be a file, it is a folder"),
         open_audio(tmp_path),
     ):
         pass

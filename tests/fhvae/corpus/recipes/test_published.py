@@ -213,3 +213,10 @@ def test_the_search_ends_two_folders_down(sound, tmp_path):
     (tmp_path / "more").mkdir()
     (tmp_path / "speech").rename(tmp_path / "more/speech")
     assert find(SIGN, tmp_path) is None
+
+
+def test_a_mirror_that_is_no_address_is_told_without_its_password(archive, monkeypatch):
+    monkeypatch.setenv("FHVAE_MIRROR", "gopher://ada:s3cret@host/folder")
+    with pytest.raises(DownloadError, match=r"got gopher://host/folder/small") as caught:
+        published.with_mirror(archive.remote)
+    assert "s3cret" not in str(caught.value)
