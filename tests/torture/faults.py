@@ -34,6 +34,7 @@ class Case:
     Attributes:
         told: what was done, with all that was drawn.
         hit: whether the moment came; a stage may end before.
+        rotten: whether a file was damaged, which only who hashes it can see.
     """
 
     bench: Bench
@@ -41,6 +42,7 @@ class Case:
     random: np.random.Generator
     told: list[str] = field(default_factory=list)
     hit: bool = True
+    rotten: bool = False
     unequal: list[str] = field(default_factory=list)  # beyond the tree as it is at the end
 
     def begin(self, disk: bool = False) -> None:
@@ -198,6 +200,7 @@ def _limited(case: Case, resource: str, amount: int) -> list[Ended]:
 def damage(case: Case, path: Path, how: str) -> None:
     """Damage a file in place: its name and mode stay, its time only where that is said."""
     case.told.append(f"{how} {path.relative_to(case.bench.tree)}")
+    case.rotten = True
     if how == "drop":
         path.unlink()
         return

@@ -7,9 +7,11 @@ from typing import Any
 
 from tabulate import tabulate
 
-from tests.torture.judge import COMMAND, EQUAL, FAILURES, MISSED, REPRO
+from tests.torture.judge import COMMAND, EQUAL, FAILURES, MISSED, REPRO, TOLD
 
-LETTERS = {EQUAL: "=", REPRO: "r", COMMAND: "c", MISSED: "·"} | {one: one[0] for one in FAILURES}
+LETTERS = {EQUAL: "=", REPRO: "r", COMMAND: "c", TOLD: "v", MISSED: "·"} | {
+    one: one[0] for one in FAILURES
+}
 HEAD = """# Torture
 
 `make torture` runs the pipeline of a tiny corpus under faults and writes this page. All stages but
