@@ -15,7 +15,7 @@ PORTABLE := python -m fhvae.portable
 PYTEST := $(PORTABLE) python -m pytest -n auto --maxprocesses 8 --dist loadscope --no-loadscope-reorder
 
 .PHONY: help reproduce test check format lint types layers fast deps tiny benchmark gpu results paper-tables \
-  torture figures setup site
+  figures setup site
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -70,6 +70,7 @@ tiny: $(STAMP) ## the pipeline on made-up data in a temporary clone, about a min
 	$(PORTABLE) python -m pytest tests/test_tiny_repro.py
 
 # TORTURE='--seconds 300' is a part of it; '--repeats 12' runs it under other locales, time zones, hash seeds.
+.PHONY: torture
 torture: $(STAMP) ## faults over the whole pipeline of a tiny corpus; docs/torture.md
 	$(PORTABLE) python -m tests.torture $(TORTURE)
 

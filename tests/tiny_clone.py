@@ -47,14 +47,6 @@ class Clone:
             assert done.returncode != 0, f"{' '.join(command)} must fail\n{done.stdout}"
         return done.stdout
 
-    def commit_all(self) -> None:
-        """Make the folder a repository of one commit."""
-        self.run("git", "init", "-q", "-b", "main")
-        self.run("git", "config", "user.name", "tester")
-        self.run("git", "config", "user.email", "tester@example.org")
-        self.run("git", "add", "-A")
-        self.run("git", "commit", "-q", "-m", "Tiny")
-
     def kill_at_first_checkpoint(self, *command: str) -> None:
         """Start a command and end it, with all it started, as a power cut would."""
         with (self.folder.parent / "killed.log").open("w+") as log:
@@ -101,5 +93,9 @@ def tiny_clone(top: Path) -> Clone:
     clone = Clone(top / "clone")
     copy_of_working_tree(clone.folder)
     make_tiny(clone.folder / "params.yaml", corpus)
-    clone.commit_all()
+    clone.run("git", "init", "-q", "-b", "main")
+    clone.run("git", "config", "user.name", "tester")
+    clone.run("git", "config", "user.email", "tester@example.org")
+    clone.run("git", "add", "-A")
+    clone.run("git", "commit", "-q", "-m", "Tiny")
     return clone

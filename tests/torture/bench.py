@@ -4,6 +4,7 @@ import ctypes
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -47,6 +48,13 @@ SMALLER: dict[str, object] = {
     "listening.denoised": 1,
     "listening.examples": 1,
 }
+GIT = (
+    ("init", "-q"),
+    ("config", "user.name", "tester"),
+    ("config", "user.email", "tester@example.org"),
+    ("add", "-A"),
+    ("commit", "-q", "-m", "As it is"),
+)
 PASSING = (".dvc", ".git", "runs")  # what changes from run to run
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1  # linux/prctl.h, linux/capability.h
 
@@ -171,7 +179,7 @@ class Bench:
         """Run the pipeline undisturbed; count what each stage and DVC change meanwhile."""
         for path in (self.whole, self.tree, self.struck, self.folder / "tones"):
             remove(path)
-        clone = self._clone()
+        self._clone()
         changes = {}
         for stage in stages_of(self.tree):
             self.struck.mkdir()
@@ -182,8 +190,7 @@ class Bench:
                 changes[f"{path.name} {stage.name}"] = len(path.read_text().splitlines())
             remove(self.struck)
         self.end()
-        clone.run("git", "add", "-A")
-        clone.run("git", "commit", "-q", "-m", "Results")
+        self.commit()
         records = {path.stem: read_json(path) for path in self.tree.glob("runs/*.json")}
         subprocess.run(["cp", "-a", self.tree, self.whole], check=True)
         set_params(self.tree / "params.yaml", {"alpha": 0.0})
@@ -195,7 +202,7 @@ class Bench:
             "alpha_zero": digests(self.tree),
         }
 
-    def _clone(self) -> Clone:
+    def _clone(self) -> None:
         """Make a repository in which no code and no param but alpha is a dependency: none changes.
 
         DVC takes seconds, each time it starts, to read a dvc.lock that names all of them.
@@ -211,8 +218,8 @@ class Bench:
             entry["params"] = [name for name in entry.get("params", ()) if name == "alpha"]
         path.write_text(yaml.safe_dump(told, sort_keys=False))
         clone = Clone(self.tree)
-        clone.commit_all()
-        return clone
+        for command in GIT:
+            clone.run("git", *command)
 
     def close(self) -> None:
         """Leave no disk mounted."""
@@ -293,8 +300,8 @@ class Bench:
 
     def commit(self) -> None:
         """Commit the tree as it is."""
-        for command in (("add", "-A"), ("commit", "-q", "-m", "As it is")):
-            subprocess.run(["git", *command], cwd=self.tree, check=True)
+        for command in GIT[-2:]:
+            Clone(self.tree).run("git", *command)
 
     def lock_of(self, experiment: str) -> str:
         """Read what dvc.lock says in an experiment."""
@@ -314,8 +321,15 @@ class Bench:
         return [name for name, digest in self.wanted.items() if found.get(name) != digest]
 
     def leftovers(self) -> list[str]:
-        """List what the undisturbed run did not leave; in DVC's cache, what is no object."""
-        return sorted(names(self.tree) - self.names)
+        """List what the undisturbed run did not leave; in DVC's cache, what is no object.
+
+        The log of a training stays, of any.
+        """
+        return sorted(
+            name
+            for name in names(self.tree) - self.names
+            if not re.fullmatch(r"checkpoints/\w+(/log\.jsonl)?", name)
+        )
 
 
 def stages_of(folder: Path) -> Iterator[Stage]:

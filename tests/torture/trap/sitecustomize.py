@@ -7,7 +7,8 @@ who     which processes, by what follows `-m` or by the name of the program
 at      strike at this change, counted from 1; 0: never
 do      signal (signal, whom: stage, dvc, group); fill: the disk is full from now on;
         limit (resource, amount): no more of it than so much beyond what is held;
-        leave (seconds): kill dvc, then sleep, so that the stage outlives it
+        leave (seconds): kill dvc, then sleep until the file `go` is beside the log, or so long:
+        the stage outlives what was started after it
 log     a folder: a file named after the process says where it struck; with `at` 0 all changes
 """
 
@@ -24,6 +25,7 @@ from pathlib import Path
 OPENS, MAKES = "open", ("os.mkdir", "os.link", "os.symlink")
 CHANGES = {OPENS, *MAKES, "os.rename", "os.remove", "os.rmdir", "os.truncate"}
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+GO = "go"
 HANDLES = Path("/proc/self/fd")
 DIR_FD = {"os.mkdir": 2, "os.rename": 2, "os.remove": 1, "os.rmdir": 1, "os.link": 2}
 
@@ -97,7 +99,9 @@ class Trap:
 
     def leave(self):
         os.kill(os.getsid(0), signal.SIGKILL)
-        time.sleep(self.order["seconds"])
+        over = time.monotonic() + self.order["seconds"]
+        while time.monotonic() < over and not self.log.with_name(GO).exists():
+            time.sleep(0.05)
 
 
 def spring():
