@@ -83,6 +83,11 @@ deps: $(STAMP) ## the code in dvc.yaml's deps, from what each stage imports
 tiny: $(STAMP) ## the pipeline on made-up data in a temporary clone, about a minute
 	$(PORTABLE) python -m pytest tests/test_tiny_repro.py
 
+# TORTURE='--seconds 300' is a part of it; '--repeats 12' runs it under other locales, time zones, hash seeds.
+.PHONY: torture
+torture: $(STAMP) ## faults over the whole pipeline of a tiny corpus; docs/torture.md
+	$(PORTABLE) python -m tests.torture $(TORTURE)
+
 # glibc keeps freed blocks, as in the stage train (see dvc.yaml).
 benchmark: export MALLOC_MMAP_THRESHOLD_ = 4000000000
 benchmark: export MALLOC_TRIM_THRESHOLD_ = 4000000000

@@ -1,0 +1,158 @@
+"""The torture finds what it must find; a sample of it, with every fault and every stage."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from itertools import islice
+
+import pytest
+
+from tests.tiny import ROOT
+from tests.torture.__main__ import planned
+from tests.torture.bench import TRAP, Bench, Ended, code_digest, stages_of
+from tests.torture.faults import FAULTS
+from tests.torture.judge import (
+    BLOCKED,
+    COMMAND,
+    EQUAL,
+    FAILURES,
+    LEFTOVERS,
+    MISSED,
+    NO_SENTENCE,
+    REPRO,
+    SILENT,
+    TRACEBACK,
+    play,
+    remedy,
+    verdict,
+)
+from tests.torture.repeats import repeat, settings
+
+SEED = 0
+WELL, STOPPED = Ended("dvc repro", 0, ""), Ended("dvc repro", 255, "error: x must be y, it is z")
+CRASHED = Ended("dvc repro", 255, "Traceback (most recent call last):\n...\nexited with 1")
+SEGFAULT = Ended("dvc repro", 255, "failed to run: python -m stages.train, exited with -11")
+STUCK = Ended("dvc repro", None, "")
+# changes three files: makes one, renames it, deletes it; a line of what it lives to say
+VICTIM = """
+from pathlib import Path
+Path("a").write_text("1"); print("made", flush=True)
+Path("a").rename("b"); print("renamed", flush=True)
+Path("b").unlink(); print("deleted", flush=True)
+"""
+
+
+def test_the_first_cases_have_every_fault_and_every_stage_and_the_rest_every_pair():
+    stages = list(stages_of(ROOT))
+    pairs = sum(fault.suits(stage) for fault in FAULTS.values() for stage in stages)
+    cases = [(fault, stage.name, draw) for fault, stage, draw in islice(planned(stages, 0), pairs)]
+    first = cases[: len(FAULTS)]
+    assert {fault for fault, _, _ in first} == set(FAULTS)
+    assert {stage for _, stage, _ in first} == {stage.name for stage in stages}
+    assert max(Counter(cases).values()) == 1
+
+
+def test_the_plan_is_that_of_its_seed():
+    stages = list(stages_of(ROOT))
+    first, again, other = (list(islice(planned(stages, seed), 200)) for seed in (1, 1, 2))
+    assert first == again != other
+
+
+@pytest.mark.parametrize(
+    ("victims", "healing", "unequal", "leftovers", "wanted"),
+    [
+        pytest.param([WELL], [], [], [], EQUAL, id="well"),
+        pytest.param([STOPPED], [WELL], [], [], REPRO, id="repro"),
+        pytest.param([STOPPED], [STOPPED, WELL, WELL], [], [], COMMAND, id="command"),
+        pytest.param([WELL], [WELL], ["models/x"], [], SILENT, id="silent"),
+        pytest.param([STOPPED], [STOPPED], ["models/x"], [], BLOCKED, id="blocked"),
+        pytest.param([STUCK], [WELL], [], [], BLOCKED, id="stuck"),
+        pytest.param([CRASHED], [WELL], [], [], TRACEBACK, id="traceback"),
+        pytest.param([SEGFAULT], [WELL], [], [], NO_SENTENCE, id="segfault"),
+        pytest.param([STOPPED], [WELL], [], ["data/.x.1"], LEFTOVERS, id="leftovers"),
+    ],
+)
+def test_a_verdict_is_the_worst_that_was_seen(victims, healing, unequal, leftovers, wanted):
+    assert verdict(True, victims, healing, unequal, leftovers) == wanted
+
+
+def test_what_ended_before_its_fault_came_says_nothing():
+    assert verdict(False, [WELL], [], [], []) == MISSED
+
+
+def test_the_command_of_a_sentence_is_what_is_typed():
+    assert remedy("error: it is empty; type `rm .dvc/tmp/rwlock` and go on") == "rm .dvc/tmp/rwlock"
+    said = "error: checkpoint checkpoints/1/last.pt must be readable, it is broken (x); delete it"
+    assert remedy(said) == "rm -rf checkpoints/1/last.pt"
+    assert remedy("error: nothing to be done") is None
+
+
+def trapped(folder, **order):
+    """Run the victim with a trap; give how it ended and what the trap noted."""
+    (folder / "log").mkdir()
+    (folder / "tree").mkdir()
+    (folder / "victim.py").write_text(VICTIM)
+    told = {"who": ["victim.py"], "log": str(folder / "log"), **order}
+    ended = subprocess.run(
+        [sys.executable, "../victim.py"],
+        cwd=folder / "tree",
+        env={**os.environ, "PYTHONPATH": str(TRAP), "TORTURE": json.dumps(told)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    noted = folder / "log/victim.py"
+    return ended, noted.read_text().splitlines() if noted.exists() else []
+
+
+def test_a_trap_counts_the_changes(tmp_path):
+    ended, noted = trapped(tmp_path, at=0)
+    assert ended.returncode == 0
+    assert noted == ["open a", "os.rename a", "os.remove b"]
+
+
+def test_a_trap_kills_before_the_change(tmp_path):
+    ended, noted = trapped(tmp_path, at=2, do="signal", signal="KILL", whom="stage")
+    assert ended.returncode == -signal.SIGKILL
+    assert ended.stdout == "made\n"
+    assert noted == ["2 os.rename a"]
+    assert (tmp_path / "tree/a").exists()
+
+
+def test_a_trap_fills_the_disk(tmp_path):
+    ended, _ = trapped(tmp_path, at=1, do="fill")
+    assert "No space left on device: 'a'" in ended.stderr
+
+
+def test_a_trap_is_for_one_process_alone(tmp_path):
+    ended, noted = trapped(tmp_path, at=1, do="fill", who=["dvc"])
+    assert ended.returncode == 0
+    assert noted == []
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    made = Bench(tmp_path_factory.mktemp("torture"), code_digest())
+    yield made
+    made.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_every_fault_and_every_stage_end_well(bench):
+    cases = islice(planned(list(bench.stages.values()), SEED), len(FAULTS))
+    found = [play(bench, fault, stage, draw, SEED) for fault, stage, draw in cases]
+    assert [one for one in found if one.verdict in FAILURES] == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_a_run_under_other_settings_has_the_same_hash(tmp_path):
+    first, second = (
+        repeat(tmp_path / "repeat", setting, "tiny") for setting in islice(settings(SEED), 2)
+    )
+    assert first.setting != second.setting
+    assert first.hash == second.hash
