@@ -176,7 +176,16 @@ class Checkpoint:
                 "not; see to the disk, and delete the file to train from the start"
             )
         whole = io.BytesIO(content[DIGEST_BYTES:])
-        state = dict(torch.load(whole, map_location=device, weights_only=True))
+        try:
+            state = dict(torch.load(whole, map_location=device, weights_only=True))
+        except (MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:  # whole, but not ours; torch raises errors of all kinds
+            raise TrainingError(
+                f"checkpoint {self.path} must hold tensors and plain values alone, it holds more "
+                f"({' '.join(str(error).split())[:120]}); do not trust it, delete it to train from "
+                "the start"
+            ) from error
         if state.get("run") != self.name:
             raise TrainingError(
                 f"checkpoint {self.path} must be of the run {self.name}, it is of "
