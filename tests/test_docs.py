@@ -18,6 +18,7 @@ ELSEWHERE = {
     ".dvc/cache",  # these are made by DVC
     ".dvc/config.local",
     ".dvc/tmp/exps",
+    ".dvc/tmp/rwlock",
     ".dvc/tmp/exps/celery/dvc-exp-worker-*.out",
 }
 
