@@ -43,7 +43,9 @@ def test_a_linear_recognizer_reads_them_too(phone_codes, budget):
 
 def test_a_training_that_diverged_gives_no_recognizer(phone_codes, budget):
     wild = replace(ONE_LAYER, learning_rate=1e30)
-    with pytest.raises(TrainingError, match=r"diverged: loss .* and gradient nan at step 2 of 120; take"):
+    with pytest.raises(
+        TrainingError, match=r"diverged: loss .* and gradient nan at step 2 of 120; take"
+    ):
         learned_from(phone_codes, budget, wild)
 
 
