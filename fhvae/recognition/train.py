@@ -228,7 +228,8 @@ def take_steps(
             raise TrainingError(
                 f"a recognizer diverged: loss {loss.item():g} and gradient "
                 f"{length.item():g} at step {step} of {params.steps}; take the rate "
-                f"{learning_rate:g} out of recognition.<protocol>.learning_rates, or name a lower"
+                f"{learning_rate:g} out of recognition.<protocol>.learning_rates, or list a lower "
+                "one"
             )
         optimizer.step()
         yield step
