@@ -38,7 +38,7 @@ REMEDIES = (
     # what DVC says, and docs/troubleshooting.md answers
     (r"Unable to read RWLock-file", "rm .dvc/tmp/rwlock"),
     (r"RWLock-file .* format error", "rm .dvc/tmp/rwlock"),
-    (r"dvc\.lock' is (?:invalid|corrupted)", "git restore dvc.lock"),
+    (r"dvc\.lock' (?:is invalid|validation failed)|read: 'dvc\.lock'", "git restore dvc.lock"),
 )
 
 
