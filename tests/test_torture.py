@@ -22,6 +22,7 @@ from tests.torture.judge import (
     LEFTOVERS,
     MISSED,
     NO_SENTENCE,
+    REMEDIES,
     REPRO,
     SILENT,
     TRACEBACK,
@@ -87,7 +88,15 @@ def test_the_command_of_a_sentence_is_what_is_typed():
     assert remedy("error: it is empty; type `rm .dvc/tmp/rwlock` and go on") == "rm .dvc/tmp/rwlock"
     said = "error: checkpoint checkpoints/1/last.pt must be readable, it is broken (x); delete it"
     assert remedy(said) == "rm -rf checkpoints/1/last.pt"
+    assert remedy("ERROR: './dvc.lock' is invalid.\n\nMapping values ...") == "git restore dvc.lock"
     assert remedy("error: nothing to be done") is None
+
+
+def test_commands_that_no_sentence_names_are_in_the_docs():
+    page = (ROOT / "docs/troubleshooting.md").read_text()
+    assert [
+        command for _, command in REMEDIES if "{0}" not in command and command not in page
+    ] == []
 
 
 def trapped(folder, **order):

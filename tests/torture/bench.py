@@ -253,8 +253,11 @@ class Bench:
         for name in set(self._objects(own)) - kept:
             self.object_of(name).unlink(missing_ok=True)
         (self.tree / "dvc.lock").write_text(yaml.safe_dump(lock, sort_keys=False))
-        for path in (*stage.outs, *stage.plain, f"runs/{stage.name}.json", ".dvc/cache/runs"):
+        for path in (*stage.outs, *stage.plain, f"runs/{stage.name}.json"):
             remove(self.tree / path)
+        for path in (self.tree / ".dvc/cache/runs").rglob("*"):  # what DVC knows of runs of before
+            if path.is_file() and f"-m {stage.module} " in path.read_text():
+                path.unlink()
 
     def _objects(self, entry: Mapping[str, Any]) -> Iterator[str]:
         """Yield the names in the cache of what a stage wrote."""

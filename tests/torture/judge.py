@@ -9,19 +9,19 @@ from fhvae.seeds import generator
 from tests.torture.bench import Bench, Ended, Stage, remove
 from tests.torture.faults import FAULTS, Case
 
-EQUAL, REPRO, COMMAND, TOLD, MISSED = (
+MISSED, EQUAL, REPRO, COMMAND, TOLD = (
+    "over before the fault came",
     "equal at once",
     "equal after dvc repro",
     "equal after the command that its sentence names",
     "equal after what make verify named was deleted",
-    "over before the fault came",
 )
-TRACEBACK, SILENT, BLOCKED, LEFTOVERS, NO_SENTENCE = FAILURES = (
-    "TRACEBACK",
-    "SILENT DIFFERENCE",
-    "BLOCKED",
-    "LEFTOVERS",
+NO_SENTENCE, LEFTOVERS, TRACEBACK, BLOCKED, SILENT = FAILURES = (  # the worst last
     "NO SENTENCE",
+    "LEFTOVERS",
+    "TRACEBACK",
+    "BLOCKED",
+    "SILENT DIFFERENCE",
 )
 MOST_COMMANDS = 6
 VERIFY = ("python", ".ci/verify.py")  # make verify, in a tree without an environment of its own
@@ -38,7 +38,7 @@ REMEDIES = (
     # what DVC says, and docs/troubleshooting.md answers
     (r"Unable to read RWLock-file", "rm .dvc/tmp/rwlock"),
     (r"RWLock-file .* format error", "rm .dvc/tmp/rwlock"),
-    (r"dvc\.lock' is (?:invalid|corrupted)", "git restore dvc.lock"),
+    (r"dvc\.lock' (?:is invalid|validation failed)|read: 'dvc\.lock'", "git restore dvc.lock"),
 )
 
 

@@ -18,7 +18,7 @@ SPEAKERS = {"train": 8, "dev": 3, "test": 8}
 # with a decimal comma, with a dotted capital I, with a dotless one, right to left; and none
 LOCALES = ("C", "POSIX", "C.UTF-8", "de_DE.UTF-8", "tr_TR.UTF-8", "ja_JP.UTF-8", "ar_EG.UTF-8")
 ZONES = ("UTC", "Asia/Kathmandu", "America/St_Johns", "Pacific/Kiritimati", "Pacific/Niue")
-UMASKS = (0o022, 0o077, 0o002, 0o000)
+UMASKS = ("022", "077", "002", "000")
 MOST_WORKERS = 3
 FOLDERS = ("clone", "a clone", "Kopie_äöü", "x" * 100)
 
@@ -30,7 +30,7 @@ class Setting:
     hash_seed: int
     locale: str
     zone: str
-    umask: int
+    umask: str
     workers: int
     folder: str
 
@@ -81,7 +81,7 @@ def repeat(top: Path, setting: Setting, corpus: str) -> Repeated:
             command,
             cwd=clone.folder,
             env=environment,
-            umask=setting.umask,
+            umask=int(setting.umask, 8),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -9,8 +9,9 @@ from tabulate import tabulate
 
 from tests.torture.judge import COMMAND, EQUAL, FAILURES, MISSED, REPRO, TOLD
 
-LETTERS = {EQUAL: "=", REPRO: "r", COMMAND: "c", TOLD: "v", MISSED: "·"} | {
-    one: one[0] for one in FAILURES
+LETTERS = {  # the worst last
+    **{MISSED: "·", EQUAL: "=", REPRO: "r", COMMAND: "c", TOLD: "v"},
+    **{name: name[0] for name in FAILURES},
 }
 HEAD = """# Torture
 
@@ -48,7 +49,7 @@ def _matrix(cases: Sequence[Mapping[str, Any]]) -> list[str]:
     worst: dict[tuple[str, str], str] = {}
     for case in cases:
         place = case["fault"], case["stage"]
-        worst[place] = max(case["verdict"], worst.get(place, EQUAL), key=order.index)
+        worst[place] = max(case["verdict"], worst.get(place, MISSED), key=order.index)
     stages = list(dict.fromkeys(case["stage"] for case in cases))
     rows = [
         (fault, *(LETTERS.get(worst.get((fault, stage), ""), "") for stage in stages))
