@@ -371,7 +371,7 @@ class Trainer:
 
 @contextmanager
 def noted_signals() -> Iterator[list[int]]:
-    """Collect Ctrl-C and SIGTERM instead of dying of them: the step in hand is finished and saved.
+    """Collect Ctrl-C, SIGTERM and SIGHUP, and do not die of them: the step in hand is saved.
 
     The second one interrupts at once.
 
@@ -385,7 +385,10 @@ def noted_signals() -> Iterator[list[int]]:
         if len(caught) > 1:
             raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, note) for number in numbers}
     try:
         yield caught
     finally:

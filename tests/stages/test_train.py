@@ -133,7 +133,7 @@ def test_a_full_disk_is_one_sentence_and_the_last_checkpoint_is_whole(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_saves_and_the_log_has_each_epoch_once(folder, number):
     process = begin_long(folder)
     process.send_signal(number)
