@@ -139,9 +139,9 @@ def mel_filters(params: FbankParams) -> np.ndarray:
     empty = np.flatnonzero(filters.max(axis=1) <= 0)
     if len(empty):
         raise ParamsError(
-            f"fbank.mels and ivector.mels must leave no mel band empty, got {params.mels}: with "
+            f"fbank.mels must leave no mel band empty, got {params.mels}: with "
             f"fbank.fft_size={params.fft_size} band {empty[0]} holds no frequency; "
-            "take fewer mels or a larger fft_size"
+            "take fewer mels (ivector.mels, if these are its) or a larger fft_size"
         )
     return _frozen(filters)
 

@@ -25,6 +25,6 @@ class VerificationParams:
             names = {f"{value:g}" for value in values}  # in the metrics
             if not values or len(names) < len(values):
                 raise ParamsError(
-                    f"verification.{key} must list numbers that differ in six digits, "
+                    f"verification.{key} must list different numbers, in six digits, "
                     f"got {list(values)}"
                 )

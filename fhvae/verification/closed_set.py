@@ -143,7 +143,7 @@ def classify(known: np.ndarray, labels: np.ndarray, asked: np.ndarray) -> np.nda
     means = np.array([known[labels == label].mean(axis=0) for label in range(labels.max() + 1)])
     away = known - means[labels]
     std = away.std(axis=0)
-    telling = std > MIN_STD
+    telling = (std > MIN_STD) & np.isfinite(std)
     if not telling.any():
         return np.full(len(asked), -1)
     means, away, asked = (part[:, telling] / std[telling] for part in (means, away, asked))

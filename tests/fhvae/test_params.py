@@ -171,7 +171,7 @@ def test_an_unknown_key_is_named_with_a_guess(values, key, message):
         (
             "verification.priors",
             [0.01, 0.01000000001],
-            r"verification\.priors must list numbers that differ in six digits",
+            r"verification\.priors must list different numbers, in six digits",
         ),
         ("ivector.vad_db", [30, 30.0000001], r"ivector\.vad_db must list different values"),
         (

@@ -61,10 +61,11 @@ def test_codes_that_know_nobody_name_nobody():
     assert np.mean(values) == pytest.approx(1 / SPEAKERS, abs=0.08)
 
 
-def test_vectors_that_say_nothing_at_all_name_nobody():
+def test_vectors_that_say_nothing_at_all_name_nobody_which_is_no_accuracy_of_0():
     vectors, utterances = make(voice=1.0)
     blank = Vectors(vectors.utterance_ids, np.zeros_like(vectors.values))
-    assert ask(blank, utterances).accuracy.value == 0
+    with pytest.raises(TrialError, match="vectors that vary within a speaker"):
+        ask(blank, utterances)
 
 
 def test_no_utterance_is_named_by_itself():
