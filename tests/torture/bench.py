@@ -255,9 +255,9 @@ class Bench:
         (self.tree / "dvc.lock").write_text(yaml.safe_dump(lock, sort_keys=False))
         for path in (*stage.outs, *stage.plain, f"runs/{stage.name}.json"):
             remove(self.tree / path)
-        for path in (self.tree / ".dvc/cache/runs").rglob("*"):  # what DVC knows of runs of before
-            if path.is_file() and f"-m {stage.module} " in path.read_text():
-                path.unlink()
+        for path in (self.tree / ".dvc/cache/runs").glob("*/*"):  # by what went into a run
+            if any(f"-m {stage.module} " in run.read_text() for run in path.iterdir()):
+                remove(path)  # empty, it would stop DVC
 
     def _objects(self, entry: Mapping[str, Any]) -> Iterator[str]:
         """Yield the names in the cache of what a stage wrote."""
