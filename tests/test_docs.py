@@ -16,6 +16,7 @@ ELSEWHERE = {
     "benchmarks/results/gpu.json",  # for a machine with a GPU to write
     "benchmarks/lever_trainer.py",  # in the history, as its page says
     ".dvc/cache",  # these are made by DVC
+    ".dvc/cache/runs",
     ".dvc/config.local",
     ".dvc/tmp/exps",
     ".dvc/tmp/rwlock",

@@ -255,9 +255,16 @@ class Bench:
         (self.tree / "dvc.lock").write_text(yaml.safe_dump(lock, sort_keys=False))
         for path in (*stage.outs, *stage.plain, f"runs/{stage.name}.json"):
             remove(self.tree / path)
-        for path in (self.tree / ".dvc/cache/runs").rglob("*"):  # what DVC knows of runs of before
-            if path.is_file() and f"-m {stage.module} " in path.read_text():
-                path.unlink()
+        for path in self.known_runs(stage):
+            remove(self.tree / path.relative_to(self.whole))
+
+    def known_runs(self, stage: Stage) -> list[Path]:
+        """List the folders of the undisturbed run in which DVC keeps what a stage was run on."""
+        return [
+            path
+            for path in (self.whole / ".dvc/cache/runs").glob("*/*")
+            if any(f"-m {stage.module} " in run.read_text() for run in path.iterdir())
+        ]
 
     def _objects(self, entry: Mapping[str, Any]) -> Iterator[str]:
         """Yield the names in the cache of what a stage wrote."""

@@ -274,6 +274,16 @@ def damaged_rwlock(case: Case) -> list[Ended]:
     return [case.bench.dvc("repro").wait()]
 
 
+def empty_run_cache(case: Case) -> list[Ended]:
+    """Leave what DVC knows of runs of before as a kill leaves it: a folder without the file."""
+    known = [path.relative_to(case.bench.whole) for path in case.bench.known_runs(case.stage)]
+    case.begin()
+    for path in known:
+        (case.bench.tree / path).mkdir(parents=True, exist_ok=True)
+    case.hit = bool(known)
+    return [case.bench.dvc("repro").wait()]
+
+
 def damaged_work(case: Case, how: str) -> list[Ended]:
     """Kill a stage that goes on where it was, late, and damage what it would go on from."""
     case.begin()
@@ -392,6 +402,7 @@ def _every() -> Iterator[Fault]:
         yield Fault(f"unfinished work: {how}", partial(damaged_work, how=how), goes_on)
         yield Fault(f"dvc.lock: {how}", partial(damaged_lock, how=how))
     yield Fault("rwlock", damaged_rwlock)
+    yield Fault("run cache: an empty folder", empty_run_cache)
     yield Fault("clock ahead", partial(clock, seconds=YEAR_S))
     yield Fault("clock back", partial(clock, seconds=-YEAR_S))
     yield Fault("two runs", two_runs)

@@ -38,6 +38,7 @@ REMEDIES = (
     # what DVC says, and docs/troubleshooting.md answers
     (r"Unable to read RWLock-file", "rm .dvc/tmp/rwlock"),
     (r"RWLock-file .* format error", "rm .dvc/tmp/rwlock"),
+    (r"join\(\) argument must be", "find .dvc/cache/runs -type d -empty -delete"),
     (r"dvc\.lock' (?:is invalid|validation failed)|read: 'dvc\.lock'", "git restore dvc.lock"),
 )
 
