@@ -28,7 +28,7 @@ def test_numbers_of_thousands_of_digits_are_none(tmp_path):
     with pytest.raises(CorpusError, match="must hold two sample numbers"):
         read_phones(tmp_path / "a.phn")
     (tmp_path / "text-phone").write_text(f"u1.{LONG}\tHH\n")
-    with pytest.raises(CorpusError, match="must name <utterance>.<number of the word>"):
+    with pytest.raises(CorpusError, match=r"must name <utterance>.<number of the word>"):
         read_text_phone(tmp_path / "text-phone", [])
     (tmp_path / "a.txt").write_text(f"0 {LONG} She had\n")
     assert read_text(tmp_path / "a.txt") == "She had"
