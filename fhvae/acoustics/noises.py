@@ -14,6 +14,7 @@ import numpy as np
 
 from fhvae.acoustics.sounds import FRAME, active_frames, active_samples, read_sound
 from fhvae.corpus.decoder import read_audio
+from fhvae.corpus.listing import is_file
 from fhvae.corpus.manifest import read_table
 from fhvae.corpus.signals import from_int16, rms
 from fhvae.errors import CorpusError
@@ -99,7 +100,7 @@ def read_noise_manifest(folder: Path) -> Sequence[NoiseRecording]:
             raise CorpusError(
                 f"{path} row {number}: noise_id must be a name that occurs once, got {name!r}"
             )
-        if not row["path"] or not audio.is_file():
+        if not row["path"] or not is_file(audio):
             raise CorpusError(
                 f"{path} row {number}: path of {name} must name a file, "
                 f"{row['path']!r} is not there"

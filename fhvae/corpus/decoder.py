@@ -31,12 +31,20 @@ import numpy as np
 from fhvae.corpus import audio
 from fhvae.errors import CorpusError, WorkerError
 
-# Limits of one answer: a whole utterance, or a block of a long recording. Kept by the kernel, so
-# that they hold within C. An hour at 192 kHz, the most there may be, takes a tenth of each.
-CPU_S, WALL_S = 60.0, 600.0
+# Limits of one answer: a whole utterance, or a block of a long recording. The kernel keeps them,
+# within C too. An hour at 192 kHz, the most there may be, takes 33 s of a processor and 6 GB.
+CPU_S, WALL_S = 300.0, 1800.0
 MEMORY_BYTES = 8 << 30  # of address space beyond what the process has at its start
 OOM_FIRST = "1000"  # of oom_score_adj, the most: short of memory, the system ends this one first
 TRIES = 2  # a process may be killed for another's sake; a file that kills two is at fault
+# Threads would take address space, and there is nothing for them to do. glibc comes to these two
+# thresholds by itself, but late: until then it maps the memory of every file again.
+VARIABLES = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
+}
 START = "import sys, json; sys.path[:] = json.loads(sys.argv[1])"
 START += "; from fhvae.corpus.decoder import serve; serve()"
 SIGNALS = {  # that end it, in words
@@ -126,8 +134,7 @@ class _Decoder:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # libraries in C print what they think of a file
-            # threads would take address space, and there is nothing for them to do
-            env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            env=os.environ | VARIABLES,
         )
         self._questions = cast(IO[bytes], self._process.stdin)
         self._answers = cast(BufferedReader, self._process.stdout)
