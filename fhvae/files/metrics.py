@@ -7,6 +7,8 @@ from typing import Any, NoReturn
 from fhvae.errors import ArtifactError
 from fhvae.files.atomic import read_json
 
+LARGEST = 1e18  # nothing that a stage counts is more; beyond 1e308 no float holds it
+
 
 class Metrics(dict[str, Any]):
     """Nested metrics of the stage that their file is named after."""
@@ -20,7 +22,7 @@ class Metrics(dict[str, Any]):
             prefix: of the keys there, with a dot at its end.
 
         Raises:
-            ArtifactError: a value is null.
+            ArtifactError: a value is null, or a whole number that nothing counts.
         """
         self._path, self._prefix = path, prefix
         super().__init__((name, self._taken(name, value)) for name, value in values.items())
@@ -28,6 +30,8 @@ class Metrics(dict[str, Any]):
     def _taken(self, name: str, value: Any) -> Any:
         if value is None:
             self._refuse(name, "have a value or be absent with a reason, it is null")
+        if isinstance(value, int) and abs(value) > LARGEST:
+            self._refuse(name, f"be a count of at most {LARGEST:g}, it is not")
         if isinstance(value, Mapping):
             return Metrics(value, self._path, f"{self._prefix}{name}.")
         return value

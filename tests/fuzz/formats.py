@@ -32,9 +32,15 @@ from fhvae.model.weights import read_model
 from fhvae.probes.rows import segment_rows
 from fhvae.recognition.cells import COLUMNS, read_edits, write_edits
 from fhvae.recognition.labels import count_edits
-from fhvae.report.run_page.facts import training_table
-from fhvae.report.run_page.gallery import _inline
+from fhvae.report.headline import warnings_of
+from fhvae.report.run_page import values as run_values
+from fhvae.report.run_page import weak
+from fhvae.report.run_page.facts import corpus_table, training_table
+from fhvae.report.run_page.facts import warnings_of as warnings_of_training
+from fhvae.report.run_page.gallery import WORDS, _inline
 from fhvae.report.run_page.kept import kept_utterances, read_sound
+from fhvae.report.run_page.page import STAGES as PAGE_STAGES
+from fhvae.report.run_page.page import read_all
 from fhvae.report.run_page.readers import read_curve, read_summary
 from fhvae.report.run_page.sounds import measured
 from fhvae.segments import grid_segments
@@ -292,6 +298,28 @@ def summary(folder: Path) -> None:
     assert is_finite(np.array(list(found.values.values()), float))
 
 
+def page(folder: Path) -> None:
+    """All metrics, as the page lays them out."""
+    found = read_all(folder / "metrics")
+    cited, learning = read_summary(folder / "metrics", found), read_curve(folder / "plots")
+    differences = weak.differences(found)
+    tables = [
+        weak.differences_table(differences, ("worse", "level", "better", "no verdict"), "all"),
+        weak.changed_table(found["convert"]),
+        weak.thin_table(found["verify"]),
+        weak.absent_table(found),
+        corpus_table(found["download"]),
+        *run_values.summary_tables(cited),
+        run_values.others_table(found),
+    ]
+    said = [run_values.headline(cited), *warnings_of(found), *warnings_of_training(found["train"])]
+    for words in WORDS.values():
+        said.append(words.alternative(found, learning))
+        tables += words.tables(found, learning)
+    assert all(isinstance(one, str) for one in said)
+    assert all(len(row) == len(table.header) for table in tables for row in table.rows)
+
+
 def sounds(folder: Path) -> None:
     """Sounds with their tables."""
     for one in kept_utterances(folder / "sounds"):
@@ -349,6 +377,7 @@ FORMATS = {
     "bands": Format(("plots/det_bands.csv",), bands, SLOW),
     "metrics": Format(tuple(f"metrics/{stage}.json" for stage in STAGES), metrics, SLOW),
     "summary": Format(("metrics/summary.json", "metrics/summary_intervals.json"), summary),
+    "page": Format(tuple(f"metrics/{stage}.json" for stage in PAGE_STAGES), page, SLOW),
     "sounds": Format(
         ("sounds/conversion.csv", "sounds/denoising.csv", "sounds/convert-1-source.flac"),
         sounds,

@@ -4,6 +4,7 @@ A few examples of each format run with all tests, always the same ones. `make fu
 FHVAE_FUZZ is how many of all formats together, FHVAE_FUZZ_SEED where they begin.
 """
 
+import functools
 import os
 import traceback
 from collections import Counter
@@ -31,14 +32,16 @@ def run_folder(tmp_path_factory):
     return folder
 
 
+whole = functools.cache(Path.read_bytes)
+
+
 def read_damaged(folder: Path, name: str, file: str, steps: Sequence[Damage]) -> bool:
     """Damage a file, read it, and put it right again; tell whether it was refused."""
     path = folder / file
-    before = path.read_bytes()
-    others = [(folder / other).read_bytes() for other in FORMATS[name].files if other != file]
-    content = before
+    content = before = whole(path)
+    others = [whole(folder / other) for other in FORMATS[name].files if other != file]
     for step in steps:
-        content = step.done_to(content, others or [(folder / "f0/dev.npy").read_bytes()])
+        content = step.done_to(content, others or [whole(folder / "f0/dev.npy")])
     path.write_bytes(content)
     try:
         FORMATS[name].read(folder)

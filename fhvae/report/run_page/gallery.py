@@ -196,7 +196,8 @@ def _probe_words(metrics: Metrics, learning: pd.DataFrame) -> str:
     for task in ("phone", "speaker"):
         found = metrics["probe"].get(task)
         if found is None:
-            said.append(f"{task}: {look_up(metrics, 'probe.absent').get(task, 'not computed')}")
+            reasons = look_up(metrics, "probe.absent") or {}
+            said.append(f"{task}: {reasons.get(task, 'not computed')}")
             continue
         rates = [f"{code} {percent(found[code]['accuracy'])}" for code in CODES if code in found]
         said.append(f"{task}: {', '.join(rates)}, chance {percent(found['chance'])}")

@@ -130,7 +130,7 @@ def _tasks(convert: Metrics) -> Iterator[tuple[str, Metrics]]:
 
 def _won(measures: Metrics, by: str) -> list[str]:
     """Name the measures that one of a pair won, or neither."""
-    return [MEASURES.get(key, key) for key, one in measures.items() if one.get("better") == by]
+    return [MEASURES.get(key, key) for key in measures if look_up(measures, f"{key}.better") == by]
 
 
 def thin_table(verify: Metrics) -> Table:

@@ -27,6 +27,12 @@ def test_what_is_not_there_is_told_with_its_key(path):
         read_metrics(path)["mu2"]["cos"]["low"]
 
 
+def test_a_count_that_no_float_holds_is_refused(path):
+    path.write_text('{"mu2": {"n": ' + "9" * 400 + "}}")
+    with pytest.raises(ArtifactError, match=r"json: mu2\.n must be a count .*, it is not; rerun"):
+        read_metrics(path)
+
+
 NO_JSON = {
     "nan": '{"eer": NaN}',
     "infinite": '{"eer": 1e999}',
