@@ -47,7 +47,7 @@ $(TOOLS): requirements-dev.txt requirements-dev.lock $(STAMP)
 BESIDE := ivector baselines recognize_baselines f0
 ONE    := dvc --wait-for-lock repro --single-item
 reproduce: $(STAMP) ## environment, the whole pipeline on the default corpus, the metrics
-	@python .ci/mend_lock.py
+	@python .ci/mend_dvc.py
 	dvc repro domains
 	@$(ONE) $(BESIDE) & beside=$$!; $(ONE) train; trained=$$?; wait $$beside && exit $$trained
 	dvc repro
@@ -102,7 +102,7 @@ benchmark: $(STAMP) ## speed and memory of features, training and latents; write
 	$(PORTABLE) python -m benchmarks.speed_table
 
 figures: $(STAMP) ## the figures as PDF for papers: one column wide, fonts embedded
-	@python .ci/mend_lock.py
+	@python .ci/mend_dvc.py
 	dvc repro figures
 	@echo "data/figures/*.pdf"
 

@@ -18,10 +18,12 @@ from fhvae.portable import arithmetic
 EXIT_BAD_INPUT = 2  # as argparse exits
 REASON_LETTERS = 120  # of what a library says, in a sentence
 DVC_STAGE = "DVC_STAGE"  # set by DVC for what it runs
-# How torch on a CPU and on a GPU, C++ and the system say that memory is short; Python and numpy
-# raise MemoryError.
+# How torch on a CPU, oneDNN and CUDA below it, C++ and the system say that memory is short; Python
+# and numpy raise MemoryError.
 NO_MEMORY = re.compile(
-    "can't allocate memory|out of memory|bad[ _]alloc|can't start new thread", re.IGNORECASE
+    "can't allocate memory|could not create a primitive|out of memory|bad[ _]alloc|"
+    "can't start new thread",
+    re.IGNORECASE,
 )
 
 

@@ -104,8 +104,18 @@ def test_a_table_of_locks_that_a_kill_cut_off_is_mended(tree, text):
     table = Path(".dvc/tmp/rwlock")
     table.write_text(text)
     assert re.search("RWLock-file.*(corrupted|format)", call("dvc", "repro", "--force", code=255))
-    assert "removed .dvc/tmp/rwlock" in call("python", str(ROOT / ".ci/mend_lock.py"))
+    assert "removed .dvc/tmp/rwlock" in call("python", str(ROOT / ".ci/mend_dvc.py"))
     call("dvc", "repro", "--force")
     before = table.read_text()
-    assert call("python", str(ROOT / ".ci/mend_lock.py")) == ""
+    assert call("python", str(ROOT / ".ci/mend_dvc.py")) == ""
     assert table.read_text() == before
+
+
+def test_an_empty_folder_of_a_run_is_removed(tree):
+    made = Path(".dvc/cache/runs/ab/" + "ab" * 32)
+    made.mkdir(parents=True)
+    assert call("python", str(ROOT / ".ci/mend_dvc.py")) == ""  # somebody may be about to fill it
+    os.utime(made, (1, 1))
+    assert f"removed {made.resolve()}" in call("python", str(ROOT / ".ci/mend_dvc.py"))
+    assert not made.exists()
+    assert list(Path(".dvc/cache/runs").rglob("*"))  # those of real runs
