@@ -14,7 +14,7 @@ import torch
 import fhvae
 from fhvae.errors import ArtifactError, ParamsError, TrainingError
 from fhvae.params.reading import read_yaml
-from fhvae.training.checkpoint import Checkpoint
+from fhvae.training.checkpoint import Checkpoint, write_state
 
 ROOT = Path(__file__).resolve().parents[1]
 CODE = sorted(path for top in ("fhvae", "stages") for path in (ROOT / top).rglob("*.py"))
@@ -98,7 +98,7 @@ def test_a_model_folder_that_holds_a_pickle_is_refused_and_not_run(tmp_path):
 def test_a_checkpoint_that_holds_code_is_refused_and_not_run(tmp_path):
     checkpoint = Checkpoint({"name": "run"}, tmp_path)
     checkpoint.path.parent.mkdir()
-    torch.save({"run": checkpoint.name, "code": Payload(tmp_path / "ran")}, checkpoint.path)
+    write_state(checkpoint.path, {"run": checkpoint.name, "code": Payload(tmp_path / "ran")})
     with pytest.raises(TrainingError, match="it is broken"):
         checkpoint.load(torch.device("cpu"))
     assert not (tmp_path / "ran").exists()

@@ -40,8 +40,39 @@ LAST, LONGER, RUN, LOCK = "last.pt", "longer.pt", "run.json", "lock"
 DIGEST_BYTES = 32  # of sha256
 
 
-def _digest(content: memoryview) -> bytes:
-    return hashlib.sha256(content).digest()
+def write_state(path: Path, state: Mapping[str, Any]) -> None:
+    """Write a state behind its digest; it is on the disk on return."""
+    content = io.BytesIO()
+    torch.save(dict(state), content)
+    with path.open("wb") as file:
+        file.write(hashlib.sha256(content.getbuffer()).digest())
+        file.write(content.getbuffer())
+    flush_to_disk(path)
+
+
+def read_state(path: Path, device: torch.device) -> dict[str, Any]:
+    """Read what `write_state` wrote.
+
+    Raises:
+        OSError: the file cannot be read.
+        TrainingError: it is not as it was written.
+    """
+    content = memoryview(path.read_bytes())
+    if hashlib.sha256(content[DIGEST_BYTES:]).digest() != content[:DIGEST_BYTES]:
+        raise TrainingError(
+            f"checkpoint {path} must be as it was written, its digest says that it is not; see to "
+            "the disk, and delete the file to train from the start"
+        )
+    whole = io.BytesIO(content[DIGEST_BYTES:])
+    try:
+        return dict(torch.load(whole, map_location=device, weights_only=True))
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # somebody made it by hand: no digest would be right by chance
+        raise TrainingError(
+            f"checkpoint {path} must be readable, it is broken "
+            f"({' '.join(str(error).split())[:120]}); delete it to train from the start"
+        ) from error
 
 
 def labels_digest(labels: Sequence[str]) -> str:
@@ -150,13 +181,8 @@ class Checkpoint:
         Raises:
             TrainingError: it cannot be written; the old one is whole.
         """
-        content = io.BytesIO()
-        torch.save({**state, "run": self.name}, content)
         with self._told_of_disk(self.path), new_file(self.path) as partial:
-            with partial.open("wb") as file:
-                file.write(_digest(content.getbuffer()))
-                file.write(content.getbuffer())
-            flush_to_disk(partial)
+            write_state(partial, {**state, "run": self.name})
 
     def load(self, device: torch.device) -> dict[str, Any] | None:
         """Read the checkpoint, or None if there is none.
@@ -168,19 +194,12 @@ class Checkpoint:
             self._tell_what_changed()
             return None
         try:
-            content = memoryview(self.path.read_bytes())
+            state = read_state(self.path, device)
         except OSError as error:
             raise TrainingError(
                 f"checkpoint {self.path} must be readable, it is not ({error.strerror or error}); "
                 "see to the disk and to the permissions"
             ) from error
-        if _digest(content[DIGEST_BYTES:]) != content[:DIGEST_BYTES]:
-            raise TrainingError(
-                f"checkpoint {self.path} must be as it was written, its digest says that it is "
-                "not; see to the disk, and delete the file to train from the start"
-            )
-        whole = io.BytesIO(content[DIGEST_BYTES:])
-        state = dict(torch.load(whole, map_location=device, weights_only=True))
         if state.get("run") != self.name:
             raise TrainingError(
                 f"checkpoint {self.path} must be of the run {self.name}, it is of "

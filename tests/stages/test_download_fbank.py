@@ -397,7 +397,7 @@ BAD_CORPORA = {
         lambda at: None,
         "data/corpus must hold a local corpus; run the stages download and conditions",
     ),
-    "cut-samples": (cut_samples, "train.npy cannot be read"),
+    "cut-samples": (cut_samples, "train.npy must have 20286 bytes"),
     "one-long-train-speaker": (
         without_short_train,
         "without utterances under 20 frames: split train must have at least 2 speakers, found 1",

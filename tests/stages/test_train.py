@@ -15,7 +15,10 @@ import pytest
 import torch
 
 from benchmarks.kills import TRAIN
+from fhvae.training.checkpoint import read_state, write_state
 from tests.tiny import set_params
+
+CPU = torch.device("cpu")
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 600.0
@@ -139,7 +142,7 @@ def test_a_signal_saves_and_the_log_has_each_epoch_once(folder, number):
     _, log = process.communicate()
     assert process.returncode == 130, log
     assert "interrupted; run the same command again to go on" in log
-    step = torch.load(checkpoints(folder)[0])["step"]
+    step = read_state(checkpoints(folder)[0], CPU)["step"]
     (lines,) = folder.glob("checkpoints/*/log.jsonl")
     epochs = pd.read_json(lines, lines=True)["epoch"].tolist()
     assert epochs == list(range(1, step // 10 + 1))
@@ -189,7 +192,7 @@ def test_a_checkpoint_of_another_run_is_refused(folder):
     process.terminate()
     process.communicate()
     (path,) = checkpoints(folder)
-    torch.save({**torch.load(path), "run": "0123456789abcdef"}, path)
+    write_state(path, {**read_state(path, CPU), "run": "0123456789abcdef"})
     code, log = finish(folder)
     assert code == 2
     assert re.search(r"of the run \w{16}, it is of 0123456789abcdef; delete it", sentence(log))
@@ -222,7 +225,7 @@ def test_when_one_of_two_processes_is_killed_the_other_says_so_and_both_resume(f
     _, log = process.communicate()
     assert process.returncode != 0
     assert re.search(r"^error: all 2 processes must train to the end, another", log, re.M), log
-    step = torch.load(checkpoints(folder)[0])["step"]
+    step = read_state(checkpoints(folder)[0], CPU)["step"]
     set_params(folder / "params.yaml", {"training.max_epochs": step // 10 + 1})
     code, log = finish(folder, *TORCHRUN)
     assert code == 0, log
@@ -236,7 +239,7 @@ def test_two_processes_save_on_sigterm_and_one_goes_on(folder):
     process = begin_long(folder, *TORCHRUN)
     process.terminate()
     _, log = process.communicate()
-    saved = torch.load(checkpoints(folder)[0])
+    saved = read_state(checkpoints(folder)[0], CPU)
     assert len(saved["of_each"]) == 2, log
     set_params(folder / "params.yaml", {"training.max_epochs": saved["step"] // 10 + 1})
     code, log = finish(folder)
