@@ -2,10 +2,6 @@
 
 import importlib.util
 import shutil
-import subprocess
-import sys
-import threading
-import time
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -251,45 +247,6 @@ def test_a_digest_without_its_file_is_no_damage(selections, tmp_path, monkeypatc
         extract(tmp_path / "whole", selections, PARAMS)
     )
     assert "broken" not in caplog.text
-
-
-HOLDER = """
-import sys
-from pathlib import Path
-from fhvae.features.pieces import held
-
-work = Path(sys.argv[1])
-with held(work):
-    work.mkdir()
-    (work / "piece").touch()
-    sys.stdin.readline()  # until it is told to end, or killed
-    (work / "last piece").touch()
-"""
-
-
-@pytest.mark.parametrize("killed", [False, True])
-def test_a_second_run_waits_for_the_first_and_finds_its_work(tmp_path, caplog, killed):
-    work = tmp_path / "checkpoints" / "fbank-0123"
-    first = subprocess.Popen([sys.executable, "-c", HOLDER, str(work)], stdin=subprocess.PIPE)
-
-    def end_the_first():
-        while "wait for another run" not in caplog.text:
-            time.sleep(0.01)
-        first.kill() if killed else first.stdin.close()
-
-    try:
-        while not (work / "piece").exists():
-            assert first.poll() is None
-            time.sleep(0.01)
-        threading.Thread(target=end_the_first, daemon=True).start()
-        with caplog.at_level("INFO"), pieces.held(work):
-            assert (work / "piece").exists()
-            assert (work / "last piece").exists() != killed
-            assert f"wait for another run of fbank that works in {work}" in caplog.text
-        assert list(work.parent.iterdir()) == [work]  # the lock is gone
-    finally:
-        first.kill()
-        first.wait()
 
 
 def test_half_precision_rounds_what_float32_holds_and_nothing_else(selections, tmp_path):
