@@ -184,7 +184,7 @@ def test_the_model_is_an_artifact_that_needs_no_clone(team, tmp_path, monkeypatc
     shown = team.run(team.ann.folder, "The model as an artifact", "Ann")
     assert re.search(r"fhvae\s+│ v1\.0\.0", shown)
     output = team.run(tmp_path, "The model as an artifact", "Ben")
-    assert "Downloaded 3 file(s)" in output
+    assert "Downloaded 4 file(s)" in output
     assert re.search(r"^alpha +10", output, re.MULTILINE)
     assert files(tmp_path / "fhvae-v1") == files(team.ann.folder / "models/fhvae")
 

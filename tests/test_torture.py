@@ -1,4 +1,4 @@
-"""The torture finds what it must find; a sample of it, with every fault and every stage."""
+"""The torture finds what it must find; a sample of it, with every stage."""
 
 import json
 import os
@@ -33,6 +33,7 @@ from tests.torture.judge import (
 from tests.torture.repeats import repeat, settings
 
 SEED = 0
+SAMPLE = 24  # faults, some five minutes on two cores; `make torture` goes on
 WELL, STOPPED = Ended("dvc repro", 0, ""), Ended("dvc repro", 255, "error: x must be y, it is z")
 CRASHED = Ended("dvc repro", 255, "Traceback (most recent call last):\n...\nexited with 1")
 SEGFAULT = Ended("dvc repro", 255, "failed to run: python -m stages.train, exited with -11")
@@ -151,8 +152,9 @@ def bench(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_every_fault_and_every_stage_end_well(bench):
-    cases = islice(planned(list(bench.stages.values()), SEED), len(FAULTS))
+def test_faults_in_every_stage_end_well(bench):
+    cases = list(islice(planned(list(bench.stages.values()), SEED), SAMPLE))
+    assert {stage.name for _, stage, _ in cases} == set(bench.stages)
     found = [play(bench, fault, stage, draw, SEED) for fault, stage, draw in cases]
     assert [one for one in found if one.verdict in FAILURES] == []
 

@@ -238,7 +238,7 @@ def latents(folder: Path) -> None:
 
 def pca(folder: Path) -> None:
     """PCA of segments."""
-    found = read_pca(folder / "baselines/pca.safetensors")
+    found = read_pca(folder / "baselines/pca/pca.safetensors")
     assert found.directions.shape[0] == len(found.mean)
     assert is_finite(found.mean, found.directions)
 
@@ -369,7 +369,7 @@ FORMATS = {
     "f0": Format(("f0/test.npy", "f0/test.csv"), f0),
     "ivectors": Format(("ivectors/test.npy", "ivectors/test.csv"), ivectors),
     "latents": Format(("latents/test.safetensors", "fbank/test.csv"), latents, SLOW),
-    "pca": Format(("baselines/pca.safetensors",), pca),
+    "pca": Format(("baselines/pca/pca.safetensors",), pca),
     "model": Format(("model/config.json", "model/model.safetensors"), model, SLOW),
     "scores": Format(("scores/mu2.cos.tsv",), scores),
     "edits": Format(("recognition/utterances.csv",), edits, SLOW),
