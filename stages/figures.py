@@ -18,6 +18,7 @@ from fhvae.params.run import Seeded
 from fhvae.report.figures.decoded import decode_otherwise
 from fhvae.report.figures.every import DRAWN_METRICS, Drawn, draw_every
 from fhvae.report.figures.latent_maps import latent_maps
+from fhvae.report.figures.learning_curve import DRAWN
 from fhvae.report.run_page.readers import read_curve
 from fhvae.stage import Input, Output, Shared, stage
 from fhvae.trials import ErrorCurve, det_points
@@ -56,7 +57,7 @@ def main(
     of_test = read_latents(latents / "test.safetensors")
     systems = read_csv(plots / "det.csv", {"system": NAME}, "verify")["system"].unique()
     figures = Drawn(
-        read_curve(plots),
+        read_curve(plots, DRAWN),
         {name: curve_of(scores / f"{name}.tsv") for name in systems},
         read_csv(plots / "det_bands.csv", BANDS, "verify"),
         {name: read_metrics(metrics / f"{name}.json") for name in DRAWN_METRICS},

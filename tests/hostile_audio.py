@@ -7,11 +7,19 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from fhvae.corpus.audio import named, samples_and_rate
 from tests.timit_disc import sphere
 
 RATE_HZ = 16_000
 TEN_HOURS_S = 36_000
 RIFF_HEADER_BYTES = 44
+
+
+def read_here(path: Path, name: str, **part: float) -> np.ndarray:
+    """Read a recording as `fhvae.corpus.decoder.read_audio` does, in this process."""
+    ends = {"start_s": None, "end_s": None, **part}
+    with named(f"utterance {name}: {path}"):
+        return samples_and_rate(path, **ends)[0]
 
 
 def noise(seconds: float = 1.0, rate_hz: int = RATE_HZ, channels: int = 1) -> np.ndarray:

@@ -84,33 +84,6 @@ def walk_over(path: Path) -> Iterator[np.ndarray]:
         _check_whole(there, opened.promised)
 
 
-def read_audio_and_rate(
-    path: Path,
-    name: str,
-    noun: str = "utterance",
-    start_s: float | None = None,
-    end_s: float | None = None,
-) -> tuple[np.ndarray, int]:
-    """Read one recording, or a part of it.
-
-    Args:
-        path: of one of `fhvae.corpus.containers.opening.CONTAINERS`.
-        name: id of the recording, for messages.
-        noun: what it is a recording of, for messages.
-        start_s, end_s: the part to read, in seconds; None for the ends of the file.
-
-    Returns:
-        `[sample]` int16 at `SAMPLE_RATE_HZ`, and the rate of the file in Hz.
-
-    Raises:
-        CorpusError: the file is unreadable, cut short, empty, silent throughout, has
-            unequal channels, an unusable rate, samples that are no numbers, or does not
-            hold the part.
-    """
-    with named(f"{noun} {name}: {path}"):
-        return samples_and_rate(path, start_s, end_s)
-
-
 @contextmanager
 def named(what: str) -> Iterator[None]:
     """Begin the sentence of an error with what it is about."""
@@ -123,7 +96,7 @@ def named(what: str) -> Iterator[None]:
 def samples_and_rate(
     path: Path, start_s: float | None, end_s: float | None
 ) -> tuple[np.ndarray, int]:
-    """Do what `read_audio_and_rate` does; errors do not name the file."""
+    """Do what `fhvae.corpus.decoder.read_audio_and_rate` tells; errors do not name the file."""
     if start_s is None and end_s is None:
         waveform, rate_hz = _read_waveform(path)
     else:

@@ -68,10 +68,21 @@ def read_audio_and_rate(
     start_s: float | None = None,
     end_s: float | None = None,
 ) -> tuple[np.ndarray, int]:
-    """Read one recording, or a part of it, as `fhvae.corpus.audio.read_audio_and_rate` does.
+    """Read one recording, or a part of it.
+
+    Args:
+        path: of one of `fhvae.corpus.containers.opening.CONTAINERS`.
+        name: id of the recording, for messages.
+        noun: what it is a recording of, for messages.
+        start_s, end_s: the part to read, in seconds; None for the ends of the file.
+
+    Returns:
+        `[sample]` int16 at `fhvae.corpus.manifest.SAMPLE_RATE_HZ`, and the rate of the file in Hz.
 
     Raises:
-        CorpusError: it cannot be used, or the decoder dies of it.
+        CorpusError: the file is unreadable, cut short, empty, silent throughout, has unequal
+            channels, an unusable rate, samples that are no numbers, does not hold the part, or
+            the decoder dies of it.
         WorkerError: no process can be started to decode.
     """
     with audio.named(f"{noun} {name}: {path}"):

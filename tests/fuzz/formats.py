@@ -32,6 +32,7 @@ from fhvae.model.weights import read_model
 from fhvae.probes.rows import segment_rows
 from fhvae.recognition.cells import COLUMNS, read_edits, write_edits
 from fhvae.recognition.labels import count_edits
+from fhvae.report.figures.learning_curve import DRAWN
 from fhvae.report.headline import warnings_of
 from fhvae.report.run_page import values as run_values
 from fhvae.report.run_page import weak
@@ -269,7 +270,7 @@ def edits(folder: Path) -> None:
 
 def learning_curve(folder: Path) -> None:
     """The learning curve."""
-    curve = read_curve(folder / "plots")
+    curve = read_curve(folder / "plots", DRAWN)
     assert list(curve["epoch"]) == list(range(1, len(curve) + 1))
     assert is_finite(curve["dev_lower_bound"].to_numpy())
 

@@ -20,7 +20,7 @@ from fhvae.corpus.recipes.timit import read_phones, read_text, read_words
 from fhvae.errors import FhvaeError
 from fhvae.fetch.unpack import unpack
 from fhvae.params.whole import load_params
-from tests.fuzz.faults import SEED, check_sentence, damaged, damaged_table, examples, random_of
+from tests.fuzz.damage import BYTES, SEED, check_sentence, damaged, examples, random_of
 from tests.published import (
     numbered,
     tone_voices,
@@ -46,7 +46,7 @@ def tables_of_a_manifest(folder, voices):
     names = (folder / "manifest.csv").read_text().splitlines()[1:]
     lines = [f"{row.split(',')[0]} HH AH0_I" for row in names]
     (folder / "canonical_phones.txt").write_text("\n".join(lines) + "\n")
-    tables = {"manifest.csv": ",", "phones.csv": ",", "canonical_phones.txt": " "}
+    tables = ["manifest.csv", "phones.csv", "canonical_phones.txt"]
     return tables, lambda: [read_tables(folder, PARAMS)]
 
 
@@ -65,15 +65,13 @@ def tables_of_kaldi(folder, voices):
     }
     for name, lines in lists.items():
         (folder / name).write_text("\n".join(lines) + "\n")
-    return dict.fromkeys(lists, " "), lambda: [read_tables(folder, PARAMS)]
+    return list(lists), lambda: [read_tables(folder, PARAMS)]
 
 
 def tables_of_timit(folder, voices):
     where = next(write_disc(folder, few_voices()[:3]).glob("TRAIN/*/*"))
     name = next(path.stem for path in sorted(where.glob("SI*.PHN")))
-    tables = {
-        str((where / f"{name}.{kind}").relative_to(folder)): " " for kind in ("PHN", "WRD", "TXT")
-    }
+    tables = [str((where / f"{name}.{kind}").relative_to(folder)) for kind in ("PHN", "WRD", "TXT")]
 
     def read():
         phones, words = read_phones(where / f"{name}.PHN"), read_words(where / f"{name}.WRD")
@@ -104,7 +102,7 @@ def tables_of_librispeech(folder, voices):
             patch.setattr(librispeech, "check_splits", lambda *_: None)  # a part alone
             return [librispeech.list_utterances({"dev-clean-2": folder}, params)]
 
-    return {"SPEAKERS.TXT": "|", chapter: " "}, read
+    return ["SPEAKERS.TXT", chapter], read
 
 
 def tables_of_vctk(folder, voices):
@@ -117,7 +115,7 @@ def tables_of_vctk(folder, voices):
             patch.setattr(vctk, "SPEAKERS", 7)
             return [vctk.list_utterances(folder, PARAMS)]
 
-    return {"speaker-info.txt": " ", str(text.relative_to(folder)): " "}, read
+    return ["speaker-info.txt", str(text.relative_to(folder))], read
 
 
 def tables_of_speechocean762(folder, voices):
@@ -133,7 +131,7 @@ def tables_of_speechocean762(folder, voices):
     published = dataclasses.replace(PARAMS.speechocean762, adults_only=True, split="published")
     params = dataclasses.replace(PARAMS, speechocean762=published)
     names = ("wav.scp", "utt2spk", "text", "spk2gender", "spk2age")
-    tables = {f"train/{name}": "\t" for name in names} | {"resource/text-phone": "\t"}
+    tables = [*(f"train/{name}" for name in names), "resource/text-phone"]
 
     def read():
         with pytest.MonkeyPatch.context() as patch:
@@ -156,7 +154,7 @@ def tables_of_noises(folder, voices):
         assert len({one.noise_id for one in found}) == len(found) > 0
         return []
 
-    return {"manifest.csv": ","}, read
+    return ["manifest.csv"], read
 
 
 LAYOUTS = {
@@ -181,8 +179,8 @@ def test_a_damaged_table_gives_a_list_or_one_sentence(name, voices, tmp_path, ca
     outcomes, faults = Counter(), {}
     for number in examples(FEW):
         random = random_of(name, number)
-        table = list(tables)[int(random.integers(len(tables)))]
-        (folder / table).write_bytes(damaged_table(whole[table], tables[table], random))
+        table = random.choice(tables)
+        (folder / table).write_bytes(damaged(whole[table], list(whole.values()), random))
         try:
             outcomes[outcome_of(read, folder)] += 1
         except Exception as error:
@@ -258,7 +256,7 @@ def test_a_damaged_archive_gives_files_inside_its_folder_or_one_sentence(tmp_pat
     faults = {}
     for number in examples(FEW):
         random = random_of("archive", number)
-        archive.write_bytes(damaged(whole[int(random.integers(len(whole)))], whole, random))
+        archive.write_bytes(damaged(random.choice(whole), whole, random, BYTES))
         try:
             outcomes[unpacked(archive, tmp_path / "out")] += 1
         except Exception as error:

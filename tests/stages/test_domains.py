@@ -213,7 +213,11 @@ def other_samples(folder):
     [
         (no_corpus, {}, "corpus must hold a local corpus; run the stages download and conditions"),
         (no_frames, {}, "dev.npy must exist; rerun the stage that writes it"),
-        (other_mels, {}, "must hold fbank.mels=13 bands, it holds 12; rerun the stage fbank"),
+        (
+            other_mels,
+            {},
+            "for each of 13 mel bands, got shapes (12,) and (12,); rerun the stage fbank",
+        ),
         (other_samples, {}, "dev.npy must hold the frames of corpus/dev.npy, utterance spk04-0"),
         (
             lambda folder: None,

@@ -149,7 +149,7 @@ def assert_refused(run, out, error, message):
 def test_latents_of_other_utterances_than_fbank_stop_the_stage(fake_run, tmp_path):
     every = make_utterances("test", 3, EACH)
     replace_test_split(fake_run, tmp_path / "run", every[:-1], frames_of=every)
-    message = "test02_03 is in fbank and not in latents"
+    message = "test02_03 is in fbank only; rerun latents"
     assert_refused(tmp_path / "run", tmp_path / "out", ArtifactError, message)
 
 

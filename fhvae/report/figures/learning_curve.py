@@ -47,7 +47,7 @@ PANELS: Mapping[str, Mapping[str, tuple[str, str, str]]] = {
         "z1_mean_variance": ("z1", ORANGE, "-"),
     },
 }
-COLUMNS = ("epoch", *(name for columns in PANELS.values() for name in columns))
+DRAWN = tuple(name for columns in PANELS.values() for name in columns)
 IN_PERCENT = ("dev_eer_mu2", "dev_eer_mu1")
 
 
@@ -56,8 +56,8 @@ def draw_learning_curve(path: Path, curve: pd.DataFrame) -> None:
 
     Args:
         path: of the file.
-        curve: one row per epoch, with the columns `COLUMNS`; cells may be NaN where a measure has
-            no value.
+        curve: one row per epoch, with the columns `epoch` and `DRAWN`; cells may be NaN where a
+            measure has no value.
     """
     best = best_epoch(curve)
     rows, columns_of_panels = (3, 2) if is_column(path) else (2, 3)

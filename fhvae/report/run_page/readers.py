@@ -1,6 +1,6 @@
 """What the page reads of earlier stages, held against what it will ask of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,10 @@ from fhvae.errors import ArtifactError
 from fhvae.files.atomic import read_json
 from fhvae.files.columns import MEASURE, Column, read_csv
 from fhvae.files.metrics import read_metrics
-from fhvae.report.figures.learning_curve import PANELS
 
 SUMMARY, INTERVALS = "summary", "summary_intervals"
 CURVE = "learning_curve.csv"
-CURVE_COLUMNS = {  # epochs are counted from 1 on
-    **{name: MEASURE for columns in PANELS.values() for name in columns},
+CURVE_COLUMNS = {  # of every reader; epochs are counted from 1 on
     "epoch": Column(int, least=1),
     "dev_lower_bound": Column(float),
 }
@@ -80,14 +78,18 @@ def _part(beside: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:
     return dict(found)
 
 
-def read_curve(plots: Path) -> pd.DataFrame:
+def read_curve(plots: Path, drawn: Sequence[str] = ()) -> pd.DataFrame:
     """Read the learning curve, a row per epoch.
+
+    Args:
+        plots: its folder.
+        drawn: columns that must be there beside the epoch and the lower bound on dev.
 
     Raises:
         ArtifactError: the file is missing or broken, or its epochs are not 1, 2, 3 and so on.
     """
     path = plots / CURVE
-    curve = read_csv(path, CURVE_COLUMNS, "train")
+    curve = read_csv(path, dict.fromkeys(drawn, MEASURE) | CURVE_COLUMNS, "train")
     if curve.empty or list(curve["epoch"]) != list(range(1, len(curve) + 1)):
         raise ArtifactError(
             f"{path} must have a row per epoch, from 1 on, it has {len(curve)} rows that are not; "

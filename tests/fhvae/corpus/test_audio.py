@@ -6,16 +6,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from fhvae.corpus.audio import look_at, read_audio_and_rate, walk_over
+from fhvae.corpus.audio import look_at, walk_over
 from fhvae.errors import CorpusError
-from tests.hostile_audio import write_ten_hours
+from tests.hostile_audio import read_here, write_ten_hours
 from tests.timit_disc import sphere
 
 RATE_HZ = 16_000
-
-
-def read_audio(path, name, **part):
-    return read_audio_and_rate(path, name, **part)[0]
 
 
 NOISE = np.random.default_rng(0).integers(-9000, 9000, 4000, dtype=np.int16)  # 0.25 s
@@ -45,7 +41,7 @@ def write(folder, samples, rate_hz=RATE_HZ, name="a.wav", **options):
 @pytest.mark.parametrize(("name", "container"), CONTAINERS.items())
 def test_16_bit_files_come_back_sample_by_sample(tmp_path, noise, name, container):
     path = write(tmp_path, noise, name=name, format=container, subtype="PCM_16")
-    samples = read_audio(path, "u1")
+    samples = read_here(path, "u1")
     assert samples.dtype == np.int16
     np.testing.assert_array_equal(samples, noise)
 
@@ -53,26 +49,26 @@ def test_16_bit_files_come_back_sample_by_sample(tmp_path, noise, name, containe
 def test_the_content_decides_not_the_name(tmp_path, noise):
     """Discs of the LDC hold NIST sphere files named .wav."""
     path = write(tmp_path, noise, name="sa1.wav", format="NIST", subtype="PCM_16")
-    np.testing.assert_array_equal(read_audio(path, "u1"), noise)
+    np.testing.assert_array_equal(read_here(path, "u1"), noise)
 
 
 @pytest.mark.parametrize("subtype", ["PCM_24", "PCM_32", "FLOAT", "DOUBLE"])
 def test_wider_samples_round_to_the_nearest_step(tmp_path, subtype):
     steps = np.array([0.4, 0.6, -0.4, -0.6, 100.3, -100.7])
     path = write(tmp_path, steps / 32768, subtype=subtype)
-    np.testing.assert_array_equal(read_audio(path, "u1"), [0, 1, 0, -1, 100, -101])
+    np.testing.assert_array_equal(read_here(path, "u1"), [0, 1, 0, -1, 100, -101])
 
 
 def test_lossy_files_keep_length_and_sound(tmp_path):
     wave = tone(440, RATE_HZ)
-    samples = read_audio(write(tmp_path, wave, name="a.ogg"), "u1") / 32768
+    samples = read_here(write(tmp_path, wave, name="a.ogg"), "u1") / 32768
     assert len(samples) == len(wave)
     assert np.corrcoef(samples, wave)[0, 1] > 0.99
 
 
 @pytest.mark.parametrize("rate_hz", [8_000, 11_025, 22_050, 44_100, 48_000])
 def test_other_rates_keep_time_pitch_and_height(tmp_path, rate_hz):
-    samples = read_audio(write(tmp_path, tone(1000, rate_hz), rate_hz), "u1")
+    samples = read_here(write(tmp_path, tone(1000, rate_hz), rate_hz), "u1")
     assert abs(len(samples) - 8000) <= 1
     middle = samples[2000:6000] / 32768
     expected = tone(1000, RATE_HZ)[2000:6000]
@@ -81,17 +77,17 @@ def test_other_rates_keep_time_pitch_and_height(tmp_path, rate_hz):
 
 def test_a_higher_rate_does_not_fold_back(tmp_path):
     path = write(tmp_path, tone(11_000, 48_000), 48_000, subtype="FLOAT")
-    assert np.abs(read_audio(path, "u1")[2000:6000]).max() < 10  # of 16384: 64 dB down
+    assert np.abs(read_here(path, "u1")[2000:6000]).max() < 10  # of 16384: 64 dB down
 
 
 def test_beyond_full_scale_saturates(tmp_path):
     path = write(tmp_path, np.array([1.5, -1.5, 0.5, 1.0, -1.0]), subtype="FLOAT")
-    np.testing.assert_array_equal(read_audio(path, "u1"), [32767, -32768, 16384, 32767, -32768])
+    np.testing.assert_array_equal(read_here(path, "u1"), [32767, -32768, 16384, 32767, -32768])
 
 
 def test_equal_channels_count_as_one(tmp_path, noise):
     path = write(tmp_path, np.stack([noise, noise, noise], axis=1))
-    np.testing.assert_array_equal(read_audio(path, "u1"), noise)
+    np.testing.assert_array_equal(read_here(path, "u1"), noise)
 
 
 def spoiled(value, channels):
@@ -125,7 +121,7 @@ def spoiled(value, channels):
 def test_what_is_no_recording_is_refused(tmp_path, samples, options, message):
     path = write(tmp_path, samples, **options)
     with pytest.raises(CorpusError, match=rf"utterance u1: .*a\.wav: {message}"):
-        read_audio(path, "u1")
+        read_here(path, "u1")
 
 
 @pytest.mark.parametrize(("name", "container"), [*CONTAINERS.items(), ("a.ogg", "OGG")])
@@ -134,14 +130,14 @@ def test_a_file_cut_short_is_refused(tmp_path, noise, name, container):
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) * 6 // 10])
     with pytest.raises(CorpusError, match=rf"utterance u1: .*{name}"):
-        read_audio(path, "u1")
+        read_here(path, "u1")
 
 
 def test_the_message_of_a_short_wav_counts(tmp_path, noise):
     path = write(tmp_path, noise)
     path.write_bytes(path.read_bytes()[:-2000])
     with pytest.raises(CorpusError, match="promises 4000 samples, 3000 are there"):
-        read_audio(path, "u1")
+        read_here(path, "u1")
 
 
 def test_a_wav_written_to_a_pipe_is_read(tmp_path, noise):
@@ -151,7 +147,7 @@ def test_a_wav_written_to_a_pipe_is_read(tmp_path, noise):
     position = whole.index(b"data") + 4
     whole[position : position + 4] = struct.pack("<I", 0xFFFFFFFF)
     path.write_bytes(whole)
-    np.testing.assert_array_equal(read_audio(path, "u1"), noise)
+    np.testing.assert_array_equal(read_here(path, "u1"), noise)
 
 
 def test_a_header_that_promises_days_is_refused(tmp_path, noise):
@@ -161,7 +157,7 @@ def test_a_header_that_promises_days_is_refused(tmp_path, noise):
     whole[22:26] = b"\xff\xff\xff\xff"
     path.write_bytes(whole)
     with pytest.raises(CorpusError, match="promises 68719476735 samples, 4000 are there"):
-        read_audio(path, "u1")
+        read_here(path, "u1")
 
 
 @pytest.mark.parametrize(
@@ -172,12 +168,12 @@ def test_what_is_no_audio_file_is_refused(tmp_path, name, content):
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(CorpusError, match=rf"utterance u1: .*{name}: must be an audio file"):
-        read_audio(path, "u1")
+        read_here(path, "u1")
 
 
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(CorpusError, match=r"u1: .*gone\.wav: must be a readable file: No such"):
-        read_audio(tmp_path / "gone.wav", "u1")
+        read_here(tmp_path / "gone.wav", "u1")
 
 
 # --- parts of files -------------------------------------------------------------------
@@ -196,7 +192,7 @@ def test_a_missing_file_is_refused(tmp_path):
 )
 def test_a_part_is_read_sample_by_sample(tmp_path, noise, start_s, end_s, expected):
     path = write(tmp_path, noise)
-    found = read_audio(path, "u1", start_s=start_s, end_s=end_s)
+    found = read_here(path, "u1", start_s=start_s, end_s=end_s)
     np.testing.assert_array_equal(found, noise[expected])
 
 
@@ -214,12 +210,12 @@ def test_a_part_is_read_sample_by_sample(tmp_path, noise, start_s, end_s, expect
 def test_a_part_outside_the_file_is_refused(tmp_path, noise, start_s, end_s, message):
     path = write(tmp_path, noise)
     with pytest.raises(CorpusError, match=rf"utterance u1: .*a\.wav: {message}"):
-        read_audio(path, "u1", start_s=start_s, end_s=end_s)
+        read_here(path, "u1", start_s=start_s, end_s=end_s)
 
 
 def test_a_part_of_another_rate_keeps_time_and_pitch(tmp_path):
     wave = np.concatenate([tone(500, 22_050), tone(1000, 22_050), tone(2000, 22_050)])
-    samples = read_audio(write(tmp_path, wave, 22_050), "u1", start_s=0.5, end_s=1.0)
+    samples = read_here(write(tmp_path, wave, 22_050), "u1", start_s=0.5, end_s=1.0)
     assert abs(len(samples) - 8000) <= 1
     expected = tone(1000, RATE_HZ)[2000:6000]
     np.testing.assert_allclose(samples[2000:6000] / 32768, expected, atol=2e-3)
@@ -238,24 +234,24 @@ def test_of_a_long_file_only_the_part_is_read(tmp_path, noise, monkeypatch):
         return block
 
     monkeypatch.setattr(soundfile.SoundFile, "read", counting)
-    samples = read_audio(path, "u1", start_s=9 * 3600, end_s=9 * 3600 + 0.25)
+    samples = read_here(path, "u1", start_s=9 * 3600, end_s=9 * 3600 + 0.25)
     np.testing.assert_array_equal(samples, noise)
     assert sum(counts) == len(noise)
     with pytest.raises(CorpusError, match="a part must last at most 3600 s, got 3601"):
-        read_audio(path, "u1", start_s=0.0, end_s=3601.0)
+        read_here(path, "u1", start_s=0.0, end_s=3601.0)
     assert sum(counts) == len(noise)
 
 
 def test_a_part_is_checked_as_a_whole_file_is(tmp_path, noise):
     path = write(tmp_path, np.stack([noise, noise[::-1]], axis=1))
     with pytest.raises(CorpusError, match="its 2 channels differ"):
-        read_audio(path, "u1", start_s=0.0, end_s=0.1)
+        read_here(path, "u1", start_s=0.0, end_s=0.1)
     silent = write(tmp_path, np.concatenate([np.zeros(4000, np.int16), noise]))
     with pytest.raises(CorpusError, match="must hold sound, every sample is 0"):
-        read_audio(silent, "u1", start_s=0.0, end_s=0.25)
+        read_here(silent, "u1", start_s=0.0, end_s=0.25)
     silent.write_bytes(b"no audio")
     with pytest.raises(CorpusError, match="must be an audio file"):
-        read_audio(silent, "u1", start_s=0.0, end_s=0.25)
+        read_here(silent, "u1", start_s=0.0, end_s=0.25)
 
 
 # --- odd but in order, and sphere -----------------------------------------------------
@@ -263,7 +259,7 @@ def test_a_part_is_checked_as_a_whole_file_is(tmp_path, noise):
 
 def test_eight_equal_channels_at_96_khz_count_as_one(tmp_path):
     wave = tone(1000, 96_000)
-    samples = read_audio(write(tmp_path, np.stack([wave] * 8, axis=1), 96_000), "u1")
+    samples = read_here(write(tmp_path, np.stack([wave] * 8, axis=1), 96_000), "u1")
     assert abs(len(samples) - 8000) <= 1
     expected = tone(1000, RATE_HZ)[2000:6000]
     np.testing.assert_allclose(samples[2000:6000] / 32768, expected, atol=2e-3)
@@ -273,7 +269,7 @@ def test_eight_equal_channels_at_96_khz_count_as_one(tmp_path):
 def test_adpcm_is_decoded(tmp_path, subtype):
     """4 bits a sample: the length may be filled up to whole blocks."""
     wave = tone(440, RATE_HZ)
-    samples = read_audio(write(tmp_path, wave, subtype=subtype), "u1")
+    samples = read_here(write(tmp_path, wave, subtype=subtype), "u1")
     assert len(wave) <= len(samples) < len(wave) + 2048
     assert np.corrcoef(samples[: len(wave)], wave)[0, 1] > 0.99
 
@@ -281,13 +277,13 @@ def test_adpcm_is_decoded(tmp_path, subtype):
 def test_a_tag_behind_the_samples_does_not_matter(tmp_path, noise):
     path = write(tmp_path, noise)
     path.write_bytes(path.read_bytes() + b"TAG" + bytes(125))
-    np.testing.assert_array_equal(read_audio(path, "u1"), noise)
+    np.testing.assert_array_equal(read_here(path, "u1"), noise)
 
 
 def test_the_sphere_header_of_timit_is_read(tmp_path, noise):
     path = tmp_path / "SA1.WAV"
     path.write_bytes(sphere(noise))
-    np.testing.assert_array_equal(read_audio(path, "u1"), noise)
+    np.testing.assert_array_equal(read_here(path, "u1"), noise)
 
 
 @pytest.mark.parametrize("part", [{}, {"start_s": 0.0, "end_s": 0.1}])
@@ -299,7 +295,7 @@ def test_a_compressed_sphere_file_says_what_unpacks_it(tmp_path, noise, part):
         match=r"u1: .*SA1\.WAV: must be a sphere file of plain samples, its sample_coding is "
         r"pcm,embedded-shorten-v2\.00; unpack it with sph2pipe -f wav",
     ):
-        read_audio(path, "u1", **part)
+        read_here(path, "u1", **part)
 
 
 @pytest.mark.parametrize("seconds", [86_400, 86_402])
@@ -339,7 +335,7 @@ def test_a_decoder_that_gives_without_end_is_stopped(tmp_path, noise, monkeypatc
 
     monkeypatch.setattr(soundfile.SoundFile, "read", endless)
     with pytest.raises(CorpusError, match=f"promises {len(noise)} samples, {len(noise) + 1} are"):
-        read_audio(path, "u1")
+        read_here(path, "u1")
     with pytest.raises(CorpusError, match="must be whole"):
         list(walk_over(path))
     assert len(asked) < 5

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from fhvae.corpus.audio import read_audio_and_rate
 from fhvae.corpus.containers.opening import CONTAINERS, open_audio
 from fhvae.errors import CorpusError
+from tests.hostile_audio import read_here
 
 RATE_HZ = 16_000
 SECONDS = 3
@@ -64,14 +64,10 @@ def ogg_pages(content):
     return pages
 
 
-def read_audio(path, name, **part):
-    return read_audio_and_rate(path, name, **part)[0]
-
-
 def read(tmp_path, content, **part):
     path = tmp_path / "a.x"
     path.write_bytes(content)
-    return read_audio(path, "u1", **part)
+    return read_here(path, "u1", **part)
 
 
 # --- mp3 ------------------------------------------------------------------------------
@@ -99,7 +95,7 @@ def test_a_rate_other_than_16_khz_keeps_its_length_too(tmp_path):
     head = content.index(content[:2], 2)  # the same two bytes begin every frame
     path.write_bytes(content[head:])
     number = -(-(SECONDS * 44_100 + 1105) // 1152)  # frames, with the delay of the encoder
-    assert abs(len(read_audio(path, "u1")) - number * 1152 * RATE_HZ / 44_100) <= 1.5 * 1152
+    assert abs(len(read_here(path, "u1")) - number * 1152 * RATE_HZ / 44_100) <= 1.5 * 1152
 
 
 @pytest.mark.parametrize(

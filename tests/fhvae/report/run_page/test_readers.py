@@ -6,12 +6,12 @@ import pytest
 
 from fhvae.errors import ArtifactError
 from fhvae.files.metrics import read_metrics
+from fhvae.report.figures.learning_curve import DRAWN
 from fhvae.report.run_page.page import why_no_sound
-from fhvae.report.run_page.readers import CURVE_COLUMNS, read_curve, read_summary
+from fhvae.report.run_page.readers import read_curve, read_summary
 from fhvae.report.run_page.values import summary_tables
 
-NAMES = [name for name in CURVE_COLUMNS if name != "epoch"]
-HEADER, CELLS = ",".join(["epoch", *NAMES]), ",1" * len(NAMES)
+HEADER, CELLS = ",".join(["epoch", *DRAWN]), ",1" * len(DRAWN)
 CITED = {"from": "recognize.gap.gain", "better": "higher", "low": 0.2, "high": 0.2667}
 RECOGNIZE = {"recognize": {"gap": {"gain": 0.233491, "gain_low": 0.200449, "gain_high": 0.26654}}}
 
@@ -81,7 +81,12 @@ def test_a_broken_learning_curve_is_named(tmp_path, text, found):
     (tmp_path / "learning_curve.csv").write_text(text)
     said = rf"learning_curve\.csv.* {found}.*; rerun the stage train$"
     with pytest.raises(ArtifactError, match=said):
-        read_curve(tmp_path)
+        read_curve(tmp_path, DRAWN)
+
+
+def test_a_page_needs_few_columns_of_the_curve(tmp_path):
+    (tmp_path / "learning_curve.csv").write_text("epoch,dev_lower_bound\n1,-2.5\n")
+    assert read_curve(tmp_path).to_dict("list") == {"epoch": [1], "dev_lower_bound": [-2.5]}
 
 
 def test_a_learning_curve_that_is_missing_is_named(tmp_path):
