@@ -16,7 +16,7 @@ from typing import TypeVar
 import numpy as np
 
 from fhvae.commandline import EXIT_BAD_INPUT, run
-from fhvae.errors import CorpusError, FhvaeError
+from fhvae.errors import CorpusError, FhvaeError, one_line
 from fhvae.params.conversion import ConversionParams
 from fhvae.pretrained import SHIPPED, Model, audio_files, load
 from fhvae.progress import progress_bar
@@ -194,7 +194,7 @@ def info(options: Namespace) -> None:
     """Say what a model is and where it comes from."""
     model = load(options.model)
     for name, value in _facts(model).items():
-        print(f"{name:12} {value}")
+        print(f"{name:12} {one_line(value)}")  # of strangers, perhaps
 
 
 def _facts(model: Model) -> dict[str, str]:

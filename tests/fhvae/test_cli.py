@@ -1,6 +1,8 @@
 """The command: files in, files out, and one sentence where one cannot be used."""
 
 import csv
+import json
+import shutil
 import subprocess
 import sys
 
@@ -134,6 +136,16 @@ def test_what_a_model_is(fhvae, capsys):
     told = capsys.readouterr().out
     assert "lstm, 1 x 6" in told
     assert "corpus       not recorded" in told
+
+
+def test_words_of_a_stranger_are_no_orders_to_a_terminal(folder, tmp_path, capsys):  # noqa: F811
+    model = shutil.copytree(folder / "model", tmp_path / "model")
+    told = json.loads((model / "config.json").read_text())
+    told["origin"]["data"] = "calm\x1b[2J\nlicence      free"
+    (model / "config.json").write_text(json.dumps(told))
+    options = parser().parse_args(["info", "--model", str(model)])
+    options.use(options)
+    assert r"data         calm\x1b[2J\nlicence      free" in capsys.readouterr().out.splitlines()
 
 
 @pytest.mark.slow
