@@ -74,7 +74,7 @@ layers: $(STAMP)
 fast: $(STAMP)
 	$(PYTEST) -q -m "not slow and not gpu"
 
-fuzz: $(STAMP) ## damaged recordings, tables, archives and files by the 100,000; FHVAE_FUZZ=N, FHVAE_FUZZ_SEED=N
+fuzz: $(TOOLS) ## damaged recordings, tables, archives and files by the 100,000; FHVAE_FUZZ=N, FHVAE_FUZZ_SEED=N
 	FHVAE_FUZZ=$${FHVAE_FUZZ:-100000} $(PORTABLE) python -m pytest -q -rP tests/fuzz
 
 deps: $(STAMP) ## the code in dvc.yaml's deps, from what each stage imports

@@ -9,15 +9,18 @@ FHVAE_DASK      local:N for a Dask cluster of N processes here, or the address o
                 they may come and go while a map runs
 """
 
+import atexit
 import logging
 import os
 import re
+import shutil
+import tempfile
 import time
 import traceback
 import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from multiprocessing import get_context
@@ -43,6 +46,7 @@ EXIT_CODES = re.compile(r"exit codes of the workers are \{(.*?)\}")
 DASK = "dask that tells of kills"  # joblib's backend, as `_register_dask` repairs it
 DASK_SECONDS = 15  # to wait for a scheduler, and for a worker where there is none
 DASK_POLL_SECONDS = 0.1  # between two looks at what is done
+SAFE_PATH = "PYTHONSAFEPATH"  # has Python import nothing of the folder that it starts in
 # Of a local cluster's processes. glibc comes to these two thresholds by itself; Dask's own of
 # 64 KiB has it map the memory of every temporary array again, three times the CPU time of log_mel.
 DASK_VARIABLES = {
@@ -68,7 +72,7 @@ def worker_count() -> int:
     text = os.environ.get("FHVAE_WORKERS", "")
     if not text:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise ParamsError(f"FHVAE_WORKERS must be a whole number of at least 1, got {text!r}")
     return int(text)
 
@@ -145,7 +149,8 @@ def _has_semaphores() -> bool:
     Semaphores need /dev/shm, which some containers and hosted machines lack.
     """
     try:
-        get_context("spawn").Semaphore()
+        with _safe_path():
+            get_context("spawn").Semaphore()
     except (ImportError, OSError) as error:
         log.warning(
             "one process instead of several: this machine gives no semaphores (%s); "
@@ -154,6 +159,20 @@ def _has_semaphores() -> bool:
         )
         return False
     return True
+
+
+@contextmanager
+def _safe_path() -> Iterator[None]:
+    """Start processes that import nothing of the folder one stands in: it may be a stranger's."""
+    before = os.environ.get(SAFE_PATH)
+    os.environ[SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[SAFE_PATH]
+        else:
+            os.environ[SAFE_PATH] = before
 
 
 @dataclass(frozen=True)
@@ -255,7 +274,8 @@ def _begun(
 
     batches = [items[first : first + size] for first in range(0, len(items), size)]
     try:
-        begun: Iterator[_Batch[Result]] = pool(delayed(_run)(function, own) for own in batches)
+        with _safe_path():
+            begun: Iterator[_Batch[Result]] = pool(delayed(_run)(function, own) for own in batches)
     except RuntimeError as error:
         if "no active worker" not in str(error):
             raise
@@ -363,13 +383,17 @@ def _dask_client(setting: str) -> Any:
         ) from error
     logging.getLogger("distributed").setLevel(logging.WARNING)
     if certificates:
-        with dask.config.set(DASK_LOCAL):
+        # Dask imports from its folder; the one of its own choice is any user's to make.
+        own = tempfile.mkdtemp(prefix="fhvae-dask-")
+        atexit.register(shutil.rmtree, own, ignore_errors=True)
+        with dask.config.set(DASK_LOCAL), _safe_path():
             cluster = LocalCluster(
                 n_workers=int(setting.removeprefix("local:")),
                 threads_per_worker=1,
                 dashboard_address=None,
                 env={"FHVAE_DASK": ""},  # a worker has no cluster of its own
                 security=certificates,
+                local_directory=own,
             )
         return Client(cluster)
     try:

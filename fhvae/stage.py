@@ -9,7 +9,9 @@ makes a program with the options --corpus, --fbank and --metrics. In this order,
 2. what a killed one left half-written beside them is removed,
 3. each input with `SHA256SUMS` in it is checked (fhvae/files/sums.py),
 4. `main` runs, reads its params and writes its outputs, each whole or not at all,
-5. each output that is a folder gets its `SHA256SUMS`.
+5. each output that is a folder gets its `SHA256SUMS`,
+6. of what DVC runs, code and params must be those that it began with: DVC writes down what lies
+   there when a stage has ended, and would take the results for those of what was edited meanwhile.
 
 Of the processes of torchrun the first does so, for all.
 """
@@ -22,13 +24,18 @@ from enum import Enum
 from functools import wraps
 from inspect import signature
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated, Any, get_args
+
+import yaml
 
 from fhvae.commandline import DVC_STAGE
 from fhvae.errors import FhvaeError
-from fhvae.files.atomic import remove_leftovers
+from fhvae.files.atomic import file_digest, remove_leftovers
 from fhvae.files.locks import held
 from fhvae.files.sums import check_sums, write_sums
+
+CODE = ("fhvae", "stages")  # where it lies
+PIPELINE, PARAMS = Path("dvc.yaml"), Path("params.yaml")
 
 
 class Role(Enum):
@@ -46,7 +53,8 @@ def stage(main: Callable[..., None]) -> Callable[[], None]:
     """Make a program of the main function of a stage; its parameters are the options.
 
     Raises:
-        FhvaeError: when run: a path leads through a link, or an input is damaged.
+        FhvaeError: when run: a path leads through a link, an input is damaged, or code or params
+            were edited meanwhile.
     """
     roles = {name: get_args(one.annotation)[1] for name, one in signature(main).parameters.items()}
 
@@ -100,7 +108,52 @@ def _begun_and_ended(of: Mapping[Role, Sequence[Path]]) -> Iterator[None]:
             remove_leftovers(path)
         for path in of[Role.INPUT]:
             check_sums(path)
+        begun = _what_dvc_writes_down()
         yield
         for path in of[Role.OUTPUT]:
             if path.is_dir():
                 write_sums(path)
+        _check_unchanged(begun)
+
+
+def _what_dvc_writes_down() -> dict[str, Any]:
+    """Name all files of code with their digests and all params with their values, of this stage."""
+    if DVC_STAGE not in os.environ or not PIPELINE.exists():
+        return {}
+    own = _read(PIPELINE)["stages"].get(_name(), {})
+    params = _read(PARAMS) if own.get("params") else {}
+    deps = [Path(dep) for dep in own.get("deps", ()) if Path(dep).parts[0] in CODE]
+    code = [path for dep in deps for path in (dep, *dep.rglob("*.py")) if path.is_file()]
+    values = {f"{PARAMS}: {key}": _value(params, key) for key in own.get("params", ())}
+    return {str(path): file_digest(path) for path in code} | values
+
+
+def _name() -> str:
+    return os.environ[DVC_STAGE].rpartition(":")[2]
+
+
+def _read(path: Path) -> Any:
+    return yaml.load(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
+def _value(params: Any, key: str) -> Any:
+    """Look up a dotted key; None where it is no more."""
+    for part in key.split("."):
+        params = params.get(part) if isinstance(params, Mapping) else None
+    return params
+
+
+def _check_unchanged(begun: Mapping[str, Any]) -> None:
+    """Check that what DVC is about to write down is what the stage ran with.
+
+    Raises:
+        FhvaeError: something was edited meanwhile.
+    """
+    ended = _what_dvc_writes_down()
+    changed = [name for name in begun.keys() | ended.keys() if begun.get(name) != ended.get(name)]
+    if changed:
+        raise FhvaeError(
+            f"{', '.join(sorted(changed))} must stay while the stage {_name()} runs, it was edited "
+            "(`dvc exp run --temp` runs in a copy); run `dvc repro` again, or put it back and type "
+            f"`dvc commit --force {_name()}`"
+        )

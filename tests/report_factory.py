@@ -17,7 +17,7 @@ from tests.tiny import ROOT
 RATE_HZ = 16_000
 SECONDS = 0.5  # of every sound
 HOSTILE = "<script>document.title='broken'</script><img src=http://x.invalid/>$\\frac{$"
-SAID = 'He said "a < b" & left.'
+SAID = 'He said "a < b", <i>so</i> & left.'
 TONES_HZ = {"source": 500, "fhvae": 1000, "target": 2000, "equalizer": 4000}
 NOISY = ("noisy", "fhvae", "clean", "noisereduce")
 

@@ -2,9 +2,13 @@
 
 import ast
 import configparser
+import importlib.util
+import os
 import pickle
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,6 +114,54 @@ def test_yaml_that_asks_for_python_is_refused_and_not_run(tmp_path):
     with pytest.raises(ParamsError, match="must be YAML"):
         read_yaml(file)
     assert not (tmp_path / "ran").exists()
+
+
+STANDS_THERE = ("argparse", "dask", "distributed", "joblib", "json", "librosa", "scipy", "soxr")
+PLANTED = "import os; open(os.environ['MARK'], 'w').write(__name__)"
+DECODES = """
+from pathlib import Path
+from fhvae.corpus.decoder import read_audio
+print(len(read_audio(Path("a.flac"), "u")))
+"""
+MAPS = """
+from fhvae.parallel import map_in_order
+if __name__ == "__main__":
+    print(len(list(map_in_order(abs, [1, 2], "label"))))
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "kind"),
+    [
+        pytest.param(DECODES, {}, id="decoder"),
+        pytest.param(MAPS, {"FHVAE_WORKERS": "2"}, id="loky"),
+        pytest.param(MAPS, {"FHVAE_DASK": "local:1"}, id="dask"),
+    ],
+)
+def test_nothing_is_imported_of_the_folder_one_stands_in(tmp_path, program, kind):
+    """Nor of what another user has made where all may write: Dask imports from a folder there."""
+    if "FHVAE_DASK" in kind and importlib.util.find_spec("distributed") is None:
+        pytest.skip("the extra dask is not installed")
+    stranger, shared = tmp_path / "stranger", tmp_path / "shared"
+    for folder in (stranger, shared / "dask-scratch-space"):
+        folder.mkdir(parents=True)
+        for name in STANDS_THERE:
+            (folder / f"{name}.py").write_text(PLANTED)
+    shutil.copy(next(ROOT.glob("examples/*.flac")), stranger / "a.flac")
+    (tmp_path / "program.py").write_text(program)
+    environment = {**os.environ, **kind, "PYTHONPATH": str(ROOT), "TMPDIR": str(shared)}
+    done = subprocess.run(
+        [sys.executable, "-P", tmp_path / "program.py"],  # as an installed command begins
+        cwd=stranger,
+        env={**environment, "MARK": str(tmp_path / "mark")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 1
+    assert not (tmp_path / "mark").exists(), (tmp_path / "mark").read_text()
+    assert not list(shared.glob("fhvae-dask-*"))
 
 
 def test_dvc_reports_to_nobody():

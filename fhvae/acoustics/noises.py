@@ -14,7 +14,7 @@ import numpy as np
 
 from fhvae.acoustics.sounds import FRAME, active_frames, active_samples, read_sound
 from fhvae.corpus.decoder import read_audio
-from fhvae.corpus.listing import is_file
+from fhvae.corpus.listing import check_inside
 from fhvae.corpus.manifest import read_table
 from fhvae.corpus.signals import from_int16, rms
 from fhvae.errors import CorpusError
@@ -89,23 +89,20 @@ def read_noise_manifest(folder: Path) -> Sequence[NoiseRecording]:
 
     Raises:
         CorpusError: the table is missing or broken, an id is empty or there twice, or a path
-            names no file.
+            names no file of the folder.
     """
     path = folder / "manifest.csv"
     found: dict[str, NoiseRecording] = {}
     rows = read_table(path, COLUMNS).to_dict("records")
     for number, row in enumerate(rows, start=2):
-        name, audio = row["noise_id"], folder / row["path"]
-        if not name or name in found:
+        name, kind = row["noise_id"], row["class"]
+        if not name or name in found or not (name + kind).isprintable():
             raise CorpusError(
-                f"{path} row {number}: noise_id must be a name that occurs once, got {name!r}"
+                f"{path} row {number}: noise_id must be a name that occurs once, and class a word, "
+                f"both printable, got {name!r} and {kind!r}"
             )
-        if not row["path"] or not is_file(audio):
-            raise CorpusError(
-                f"{path} row {number}: path of {name} must name a file, "
-                f"{row['path']!r} is not there"
-            )
-        found[name] = NoiseRecording(name, audio, row["class"])
+        check_inside(folder.resolve(), row["path"], f"{path} row {number}: path of {name}")
+        found[name] = NoiseRecording(name, folder / row["path"], kind)
     if not found:
         raise CorpusError(f"{path} must have a row per recording, it has none")
     return [found[name] for name in sorted(found)]

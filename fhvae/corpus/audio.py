@@ -101,7 +101,10 @@ def samples_and_rate(
         waveform, rate_hz = _read_waveform(path)
     else:
         waveform, rate_hz = _read_part(path, start_s or 0.0, end_s)
-    return _to_int16(_resample(waveform, rate_hz)), rate_hz
+    samples = _to_int16(_resample(waveform, rate_hz))
+    if not samples.any():  # nor is there any where all lie below half a step
+        raise CorpusError("must hold sound, every sample is 0 in 16 bits")
+    return samples, rate_hz
 
 
 def _read_waveform(path: Path) -> tuple[np.ndarray, int]:
@@ -195,8 +198,6 @@ def _resample(waveform: np.ndarray, rate_hz: int) -> np.ndarray:
         raise CorpusError(
             f"samples must lie between -1 and 1, the largest is {peak:g}; scale the file"
         )
-    if peak == 0:
-        raise CorpusError("must hold sound, every sample is 0")
     if rate_hz == SAMPLE_RATE_HZ:
         return waveform
     import soxr

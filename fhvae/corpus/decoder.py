@@ -141,7 +141,7 @@ class _Decoder:
     def __init__(self) -> None:
         paths = [*sys.path, str(Path(__file__).resolve().parents[2])]  # where this package is
         self._process = subprocess.Popen(
-            [sys.executable, "-c", START, json.dumps(paths)],
+            [sys.executable, "-P", "-c", START, json.dumps(paths)],  # -P: nothing of this folder
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # libraries in C print what they think of a file

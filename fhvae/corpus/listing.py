@@ -136,7 +136,7 @@ def is_file(path: Path) -> bool:
 
 
 def check_inside(root: Path, text: str, named: str) -> None:
-    """Check that `text` names a file in the corpus folder `root`, links followed.
+    """Check that `text` names a file in the folder `root` of a table, links followed.
 
     Raises:
         CorpusError: it does not.
@@ -145,5 +145,5 @@ def check_inside(root: Path, text: str, named: str) -> None:
         raise CorpusError(f"{named} must be relative to {root}, got {text!r}")
     target = resolve_path(root, text, named)
     if not target.is_relative_to(root):
-        raise CorpusError(f"{named} must stay inside the corpus folder, {text!r} leads outside")
+        raise CorpusError(f"{named} must stay inside {root}, {text!r} leads outside")
     check_is_file(target, text, named)

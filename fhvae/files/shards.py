@@ -27,7 +27,7 @@ HEADER_BYTES = 192  # at most, of what `RowFile` writes
 # Version 1.0 of numpy's format, as numpy writes it for rows of numbers in the order of C.
 HEADER = re.compile(
     rb"(?P<magic>\x93NUMPY\x01\x00(?P<length>..))"
-    rb"\{'descr': '(?P<type>[<>|][if][1248])', 'fortran_order': False, "
+    rb"\{'descr': '(?P<type>\|i1|[<>]i[248]|[<>]f[248])', 'fortran_order': False, "
     rb"'shape': \((?P<shape>\d{1,15}(?:, \d{1,15})*),?\), \} *\n",
     re.DOTALL,
 )

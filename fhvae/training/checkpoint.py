@@ -27,6 +27,7 @@ import torch
 
 from fhvae.errors import ArtifactError, TrainingError
 from fhvae.files.atomic import (
+    file_digest,
     new_file,
     read_json,
     remove_leftovers,
@@ -40,7 +41,9 @@ from fhvae.params.training import TrainingParams
 from fhvae.portable import arithmetic
 
 log = logging.getLogger(__name__)
-CODE_VERSION = 5  # raise it when a change of the code changes the course of training
+PACKAGE = Path(__file__).parents[1]  # the folder fhvae
+CODE = ("model/*.py", "training/*.py", "segments.py", "seeds.py")  # that decides the course
+OF_DIGESTS = {"code": "other code", "data": "other frames"}  # in words
 STOPPING_KEYS = ("max_epochs", "patience")
 LAST, LONGER, RUN, LOCK = "last.pt", "longer.pt", "run.json", "lock"
 DIGEST_BYTES = 32  # of sha256
@@ -105,7 +108,7 @@ def course_of_run(
     sections = {"segments": dataclasses.asdict(segments), "model": dataclasses.asdict(model)}
     sections["training"] = course
     return {
-        "code": CODE_VERSION,
+        "code": [file_digest(path) for name in CODE for path in sorted(PACKAGE.glob(name))],
         "torch": str(torch.__version__),
         "numpy": np.__version__,  # may change what a generator draws
         "device": device.type,
@@ -211,7 +214,7 @@ class Checkpoint:
         except ArtifactError:
             return
         changed = [
-            "the frames" if key == "data" else f"{key}={value} (now {self.course.get(key)})"
+            OF_DIGESTS.get(key, f"{key}={value} (now {self.course.get(key)})")
             for key, value in course.items()
             if value != self.course.get(key)
         ]

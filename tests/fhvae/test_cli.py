@@ -139,11 +139,11 @@ def test_what_a_model_is(fhvae, capsys):
 
 
 def test_words_of_a_stranger_are_no_orders_to_a_terminal(folder, tmp_path, capsys):  # noqa: F811
-    model = shutil.copytree(folder / "model", tmp_path / "model")
-    told = json.loads((model / "config.json").read_text())
+    strange = shutil.copytree(folder / "model", tmp_path / "model")
+    told = json.loads((strange / "config.json").read_text())
     told["origin"]["data"] = "calm\x1b[2J\nlicence      free"
-    (model / "config.json").write_text(json.dumps(told))
-    options = parser().parse_args(["info", "--model", str(model)])
+    (strange / "config.json").write_text(json.dumps(told))
+    options = parser().parse_args(["info", "--model", str(strange)])
     options.use(options)
     assert r"data         calm\x1b[2J\nlicence      free" in capsys.readouterr().out.splitlines()
 

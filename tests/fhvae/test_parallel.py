@@ -117,7 +117,7 @@ def test_worker_processes_have_one_thread(monkeypatch):
     assert set(map_in_order(os.getenv, ["OMP_NUM_THREADS"] * 4, "threads")) == {"1"}
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "two", "1.5"])
+@pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", "²"])
 def test_a_bad_number_of_workers_is_refused(monkeypatch, text):
     monkeypatch.setenv("FHVAE_WORKERS", text)
     with pytest.raises(ParamsError, match="FHVAE_WORKERS must be a whole number of at least 1"):

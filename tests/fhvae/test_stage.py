@@ -183,3 +183,51 @@ def test_an_output_beyond_a_link_is_refused_before_the_work(monkeypatch, by_dvc)
     monkeypatch.setenv("DVC_STAGE", "download")
     with pytest.raises(FhvaeError, match="data must be a folder and not a link, DVC keeps no"):
         copy()
+
+
+PIPELINE = """
+stages:
+  copying:
+    deps: [data/corpus, fhvae/model, fhvae/seeds.py]
+    params: [alpha, model.z2]
+"""
+PARAMS = "alpha: 10\nseed: 1\nmodel: {z1: 3, z2: 2}\n"
+CODE = ("fhvae/seeds.py", "fhvae/model/network.py", "fhvae/report.py")
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "named"),
+    [
+        ("params.yaml", PARAMS.replace("alpha: 10", "alpha: 3"), "params.yaml: alpha"),
+        ("params.yaml", PARAMS.replace("z2: 2", "z2: 4"), "params.yaml: model.z2"),
+        ("params.yaml", PARAMS.replace("model: ", "other: "), "params.yaml: model.z2"),
+        ("params.yaml", PARAMS.replace("seed: 1", "seed: 2"), None),
+        (CODE[0], "x = 2", "fhvae/seeds.py"),
+        (CODE[1], "x = 2", "fhvae/model/network.py"),
+        ("fhvae/model/new.py", "x = 2", "fhvae/model/new.py"),
+        (CODE[2], "x = 2", None),
+    ],
+)
+def test_what_dvc_would_write_down_must_stay_while_a_stage_runs(monkeypatch, file, text, named):
+    Path("fhvae/model").mkdir(parents=True)
+    for path in CODE:
+        Path(path).write_text("x = 1")
+    Path("dvc.yaml").write_text(PIPELINE)
+    Path("params.yaml").write_text(PARAMS)
+
+    @stage
+    def edit(corpus: Input, made: Output, metrics: Output, plots: Shared) -> None:
+        with new_folder(made):
+            Path(file).write_text(text)
+
+    monkeypatch.setenv("DVC_STAGE", "copying")
+    if named is None:
+        edit()
+    else:
+        said = f"^{named} must stay while the stage copying runs, .* `dvc commit --force copying`$"
+        with pytest.raises(FhvaeError, match=said):
+            edit()
+    check_sums(Path("data/made"))
+    monkeypatch.delenv("DVC_STAGE")
+    Path(file).write_text("x: 3")
+    edit()

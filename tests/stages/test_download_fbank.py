@@ -159,7 +159,7 @@ BAD_FOLDERS = {
     "comma-in-text": (spoil_row, "row 9: must have 7 cells like the header, got 8"),
     "twice-an-id": (lambda at: edit(at, 1, utterance_id="spk00-0"), "spk00-0 is also in row 2"),
     "unknown-split": (lambda at: edit(at, 0, split="tr"), "must be train, dev, test or empty"),
-    "path-outside": (lambda at: edit(at, 0, path="../a.wav"), "must stay inside the corpus"),
+    "path-outside": (lambda at: edit(at, 0, path="../a.wav"), "must stay inside "),
     "no-file": (lambda at: edit(at, 0, path="wav/x.wav"), "'wav/x.wav' is not there"),
     "leaking-speaker": (
         lambda at: edit(at, 2, speaker="spk00"),

@@ -377,9 +377,36 @@ def _orphan(case: Case, wanted: Mapping[str, str], **changed: float) -> list[End
     return ended
 
 
+def edited_meanwhile(case: Case) -> list[Ended]:
+    """Set another alpha while the stage runs, and the old one when it has ended."""
+    case.begin()
+    params = case.bench.tree / "params.yaml"
+    running = case.bench.dvc("repro", case.stage.name)
+    while running.below(case.stage.module) is None and running.process.poll() is None:
+        time.sleep(0.002)
+    record = case.bench.tree / f"runs/{case.stage.name}.json"
+    while not record.exists() and running.process.poll() is None:
+        time.sleep(0.002)
+    seconds = float(case.random.uniform(0.5, 1) * case.bench.seconds[case.stage.name])
+    case.told.append(f"{seconds:.3f} s into its work")
+    time.sleep(seconds)
+    case.hit = running.process.poll() is None
+    set_params(params, {"alpha": 0.0})
+    ended = running.wait()
+    if ended.code == 0 and case.bench.digests()[LOCK] != case.bench.wanted[LOCK]:
+        case.unequal.append("dvc.lock, by an edit")
+    set_params(params, {"alpha": 10.0})
+    return [ended]
+
+
 def goes_on(stage: Stage) -> bool:
     """Say whether a stage goes on where it was killed."""
     return stage.name in UNFINISHED
+
+
+def of_alpha(stage: Stage) -> bool:
+    """Say whether alpha decides what a stage writes."""
+    return stage.name == "train"
 
 
 def _every() -> Iterator[Fault]:
@@ -408,7 +435,8 @@ def _every() -> Iterator[Fault]:
     yield Fault("two runs", two_runs)
     yield Fault("two experiments, one folder of checkpoints", two_experiments, goes_on)
     yield Fault("orphan", orphan)
-    yield Fault("orphan of another alpha", orphan_of_another_alpha, lambda one: one.name == "train")
+    yield Fault("orphan of another alpha", orphan_of_another_alpha, of_alpha)
+    yield Fault("alpha edited meanwhile", edited_meanwhile, of_alpha)
 
 
 FAULTS = {fault.name: fault for fault in _every()}

@@ -139,12 +139,16 @@ HEAD = "noise_id,path,class\n"
     [
         ("noise_id,path\na,b\n", "column class must be there once, found noise_id, path"),
         (HEAD, "must have a row per recording, it has none"),
-        (HEAD + ",rain.flac,rain\n", "row 2: noise_id must be a name that occurs once, got ''"),
+        (HEAD + ",rain.flac,rain\n", "row 2: noise_id must be a name that occurs once, .* got ''"),
         (
             HEAD + "rain,rain.flac,rain\nrain,rain.flac,rain\n",
-            "row 3: noise_id must be a name that occurs once, got 'rain'",
+            "row 3: noise_id must be a name that occurs once, .* got 'rain'",
         ),
-        (HEAD + "rain,,rain\n", "row 2: path of rain must name a file, '' is not there"),
+        (HEAD + "r\x1b[31m,rain.flac,rain\n", "row 2: noise_id must be a name .* printable, got"),
+        (HEAD + "rain,rain.flac,r\x07\n", "row 2: noise_id must be a name .* printable, got"),
+        (HEAD + "rain,,rain\n", "row 2: path of rain must be relative to .*, got ''"),
+        (HEAD + "rain,/etc/motd,rain\n", "row 2: path of rain must be relative to .*/etc/motd"),
+        (HEAD + "rain,../x.flac,rain\n", r"row 2: path of rain must stay inside .*, '\.\./x"),
         (HEAD + "rain,x.flac,rain\n", r"row 2: path of rain must name a file, 'x\.flac' is not"),
     ],
 )

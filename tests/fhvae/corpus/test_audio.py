@@ -254,6 +254,20 @@ def test_a_part_is_checked_as_a_whole_file_is(tmp_path, noise):
         read_here(silent, "u1", start_s=0.0, end_s=0.25)
 
 
+@pytest.mark.parametrize(
+    ("rate_hz", "options"),
+    [
+        (RATE_HZ, {"subtype": "FLOAT"}),
+        (44_100, {"subtype": "FLOAT"}),
+        (RATE_HZ, {"subtype": "PCM_24"}),
+    ],
+)
+def test_what_is_silence_in_16_bits_is_silence(tmp_path, rate_hz, options):
+    path = write(tmp_path, tone(300, rate_hz, height=1e-6), rate_hz, **options)
+    with pytest.raises(CorpusError, match="must hold sound, every sample is 0 in 16 bits"):
+        read_here(path, "u1")
+
+
 # --- odd but in order, and sphere -----------------------------------------------------
 
 

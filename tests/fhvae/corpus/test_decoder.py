@@ -60,7 +60,7 @@ KILLS = {
     "hang": ("import os, signal; os.kill(os.getpid(), signal.SIGALRM)", "took more than"),
     "loop": ("import os, signal; os.kill(os.getpid(), signal.SIGPROF)", "of the processor"),
     "killed": ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "for lack of memory"),
-    "memory": ("bytearray(1 << 50)", "took more memory than"),
+    "memory": ("bytearray(10 << 30)", "took more memory than"),
 }
 
 
@@ -142,6 +142,7 @@ def test_what_kills_it_is_named_and_the_next_file_is_read(tmp_path, possessed, k
         ),
     ],
 )
+@pytest.mark.timeout(120)  # or without the alarms it would wait for ever
 def test_limits_are_those_of_the_kernel(
     tmp_path, possessed, monkeypatch, file, cpu_s, wall_s, found
 ):

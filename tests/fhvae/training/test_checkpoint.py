@@ -2,12 +2,14 @@
 
 import json
 import random
+import shutil
 import zipfile
 
 import pytest
 import torch
 
 from fhvae.errors import TrainingError
+from fhvae.training import checkpoint
 from fhvae.training.checkpoint import Checkpoint, course_of_run, fingerprint, labels_digest
 
 CPU = torch.device("cpu")
@@ -37,6 +39,19 @@ def test_fingerprint_covers_the_course_and_not_the_length(setting):
     assert name(base, alpha=10) == name(base)  # `-S alpha=10` writes an int
 
 
+def test_the_code_is_part_of_the_course(setting, tmp_path, monkeypatch):
+    facts = {**vars(setting()), "alpha": 10.0, "data_digests": ["d"], "device": CPU}
+    package = shutil.copytree(checkpoint.PACKAGE, tmp_path / "fhvae")
+    monkeypatch.setattr(checkpoint, "PACKAGE", package)
+    names = [fingerprint(course_of_run(**facts))]
+    for file in ("model/objective.py", "training/learner.py", "segments.py", "report/tables.py"):
+        with (package / file).open("a") as code:
+            code.write("# another line\n")
+        names.append(fingerprint(course_of_run(**facts)))
+    assert len(set(names[:4])) == 4
+    assert names[4] == names[3]
+
+
 def test_a_course_is_the_same_after_it_was_written(setting):
     """Or a run that was changed elsewhere would be said to differ in its lists, too."""
     facts = {**vars(setting()), "alpha": 10.0}
@@ -52,31 +67,31 @@ def flipped(content: bytes, bit: int) -> bytes:
 
 def test_no_damage_of_a_checkpoint_is_read_in_silence(tmp_path):
     """PyTorch looks at no checksum of what it reads: a flipped bit would be another weight."""
-    checkpoint = Checkpoint({"alpha": 10.0}, tmp_path)
+    kept = Checkpoint({"alpha": 10.0}, tmp_path)
     state = {"table": torch.arange(6000.0), "noise": torch.Generator().get_state(), "step": 7}
-    checkpoint.save(state)
-    found = checkpoint.load(CPU)
+    kept.save(state)
+    found = kept.load(CPU)
     assert found is not None
     assert found["step"] == 7
     assert torch.equal(found["table"], state["table"])
-    whole = checkpoint.path.read_bytes()
+    whole = kept.path.read_bytes()
     draw = random.Random(0)
     damaged = [flipped(whole, draw.randrange(8 * len(whole))) for _ in range(50)]
     damaged += [whole[:4096] + bytes(4096) + whole[8192:], whole[:-1], whole + b"0", b""]
     for content in damaged:
-        checkpoint.path.write_bytes(content)
+        kept.path.write_bytes(content)
         with pytest.raises(
             TrainingError, match=r"last\.pt must be as it was written, .* delete the"
         ):
-            checkpoint.load(CPU)
-    checkpoint.path.write_bytes(whole)
-    assert checkpoint.load(CPU) is not None
+            kept.load(CPU)
+    kept.path.write_bytes(whole)
+    assert kept.load(CPU) is not None
 
 
 def test_a_checkpoint_of_another_kind_is_refused(tmp_path):
-    checkpoint = Checkpoint({"alpha": 10.0}, tmp_path)
-    checkpoint.folder.mkdir()
-    torch.save({"run": checkpoint.name}, checkpoint.path)  # of before there were digests
-    assert zipfile.is_zipfile(checkpoint.path)
+    kept = Checkpoint({"alpha": 10.0}, tmp_path)
+    kept.folder.mkdir()
+    torch.save({"run": kept.name}, kept.path)  # of before there were digests
+    assert zipfile.is_zipfile(kept.path)
     with pytest.raises(TrainingError, match=r"last\.pt must be as it was written"):
-        checkpoint.load(CPU)
+        kept.load(CPU)

@@ -131,7 +131,7 @@ def test_empty_splits_are_drawn_by_speaker_and_seed(corpus):
         ({"duration_s": "inf"}, "duration_s of spk00-1 must be seconds above 0"),
         ({"path": ""}, "path of spk00-1 must be relative to .*corpus, got ''"),
         ({"path": "/etc/hostname"}, "path of spk00-1 must be relative to .*corpus, got"),
-        ({"path": "../other.wav"}, "path of spk00-1 must stay inside the corpus folder"),
+        ({"path": "../other.wav"}, "path of spk00-1 must stay inside "),
         ({"path": "wav/gone.wav"}, "path of spk00-1 must name a file, 'wav/gone.wav' is not"),
         ({"path": "wav"}, "path of spk00-1 must name a file, 'wav' is not there"),
     ],
