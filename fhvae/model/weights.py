@@ -23,6 +23,7 @@ from torch import Tensor
 from fhvae.errors import ArtifactError, ParamsError
 from fhvae.features.normalize import Normalizer, normalizer_of, read_normalizer
 from fhvae.files.atomic import new_folder, read_json, write_json
+from fhvae.files.sums import SUMS
 from fhvae.files.tensors import Kind, headers, read_tensors, write_tensors
 from fhvae.model.card import Origin, card
 from fhvae.model.network import FHVAE
@@ -35,6 +36,8 @@ from fhvae.params.segments import SegmentsParams
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 OLD_WEIGHTS, OLD_CONFIG = "weights.safetensors", "model.json"  # of version 0.1
 NORMALIZER = "normalizer.json"  # of frames; of a model folder of version 0.1 too
+FILES = frozenset({WEIGHTS, CONFIG, CARD, SUMS, OLD_WEIGHTS, OLD_CONFIG, NORMALIZER})
+TYPE = "fhvae"  # model_type, by the convention of hubs
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +98,7 @@ def write_model(
     """
     frames = read_normalizer(normalizer, fbank.mels)
     config: dict[str, Any] = {
-        "model_type": "fhvae",
+        "model_type": TYPE,
         "fbank": dataclasses.asdict(fbank),
         "model": dataclasses.asdict(model),
         "segments": dataclasses.asdict(segments),
@@ -118,6 +121,31 @@ def write_model(
 def is_model(folder: Path) -> bool:
     """Tell whether a folder holds a model, of this version or of 0.1."""
     return (folder / CONFIG).exists() or (folder / OLD_CONFIG).exists()
+
+
+def check_replaceable(folder: Path) -> None:
+    """Check that nothing but a model is lost where another takes its place.
+
+    Raises:
+        ArtifactError: there is a file, or a folder that holds anything else.
+    """
+    found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if folder.is_file() or found - FILES or (found and not _is_of_fhvae(folder)):
+        named = f" ({min(found - FILES)})" if found - FILES else ""
+        raise ArtifactError(
+            f"{folder} must be a new folder or that of a model and nothing else, it holds other "
+            f"things{named}; name another folder"
+        )
+
+
+def _is_of_fhvae(folder: Path) -> bool:
+    """Tell a model of ours from what else has a config.json; one of 0.1 does not say its type."""
+    try:
+        if (folder / CONFIG).exists():
+            return read_json(folder / CONFIG).get("model_type") == TYPE
+        return {"fbank", "model", "segments"} <= read_json(folder / OLD_CONFIG).keys()
+    except ArtifactError:
+        return False
 
 
 def weights_of(folder: Path) -> Path:

@@ -1,8 +1,4 @@
-"""From a folder of recordings to a model folder, with what the stages are made of.
-
-<model>.work/    beside the model: corpus, frames, checkpoint; a killed run goes on from there,
-                 and it is gone when the model is written
-"""
+"""From a folder of recordings to a model folder, with what the stages are made of."""
 
 import logging
 import shutil
@@ -27,10 +23,10 @@ from fhvae.model.weights import (
     NORMALIZER,
     Calibration,
     TrainedModel,
-    is_model,
     with_weights,
     write_model,
 )
+from fhvae.own.place import check_place, working_folder
 from fhvae.own.recordings import own_recordings
 from fhvae.own.settings import Settings
 from fhvae.training.batches import open_sequences
@@ -73,21 +69,20 @@ def train_on(folder: Path, out: Path, settings: Settings) -> Outcome:
 
     Raises:
         CorpusError: the folder holds too little, or nothing that can be used.
-        ArtifactError: `out` is a folder of other things.
+        ArtifactError: `out` or the folder in which the work is done is another's.
         TrainingError: the training diverged, or its checkpoint cannot be written.
     """
-    _check_place(folder, out)
+    check_place(folder, out)
     lock = out.with_name(f".{out.name}.lock")
     with held(lock, f"another process that trains {out}"):
         remove_leftovers(out.parent, out.name)
-        return _train_alone(folder, out, settings)
+        with working_folder(out) as work:
+            return _train_in(work, folder, out, settings)
 
 
-def _train_alone(folder: Path, out: Path, settings: Settings) -> Outcome:
+def _train_in(work: Path, folder: Path, out: Path, settings: Settings) -> Outcome:
     device = choose_device()
     set_precision(settings.training.precision, device)
-    work = out.with_name(f"{out.name}.work")
-    work.mkdir(parents=True, exist_ok=True)
     corpus, knows_speakers = _local_corpus(work, folder, settings)
     frames = _frames(work, corpus, settings)
     checkpoint = _checkpoint(work, frames, corpus, settings, device)
@@ -99,18 +94,9 @@ def _train_alone(folder: Path, out: Path, settings: Settings) -> Outcome:
         origin = Origin(folder.resolve().name, settings.alpha, settings.seed)
         clean = mean_mu2(model, read_packed(frames / "train", FRAMES), lambda _: True)
         normalizer = frames / NORMALIZER
+        check_place(folder, out)  # again: somebody may have put files there meanwhile
         write_model(out, trained.weights, *parts, normalizer, origin, clean, outcome.calibration)
-    shutil.rmtree(work)
     return outcome
-
-
-def _check_place(folder: Path, out: Path) -> None:
-    """Let no model take the place of other files, nor lie among the recordings."""
-    if out.exists() and not is_model(out) and not (out.is_dir() and not any(out.iterdir())):
-        raise ArtifactError(f"{out} must be a new folder or a model's, it holds other things")
-    model, recordings = out.resolve(), folder.resolve()
-    if model == recordings or model in recordings.parents or recordings in model.parents:
-        raise ArtifactError(f"{out} must lie beside the recordings in {folder}, not within")
 
 
 def _local_corpus(work: Path, folder: Path, settings: Settings) -> tuple[Corpus, bool]:

@@ -1,5 +1,6 @@
 """`fhvae train`: recordings in, a model folder out, and a kill loses nothing."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -119,14 +120,31 @@ def test_it_starts_from_a_model_with_its_frames_and_networks(recordings, setting
         assert np.allclose(value, before[name], atol=1e-6), name
 
 
-def test_places_that_hold_something_are_refused(recordings, settings, tmp_path):
-    (tmp_path / "taken").mkdir()
-    (tmp_path / "taken" / "letter.txt").touch()
-    with pytest.raises(ArtifactError, match="holds other things"):
-        train_on(recordings, tmp_path / "taken", settings)
-    for within in (recordings / "model", recordings.parent):
-        with pytest.raises(ArtifactError, match=r"must lie beside the recordings|other things"):
-            train_on(recordings, within, settings)
+def test_recordings_in_what_bears_the_name_of_the_working_folder_stay(
+    recordings, settings, tmp_path
+):
+    work = shutil.copytree(recordings, tmp_path / "mine.work")
+    with pytest.raises(ArtifactError, match="must lie beside the recordings"):
+        train_on(work, tmp_path / "mine", settings)
+    with pytest.raises(ArtifactError, match="is another's"):
+        train_on(recordings, tmp_path / "mine", settings)
+    assert len(list(work.rglob("*.wav"))) == 18
+
+
+def test_what_came_to_lie_in_the_models_place_meanwhile_stays(
+    recordings, settings, tmp_path, monkeypatch
+):
+    run = Trainer.run
+
+    def put(trainer):
+        (tmp_path / "mine").mkdir()
+        (tmp_path / "mine/letter.txt").touch()
+        return run(trainer)
+
+    monkeypatch.setattr(Trainer, "run", put)
+    with pytest.raises(ArtifactError, match=r"other things \(letter\.txt\)"):
+        train_on(recordings, tmp_path / "mine", settings)
+    assert (tmp_path / "mine/letter.txt").exists()
 
 
 def test_the_profile_has_the_frames_and_networks_of_params_yaml():
