@@ -20,7 +20,7 @@ from fhvae.errors import CorpusError, FhvaeError, one_line
 from fhvae.params.conversion import ConversionParams
 from fhvae.pretrained import SHIPPED, Model, audio_files, load
 from fhvae.progress import progress_bar
-from fhvae.recording import Audio, check_writable
+from fhvae.recording import Audio, check_outputs
 from fhvae.tables import check_table_name, write_vectors
 
 log = logging.getLogger(__name__)
@@ -132,7 +132,7 @@ def convert(options: Namespace) -> None:
     def use(source: Path, out: Path) -> None:
         model.convert(source, targets, to=out, **settings)
 
-    _change_files(options, "convert", use)
+    _change_files(options, "convert", targets, use)
 
 
 def denoise(options: Namespace) -> None:
@@ -143,12 +143,12 @@ def denoise(options: Namespace) -> None:
     def use(source: Path, out: Path) -> None:
         model.denoise(source, clean=clean, to=out, strength=options.strength)
 
-    _change_files(options, "denoise", use)
+    _change_files(options, "denoise", clean or [], use)
 
 
 def swap(options: Namespace) -> None:
     """Decode z1 of one file with z2 of another (Griffin-Lim: for looking into the model)."""
-    check_writable(options.out)
+    check_outputs([options.out], [Path(options.content), Path(options.voice)])
     audio = load(options.model).swap(options.content, options.voice)
     _within_full_scale(audio).write(options.out)
 
@@ -158,8 +158,13 @@ def _within_full_scale(audio: Audio) -> Audio:
     return Audio(audio.samples / np.float32(max(1.0, peak)), audio.rate_hz)
 
 
-def _change_files(options: Namespace, label: str, use: Callable[[Path, Path], None]) -> None:
-    """Change one file into one, or several into a folder, each under its own name."""
+def _change_files(
+    options: Namespace, label: str, others: Sequence[Path], use: Callable[[Path, Path], None]
+) -> None:
+    """Change one file into one, or several into a folder, each under its own name.
+
+    None is written over a source or one of the others that are read.
+    """
     sources, failures = found_files(options.audio), Failures()
     several = _are_several(options) or not options.out.suffix
     if several:
@@ -171,17 +176,10 @@ def _change_files(options: Namespace, label: str, use: Callable[[Path, Path], No
                 "convert the folders one by one"
             )
     else:
-        check_writable(options.out)
         outs = [options.out]
-    own = {path.resolve() for path in sources}
+    check_outputs(outs, [*sources, *others])
     place = dict(zip(sources, outs, strict=True))
-
-    def change(source: Path) -> None:
-        if place[source].resolve() in own:
-            raise CorpusError(f"{place[source]} must be another file than its source")
-        use(source, place[source])
-
-    for source, _ in failures.each(sources, label, change):
+    for source, _ in failures.each(sources, label, lambda one: use(one, place[one])):
         log.info("%s -> %s", source, place[source])
     failures.exit()
 

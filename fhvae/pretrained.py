@@ -45,7 +45,15 @@ from fhvae.params.conversion import ConversionParams
 from fhvae.params.latents import Mu2Rule
 from fhvae.params.reading import from_mapping
 from fhvae.progress import progress_bar
-from fhvae.recording import Audio, Recording, from_samples, mixed, open_recording, write_audio
+from fhvae.recording import (
+    Audio,
+    Recording,
+    check_outputs,
+    from_samples,
+    mixed,
+    open_recording,
+    write_audio,
+)
 from fhvae.trials import Vectors, cosines
 
 SHIPPED = Path(__file__).parent / "shipped"  # the model in the package
@@ -174,6 +182,7 @@ class Model:
             to: a wav or flac file to write, block by block; None: the sound is returned.
             settings: of `ConversionParams`, such as `strength=1.5` or `pitch=False`.
         """
+        _check_output(to, source, targets)
         params = self._settings(settings)
         voices = [self._voice(one) for one in _progress(_recordings(targets, rate), "targets")]
         voice, bank = common_voice(voices), None
@@ -197,6 +206,7 @@ class Model:
             clean: clean recordings of the same speaker; None: the mean of the training data.
             to, settings: as in `convert`.
         """
+        _check_output(to, source, [] if clean is None else clean)
         params = self._settings({**settings, "pitch": False, "match": 0.0})
         if clean is not None:
             heard = [self._voice(one) for one in _progress(_recordings(clean, rate), "clean")]
@@ -364,13 +374,24 @@ def _is_several(audio: Sources) -> bool:
 
 def _recordings(audio: Sources, rate: int | None) -> list[Callable[[], Recording]]:
     """List recordings, each opened when its turn comes."""
-    if isinstance(audio, str | Path):
-        several: Sequence[Source] = audio_files(audio) if Path(audio).is_dir() else [audio]
-    else:
-        several = [audio] if isinstance(audio, np.ndarray) else audio
+    several = _listed(audio)
     if not several:
         raise CorpusError("at least one recording must be given, got an empty list")
     return [lambda one=one: _recording(one, rate) for one in several]  # type: ignore[misc]
+
+
+def _listed(audio: Sources) -> Sequence[Source]:
+    """Name each recording: those of a folder, of a list, or the only one."""
+    if isinstance(audio, str | Path):
+        return audio_files(audio) if Path(audio).is_dir() else [audio]
+    return [audio] if isinstance(audio, np.ndarray) else audio
+
+
+def _check_output(to: Path | str | None, *given: Sources) -> None:
+    """Check that what is to be written, if anything, is none of the recordings given."""
+    if to is not None:
+        read = [one for audio in given for one in _listed(audio)]
+        check_outputs([Path(to)], [Path(one) for one in read if isinstance(one, str | Path)])
 
 
 def _recording(audio: Source, rate: int | None) -> Recording:

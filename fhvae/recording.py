@@ -5,8 +5,9 @@ unequal ones (fhvae/corpus/audio.py), but a user's stereo file must have an answ
 to a temporary file, so that memory does not grow with the length of the recording.
 """
 
+import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -244,3 +245,15 @@ def check_writable(path: Path) -> None:
         raise ArtifactError(
             f"{path} must end with {' or '.join(SUBTYPES)}, other containers are not written"
         )
+
+
+def check_outputs(outs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Raise ArtifactError if a file cannot be written as audio, or would be over what is read."""
+    read = {os.path.realpath(path) for path in inputs}
+    for out in outs:
+        check_writable(out)
+        if os.path.realpath(out) in read:
+            raise ArtifactError(
+                f"{out} must be another file than those that are read, it is one of them; "
+                "name another output"
+            )

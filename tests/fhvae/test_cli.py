@@ -12,7 +12,7 @@ import soundfile
 from safetensors.numpy import load_file
 
 from fhvae.cli import found_files, parser
-from fhvae.errors import CorpusError
+from fhvae.errors import ArtifactError, CorpusError
 from tests.fhvae.test_pretrained import files, folder, model  # noqa: F401  (fixtures)
 
 
@@ -113,13 +113,29 @@ def test_names_that_cannot_be_written_are_told(fhvae, files, tmp_path):  # noqa:
         fhvae("denoise", files[0], twin, "-o", tmp_path / "out")
 
 
-def test_a_source_is_not_written_over(fhvae, files, tmp_path, capsys):  # noqa: F811
-    own = tmp_path / "own.wav"
-    own.write_bytes(files[0].read_bytes())
-    with pytest.raises(SystemExit):
-        fhvae("denoise", own, "-o", own)
-    assert "must be another file than its source" in capsys.readouterr().err
-    assert own.read_bytes() == files[0].read_bytes()
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "denoise a.wav -o a.wav",
+        "denoise a.wav b.wav -o .",
+        "denoise a.wav --clean b.wav -o b.wav",
+        "denoise a.wav -o link.wav",
+        "convert a.wav --to voice -o voice/b.wav",
+        "convert voice/a.wav b.wav --to voice/b.wav -o voice",
+        "swap a.wav --voice b.wav -o a.wav",
+        "swap a.wav --voice b.wav -o voice/../b.wav",
+    ],
+)
+def test_nothing_that_is_read_is_written_over(fhvae, files, tmp_path, monkeypatch, typed):  # noqa: F811
+    monkeypatch.chdir(tmp_path)
+    for name, given in zip(("a.wav", "b.wav", "voice/a.wav", "voice/b.wav"), files, strict=True):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(given, tmp_path / name)
+    (tmp_path / "link.wav").symlink_to("a.wav")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.wav")}
+    with pytest.raises(ArtifactError, match="must be another file than those that are read"):
+        fhvae(*typed.split())
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.wav")} == before
 
 
 def test_files_globs_and_folders(files, tmp_path, monkeypatch):  # noqa: F811

@@ -116,6 +116,18 @@ def test_a_stereo_file_of_another_rate_stays_one(model, files, tmp_path):
     assert found.subtype == "PCM_24"
 
 
+def test_nothing_that_is_read_is_written_over(model, files, tmp_path):
+    for number, path in enumerate(files[:3]):
+        (tmp_path / f"{number}.wav").write_bytes(path.read_bytes())
+    first, second, third = (tmp_path / f"{number}.wav" for number in range(3))
+    for to in (str(first), second, third):
+        with pytest.raises(ArtifactError, match="another file than those that are read"):
+            model.convert(first, [str(second), third], to=to)
+    with pytest.raises(ArtifactError, match="another file than those that are read"):
+        model.denoise(first, clean=tmp_path, to=third)
+    assert third.read_bytes() == files[2].read_bytes()
+
+
 def test_what_would_be_too_loud_is_lowered_as_a_whole(model, files, tmp_path, monkeypatch):
     loud = np.array([[0.5], [-4.0], [1.0]])
     monkeypatch.setattr("fhvae.pretrained.changed_blocks", lambda *_: iter([loud, loud / 2]))
