@@ -40,6 +40,7 @@ from fhvae.conversion.synthesis import (
 from fhvae.conversion.voice import Voice, check_length, common_voice, encode, mu2_of, voice_of
 from fhvae.errors import ArtifactError, CorpusError, ParamsError
 from fhvae.export import export_onnx
+from fhvae.files.below import files_below
 from fhvae.model.weights import CONFIG, TrainedModel, is_model, read_model
 from fhvae.params.conversion import ConversionParams
 from fhvae.params.latents import Mu2Rule
@@ -107,12 +108,12 @@ def load(folder: Path | str | None = None, mu2: Mu2Rule = "mean") -> "Model":
 
 
 def audio_files(folder: Path | str) -> list[Path]:
-    """List the audio files in a folder and below, sorted.
+    """List the audio files in a folder and below, sorted; links to folders are followed.
 
     Raises:
         CorpusError: there is none.
     """
-    found = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in ENDS)
+    found = [path for path in files_below(Path(folder)) if path.suffix.lower() in ENDS]
     if not found:
         raise CorpusError(
             f"{folder} must hold audio files, none ends with {' '.join(sorted(ENDS))}"
