@@ -31,7 +31,7 @@ def check_sums(folder: Path) -> None:
         ArtifactError: a file is not as it was, is gone, or is new.
     """
     for sums in sorted(folder.rglob(SUMS)):
-        if wrong := list(_differences(sums)):
+        if wrong := list(differences(sums.parent)):
             more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
             raise ArtifactError(
                 f"{sums.parent} must be as its stage left it, {wrong[0]}{more}; delete "
@@ -39,8 +39,12 @@ def check_sums(folder: Path) -> None:
             )
 
 
-def _differences(sums: Path) -> Iterator[str]:
-    folder, left = sums.parent, _read(sums)
+def differences(folder: Path) -> Iterator[str]:
+    """Say of each file in a folder with digests what is not as they say."""
+    if not (folder / SUMS).is_file():
+        yield f"{SUMS} is gone"
+        return
+    left = _read(folder / SUMS)
     here = {_escaped(name): name for name in _names(folder)}
     for name in sorted(left.keys() | here.keys()):
         if name not in here:

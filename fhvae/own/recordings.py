@@ -21,6 +21,7 @@ from fhvae.corpus.catalogue import QUARANTINE, decode
 from fhvae.corpus.manifest import MIN_SPEAKERS, SAMPLE_RATE_HZ, Recording, Refused, Utterance
 from fhvae.corpus.recipes.folder import is_listed, read_tables
 from fhvae.errors import CorpusError
+from fhvae.files.below import files_below
 from fhvae.params.corpus import SplitParams
 from fhvae.pretrained import audio_files
 from fhvae.recording import mixed, open_recording
@@ -35,11 +36,13 @@ class Own:
 
     Attributes:
         recordings: to be walked over once.
+        files: that they come of; with tables, all in the folder and all that a table names.
         splits: that there must be.
         knows_speakers: whether speakers are people; else each piece is its own.
     """
 
     recordings: Iterator[Recording | Refused]
+    files: Sequence[Path]
     splits: Sequence[str]
     knows_speakers: bool
 
@@ -60,13 +63,14 @@ def own_recordings(folder: Path, params: SplitParams, piece_s: float) -> Own:
     if is_listed(folder):
         listed = read_tables(folder, params)
         splits = ("train", "dev", "test")
-        return Own(decode(listed, QUARANTINE), splits, knows_speakers=True)
+        files = sorted({*files_below(folder), *(one.file for one in listed.sources.values())})
+        return Own(decode(listed, QUARANTINE), files, splits, knows_speakers=True)
     files = audio_files(folder)
     speakers = sorted({name for path in files if (name := _speaker(folder, path))})
     if len(speakers) < 2 * MIN_SPEAKERS:
-        return Own(_unknown(folder, files, piece_s), TRAIN_AND_DEV, knows_speakers=False)
+        return Own(_unknown(folder, files, piece_s), files, TRAIN_AND_DEV, knows_speakers=False)
     dev = _drawn(speakers, params)
-    return Own(_known(folder, files, dev, piece_s), TRAIN_AND_DEV, knows_speakers=True)
+    return Own(_known(folder, files, dev, piece_s), files, TRAIN_AND_DEV, knows_speakers=True)
 
 
 def _speaker(folder: Path, path: Path) -> str:

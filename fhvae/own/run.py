@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,11 @@ from fhvae.corpus.store import Corpus, read_corpus, write_corpus
 from fhvae.device import choose_device
 from fhvae.errors import ArtifactError
 from fhvae.features.extraction import select_clips
-from fhvae.features.pieces import extract
+from fhvae.features.pieces import extract, fingerprint
 from fhvae.files.atomic import file_digest, read_json, remove_leftovers, write_json
 from fhvae.files.locks import held
 from fhvae.files.packed import FRAMES, packed_files, read_packed
+from fhvae.files.sums import differences, write_sums
 from fhvae.inference import infer_latents, mean_mu2
 from fhvae.model.card import Origin
 from fhvae.model.weights import (
@@ -103,17 +104,19 @@ def _local_corpus(work: Path, folder: Path, settings: Settings) -> tuple[Corpus,
     """Decode the recordings, unless an earlier run did and none has changed since."""
     own = own_recordings(folder, settings.splits, settings.piece_s)
     listed = {
-        "files": dict(_facts(folder)),
-        "fbank": asdict(settings.fbank),
-        "segments": settings.segments.frames,
+        "files": {ascii(str(path.absolute())): _facts(path) for path in own.files},
+        "splits": asdict(settings.splits),
+        "piece_s": settings.piece_s,
         "knows_speakers": own.knows_speakers,
     }
-    if _listed(work / LISTED) == listed:
+    if _listed(work / LISTED) == listed and _is_whole(work / "corpus"):
         log.info("going on with the recordings in %s", work)
         return read_corpus(work / "corpus", own.splits), own.knows_speakers
+    (work / LISTED).unlink(missing_ok=True)  # before what it tells of
     for old in ("corpus", "fbank"):
         shutil.rmtree(work / old, ignore_errors=True)
     write_corpus(work / "corpus", own.recordings, own.splits)
+    write_sums(work / "corpus")
     corpus = read_corpus(work / "corpus", own.splits)
     for one in corpus.left_out:
         log.warning("left out: %s: %s", one.utterance.path, one.reason)
@@ -129,12 +132,21 @@ def _listed(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def _facts(folder: Path) -> Iterator[tuple[str, list[int]]]:
-    """Walk over the files below a folder: name; size in bytes and time of the last change."""
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            found = path.stat()
-            yield str(path.relative_to(folder)), [found.st_size, found.st_mtime_ns]
+def _facts(path: Path) -> list[int]:
+    """Note size in bytes and time of the last change; nothing of a link that leads nowhere."""
+    try:
+        found = path.stat()
+    except OSError:
+        return []
+    return [found.st_size, found.st_mtime_ns]
+
+
+def _is_whole(corpus: Path) -> bool:
+    """Tell whether what an earlier run decoded is still as it left it."""
+    wrong = next(differences(corpus), None)
+    if wrong is not None:
+        log.warning("%s is broken (%s), the recordings are read again", corpus, wrong)
+    return wrong is None
 
 
 def _frames(work: Path, corpus: Corpus, settings: Settings) -> Path:
@@ -146,7 +158,8 @@ def _frames(work: Path, corpus: Corpus, settings: Settings) -> Path:
     path_of = {one.utterance_id: one.path for one in corpus.utterances}
     for clip in (clip for item in selections for clip in item.dropped):
         log.warning("left out: %s: it is shorter than a segment", path_of[clip.utterance_id])
-    return extract(work / "fbank", selections, settings.fbank)
+    decided = fingerprint(selections, settings.fbank)
+    return extract(work / "fbank" / decided, selections, settings.fbank)
 
 
 def _checkpoint(

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from fhvae.errors import ArtifactError
-from fhvae.files.sums import SUMS, check_sums, write_sums
+from fhvae.files.sums import SUMS, check_sums, differences, write_sums
 
 AWKWARD = ("a b.npy", "ü.csv", "back\\slash", "new\nline", "re\rturn", "two  blanks")
 
@@ -98,3 +98,9 @@ def test_what_has_no_digests_is_taken_as_it_is(tmp_path, name):
     (tmp_path / "by-hand").mkdir()
     (tmp_path / "by-hand" / "file.json").write_text("{}")
     check_sums(tmp_path / name)
+
+
+def test_a_folder_whose_digests_are_gone_is_not_as_it_was(folder):
+    assert list(differences(folder)) == []
+    (folder / SUMS).unlink()
+    assert list(differences(folder)) == ["SHA256SUMS is gone"]

@@ -86,6 +86,29 @@ def test_a_manifest_is_the_corpus_that_it_describes(tmp_path):
     assert len(kept) == 14
 
 
+def test_lists_count_the_files_that_they_name_outside(tmp_path):
+    write_tone_corpus(tmp_path / "tones", {"train": 7}, utterances=2, seconds=0.3)
+    files = sorted((tmp_path / "tones/wav").iterdir())
+    lists = tmp_path / "lists"
+    lists.mkdir()
+    (lists / "wav.scp").write_text("".join(f"{path.stem} {path}\n" for path in files))
+    speakers = "".join(f"{path.stem} {path.stem.split('-')[0]}\n" for path in files)
+    (lists / "utt2spk").write_text(speakers)
+    own, kept, _ = take(lists)
+    assert len(kept) == 14
+    assert sorted(own.files) == sorted([*files, lists / "utt2spk", lists / "wav.scp"])
+
+
+def test_speakers_may_be_links(tmp_path):
+    for speaker in range(4):
+        write(tmp_path / f"far/s{speaker}/a.wav", seed=speaker)
+        (tmp_path / "near").mkdir(exist_ok=True)
+        (tmp_path / f"near/s{speaker}").symlink_to(tmp_path / f"far/s{speaker}")
+    own, kept, left = take(tmp_path / "near")
+    assert {one.utterance.speaker for one in kept} == {"s0", "s1", "s2", "s3"}
+    assert (own.knows_speakers, left) == (True, [])
+
+
 @pytest.mark.parametrize("name", ["nowhere", "empty"])
 def test_a_folder_without_recordings_is_told(tmp_path, name):
     (tmp_path / "empty").mkdir()

@@ -1,5 +1,6 @@
 """`fhvae train`: recordings in, a model folder out, and a kill loses nothing."""
 
+import os
 import shutil
 from dataclasses import replace
 
@@ -54,15 +55,12 @@ def test_a_model_comes_out_that_can_be_used(recordings, settings, tmp_path):
     assert model.embed(recordings).shape == (18, 2)
 
 
-def test_what_is_shorter_than_a_segment_is_left_out_by_name(recordings, settings, tmp_path, caplog):
-    for path in recordings.rglob("*.wav"):
-        copy = tmp_path / "speech" / path.relative_to(recordings)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes(path.read_bytes())
-    soundfile.write(copy.with_name("short.wav"), 0.1 * np.ones(800), 16000)
-    found = train_on(tmp_path / "speech", tmp_path / "mine", settings)
+def test_what_is_shorter_than_a_segment_is_left_out_by_name(copies, settings, tmp_path, caplog):
+    short = next(copies.rglob("*.wav")).with_name("short.wav")
+    soundfile.write(short, 0.1 * np.ones(800), 16000)
+    found = train_on(copies, tmp_path / "mine", settings)
     assert found.left_out == 1
-    assert f"{copy.parent.name}/short.wav: it is shorter than a segment" in caplog.text
+    assert f"{short.parent.name}/short.wav: it is shorter than a segment" in caplog.text
 
 
 @pytest.mark.slow
@@ -88,24 +86,72 @@ def test_a_killed_training_goes_on_to_the_same_weights(recordings, settings, tmp
     assert len(again) == 12 - 8
 
 
-def test_recordings_that_changed_meanwhile_are_read_again(
-    recordings, settings, tmp_path, monkeypatch
-):
-    def stop(trainer):
+@pytest.fixture
+def copies(recordings, tmp_path):
+    return shutil.copytree(recordings, tmp_path / "speech")
+
+
+@pytest.fixture
+def kill(settings, tmp_path, monkeypatch):
+    """Start a training of `mine` and kill it before its first step; give its working folder."""
+
+    def start(folder):
+        def stop(trainer):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Trainer, "run", stop)
+            with pytest.raises(KeyboardInterrupt):
+                train_on(folder, tmp_path / "mine", settings)
+        return tmp_path / "mine.work"
+
+    return start
+
+
+def test_recordings_that_changed_meanwhile_are_read_again(copies, kill, settings, tmp_path):
+    kill(copies)
+    noise = 0.1 * np.random.default_rng(0).normal(size=9600)
+    soundfile.write(next(copies.rglob("*.wav")).with_name("new.wav"), noise, 16000)
+    found = train_on(copies, tmp_path / "mine", settings)
+    assert sum(found.utterances.values()) == 19
+
+
+def test_a_decoded_corpus_that_the_disk_damaged_is_read_again(recordings, kill, caplog):
+    train = kill(recordings) / "corpus/train.npy"
+    shutil.rmtree(train.parents[1] / "fbank")
+    whole, before = train.read_bytes(), train.stat()
+    train.write_bytes(whole[:-3] + bytes([whole[-3] ^ 1]) + whole[-2:])
+    os.utime(train, ns=(before.st_atime_ns, before.st_mtime_ns))
+    kill(recordings)
+    assert "(train.npy has another SHA-256), the recordings are read again" in caplog.text
+    assert train.read_bytes() == whole
+    caplog.clear()
+    caplog.set_level("INFO")
+    kill(recordings)
+    assert "going on with the recordings" in caplog.text
+
+
+def test_what_a_killed_reading_left_is_not_taken_for_the_corpus(copies, kill, monkeypatch):
+    work = kill(copies)
+    next(copies.rglob("*.wav")).unlink()
+
+    def stop(*_):
         raise KeyboardInterrupt
 
-    for path in recordings.rglob("*.wav"):
-        copy = tmp_path / "speech" / path.relative_to(recordings)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes(path.read_bytes())
     with monkeypatch.context() as patched:
-        patched.setattr(Trainer, "run", stop)
-        with pytest.raises(KeyboardInterrupt):
-            train_on(tmp_path / "speech", tmp_path / "mine", settings)
-    noise = 0.1 * np.random.default_rng(0).normal(size=9600)
-    soundfile.write(copy.with_name("new.wav"), noise, 16000)
-    found = train_on(tmp_path / "speech", tmp_path / "mine", settings)
-    assert sum(found.utterances.values()) == 19
+        patched.setattr("fhvae.own.run.write_corpus", stop)
+        kill(copies)
+    assert not (work / "listed.json").exists()
+
+
+def test_frames_of_another_version_of_the_code_are_not_taken_up(recordings, kill, monkeypatch):
+    frames = kill(recordings) / "fbank"
+    first = [path.name for path in frames.iterdir()]
+    kill(recordings)
+    assert [path.name for path in frames.iterdir()] == first
+    monkeypatch.setattr("fhvae.features.pieces.LIBRARIES", ("numpy",))
+    kill(recordings)
+    assert len(list(frames.iterdir())) == 2
 
 
 def test_it_starts_from_a_model_with_its_frames_and_networks(recordings, settings, tmp_path):
