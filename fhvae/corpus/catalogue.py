@@ -100,7 +100,7 @@ def decode(listed: Listing, bad_audio: str) -> Generator[Recording | Refused, No
         decoded = (
             _joined(listed, utterance, one) for utterance, one in zip(ordered, found, strict=True)
         )
-        for item in _without_copies(decoded, listed.where):
+        for item in without_copies(decoded, listed.where):
             if isinstance(item, Refused):
                 if bad_audio != QUARANTINE:
                     raise CorpusError(item.reason)
@@ -148,29 +148,41 @@ def _decode(order: Order) -> Decoded:
     return Decoded(samples, rate_hz)
 
 
-def _without_copies(
+class Copies:
+    """Recordings whose samples came before."""
+
+    def __init__(self) -> None:
+        self._first: dict[bytes, Utterance] = {}
+
+    def original(self, recording: Recording) -> Utterance | None:
+        """Name the utterance that held these samples before; None where they are new."""
+        digest = hashlib.sha256(recording.samples.tobytes()).digest()
+        known = self._first.setdefault(digest, recording.utterance)
+        return None if known is recording.utterance else known
+
+
+def without_copies(
     items: Iterable[Recording | Refused], where: str
 ) -> Iterator[Recording | Refused]:
     """Refuse one recording under two speakers; splits share no speaker, so none leaks.
 
     Copies of one speaker are kept, with a warning: their trial tells nothing.
     """
-    first: dict[bytes, Utterance] = {}
-    copies = 0
+    found, copies = Copies(), 0
     for item in items:
-        if isinstance(item, Recording):
+        known = found.original(item) if isinstance(item, Recording) else None
+        if known is not None:
             utterance = item.utterance
-            known = first.setdefault(hashlib.sha256(item.samples.tobytes()).digest(), utterance)
             names = f"{known.utterance_id} ({known.split}) and {utterance.utterance_id}"
+            files = f" ({known.path}, {utterance.path})" if known.path else ""
             if known.speaker != utterance.speaker:
                 raise CorpusError(
                     f"{where}: speakers must not share a recording, {names} "
-                    f"({utterance.split}) hold the same samples"
+                    f"({utterance.split}) hold the same samples{files}"
                 )
-            if known is not utterance:
-                copies += 1
-                if copies == 1:
-                    log.warning("%s hold the same samples; one of them adds nothing", names)
+            copies += 1
+            if copies == 1:
+                log.warning("%s hold the same samples%s; one of them adds nothing", names, files)
         yield item
     if copies > 1:
         log.warning("%d recordings hold the samples of another, the first was named", copies)

@@ -6,6 +6,7 @@ audio file in it and below is taken:
 - speakers are the folders directly below, where there are at least four of them: two or a tenth
   are kept for dev. Else nobody is known, and of all pieces a tenth is kept;
 - long recordings are cut into pieces, each of which has its own mu2;
+- a recording under two speakers is refused; where nobody is known, a copy of another is left out;
 - channels are mixed as `fhvae embed` mixes them; what cannot be used is left out, by name.
 """
 
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fhvae.corpus.catalogue import QUARANTINE, decode
+from fhvae.corpus.catalogue import QUARANTINE, Copies, decode, without_copies
 from fhvae.corpus.manifest import MIN_SPEAKERS, SAMPLE_RATE_HZ, Recording, Refused, Utterance
 from fhvae.corpus.recipes.folder import is_listed, read_tables
 from fhvae.errors import CorpusError
@@ -70,7 +71,8 @@ def own_recordings(folder: Path, params: SplitParams, piece_s: float) -> Own:
     if len(speakers) < 2 * MIN_SPEAKERS:
         return Own(_unknown(folder, files, piece_s), files, TRAIN_AND_DEV, knows_speakers=False)
     dev = _drawn(speakers, params)
-    return Own(_known(folder, files, dev, piece_s), files, TRAIN_AND_DEV, knows_speakers=True)
+    known = without_copies(_known(folder, files, dev, piece_s), str(folder))
+    return Own(known, files, TRAIN_AND_DEV, knows_speakers=True)
 
 
 def _speaker(folder: Path, path: Path) -> str:
@@ -103,15 +105,20 @@ def _known(
 
 
 def _unknown(folder: Path, files: Sequence[Path], piece_s: float) -> Iterator[Recording | Refused]:
-    """Keep the second, the fourth and every tenth piece for dev."""
-    count = 0
+    """Keep the second, the fourth and every tenth piece for dev, none that is in train too."""
+    count, copies = 0, Copies()
     for number, path in enumerate(files):
         for piece in _pieces(folder, path, number, piece_s):
             if isinstance(piece, Refused):
                 yield piece
                 continue
             split = "dev" if count in (1, 3) or count % 10 == 9 else "train"
-            yield _utterance(folder, path, piece, piece.name, split)
+            recording = _utterance(folder, path, piece, piece.name, split)
+            if (known := copies.original(recording)) is not None:
+                reason = f"{piece.name} holds the same samples as {known.utterance_id}"
+                yield _left_out(folder, path, number, f"{reason}, of {known.path}")
+                continue
+            yield recording
             count += 1
 
 
@@ -128,9 +135,18 @@ def _pieces(folder: Path, path: Path, number: int, piece_s: float) -> Iterator[_
             count = math.ceil(mix.length / (piece_s * SAMPLE_RATE_HZ))
             edges = np.linspace(0, mix.length, count + 1).astype(int).tolist()
             for place, (start, stop) in enumerate(pairwise(edges)):
-                yield _Piece(f"{number:06d}-{place:04d}", mix.read(start, stop))
+                samples = mix.read(start, stop)
+                if samples.any():
+                    yield _Piece(f"{number:06d}-{place:04d}", samples)
+                else:  # what all silences have in common is no copy
+                    yield _left_out(folder, path, number, _silent(start, stop))
     except CorpusError as error:
         yield _left_out(folder, path, number, str(error))
+
+
+def _silent(start: int, stop: int) -> str:
+    first_s, last_s = start / SAMPLE_RATE_HZ, stop / SAMPLE_RATE_HZ
+    return f"seconds {first_s:.1f} to {last_s:.1f} must hold sound, every sample is 0"
 
 
 def _left_out(folder: Path, path: Path, number: int, reason: str) -> Refused:

@@ -79,6 +79,35 @@ def test_channels_are_mixed_and_what_cannot_be_used_is_told(tmp_path):
     assert "must hold sound" in left[0].reason
 
 
+def test_one_recording_under_two_speakers_is_refused(tmp_path):
+    for speaker in range(4):
+        write(tmp_path / f"s{speaker}/a.wav", seed=speaker % 3)
+    message = r"speakers must not share a recording, .* \(s0/a\.wav, s3/a\.wav\)$"
+    with pytest.raises(CorpusError, match=message):
+        take(tmp_path)
+
+
+def test_where_nobody_is_known_a_copy_is_left_out_and_in_no_other_split(tmp_path):
+    for number in range(5):
+        write(tmp_path / f"{number}.wav", seed=number % 4)
+    _, kept, left = take(tmp_path)
+    assert [one.utterance.split for one in kept] == ["train", "dev", "train", "dev"]
+    assert [(one.utterance.path, one.reason) for one in left] == [
+        ("4.wav", "000004-0000 holds the same samples as 000000-0000, of 0.wav")
+    ]
+
+
+def test_pieces_of_silence_are_left_out_and_are_no_copies(tmp_path):
+    for speaker in range(4):
+        noise = 0.1 * np.random.default_rng(speaker).normal(size=48000)
+        noise[16000:32000] = 0
+        (tmp_path / f"s{speaker}").mkdir()
+        soundfile.write(tmp_path / f"s{speaker}/a.wav", noise, 16000)
+    _, kept, left = take(tmp_path, piece_s=1.0)
+    assert (len(kept), len(left)) == (8, 4)
+    assert left[0].reason == "seconds 1.0 to 2.0 must hold sound, every sample is 0"
+
+
 def test_a_manifest_is_the_corpus_that_it_describes(tmp_path):
     write_tone_corpus(tmp_path, {"train": 3, "dev": 2, "test": 2}, utterances=2, seconds=0.3)
     own, kept, _ = take(tmp_path)
