@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from fhvae.errors import ArtifactError, CorpusError
+from fhvae.errors import ArtifactError, CorpusError, shown
 from fhvae.files.atomic import read_json, write_json
 
 MIN_STD = 1e-5  # ln units; float32 frames near the floor of -20 have steps of 2e-6
+MOST = 1000.0  # ln units; no frame lies further from 0 than the lowest floor (fbank.log_floor)
 
 
 @dataclass(frozen=True)
@@ -121,10 +122,11 @@ def normalizer_of(
             f"{where} must hold mean and std ({error!s:.80}); rerun the stage {stage}"
         ) from error
     fits = mean.ndim == 1 and mean.shape == std.shape and bands in (None, len(mean))
-    if not (fits and np.isfinite([mean, std]).all() and (std > 0).all()):
+    if not (fits and (np.abs([mean, std]) <= MOST).all() and (std > MIN_STD).all()):
         each = "each mel band" if bands is None else f"each of {bands} mel bands"
         raise ArtifactError(
-            f"{where} must hold a finite mean and a std above 0 for {each}, "
-            f"got shapes {mean.shape} and {std.shape}; rerun the stage {stage}"
+            f"{where} must hold a mean of at most {MOST:g} to either side of 0 and a std above "
+            f"{MIN_STD:g} for {each}, got shapes {mean.shape} and {std.shape}, "
+            f"{shown(values['mean'])} and {shown(values['std'])}; rerun the stage {stage}"
         )
     return Normalizer(mean=mean, std=std)

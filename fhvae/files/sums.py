@@ -39,6 +39,22 @@ def check_sums(folder: Path) -> None:
             )
 
 
+def check_file(path: Path) -> None:
+    """Hold a file against the digests beside it; one that they do not list is taken as it is.
+
+    Raises:
+        ArtifactError: it is not as it was.
+    """
+    sums = path.with_name(SUMS)
+    if not (path.is_file() and sums.is_file()):
+        return
+    if _read(sums).get(_escaped(path.name)) not in (None, file_digest(path)):
+        raise ArtifactError(
+            f"{path} must be as {SUMS} beside it says, it has another SHA-256; copy the folder "
+            f"again, or delete {SUMS} if you changed the file yourself"
+        )
+
+
 def differences(folder: Path) -> Iterator[str]:
     """Say of each file in a folder with digests what is not as they say."""
     if not (folder / SUMS).is_file():

@@ -23,7 +23,7 @@ from torch import Tensor
 from fhvae.errors import ArtifactError, ParamsError
 from fhvae.features.normalize import Normalizer, normalizer_of, read_normalizer
 from fhvae.files.atomic import new_folder, read_json, write_json
-from fhvae.files.sums import SUMS
+from fhvae.files.sums import SUMS, check_file
 from fhvae.files.tensors import Kind, headers, read_tensors, write_tensors
 from fhvae.model.card import Origin, card
 from fhvae.model.network import FHVAE
@@ -36,7 +36,8 @@ from fhvae.params.segments import SegmentsParams
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 OLD_WEIGHTS, OLD_CONFIG = "weights.safetensors", "model.json"  # of version 0.1
 NORMALIZER = "normalizer.json"  # of frames; of a model folder of version 0.1 too
-FILES = frozenset({WEIGHTS, CONFIG, CARD, SUMS, OLD_WEIGHTS, OLD_CONFIG, NORMALIZER})
+READ = (CONFIG, WEIGHTS, OLD_CONFIG, OLD_WEIGHTS, NORMALIZER)  # those that are there
+FILES = frozenset({*READ, CARD, SUMS})
 TYPE = "fhvae"  # model_type, by the convention of hubs
 
 log = logging.getLogger(__name__)
@@ -205,8 +206,11 @@ def read_model(folder: Path, device: torch.device, mu2: Mu2Rule = "mean") -> Tra
     """Read a model folder, ready for inference; `mu2` as in `TrainedModel`.
 
     Raises:
-        ArtifactError: a file is missing, broken, or does not fit the others.
+        ArtifactError: a file is missing, broken, not as SHA256SUMS says where that is there, or
+            does not fit the others.
     """
+    for name in READ:
+        check_file(folder / name)
     found = read_config(folder)
     return TrainedModel(
         network=_read_network(weights_of(folder), found).to(device),
@@ -269,9 +273,10 @@ def _clean_mu2(config: Mapping[str, Any], model: ModelParams, source: str) -> np
         found = np.array(config["clean_mu2"], np.float64)
     except (TypeError, ValueError, OverflowError):
         found = np.empty(0)
-    if found.shape != (model.z2,) or not np.isfinite(found).all():
+    if found.shape != (model.z2,) or not (np.abs(found) <= np.finfo(np.float32).max).all():
         raise ArtifactError(
-            f"{source}: clean_mu2 must be model.z2={model.z2} finite numbers; rerun the stage train"
+            f"{source}: clean_mu2 must be model.z2={model.z2} finite numbers of float32; rerun the "
+            "stage train"
         )
     return found
 

@@ -13,10 +13,10 @@ class FbankParams:
 
     window_ms: float = number(above=0, most=200)
     hop_ms: float = number(above=0, most=100)
-    fft_size: int = number(least=16)
+    fft_size: int = number(least=16, most=65_536)
     mels: int = number(least=1)
     preemphasis: float = number(least=0, most=1)
-    power: float = number(above=0, most=2)
+    power: float = number(least=0.1, most=2)
     log_floor: float = number(least=-1000, most=0)
     store: Literal["float32", "float16"]
     silent_share: float = number(least=0, most=1)

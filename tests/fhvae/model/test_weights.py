@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from fhvae.errors import ArtifactError
+from fhvae.files.sums import write_sums
 from fhvae.model.card import Origin
 from fhvae.model.weights import Calibration, read_model, write_model
 from fhvae.params.segments import SegmentsParams
@@ -149,9 +150,12 @@ def test_a_folder_of_version_0_1_is_read(folder, tmp_path, model, batch):
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("normalizer", {"mean": [0.0], "std": [1.0]}, "normalizer must hold a finite mean"),
+        ("normalizer", {"mean": [0.0], "std": [1.0]}, "normalizer must hold a mean of at most"),
+        ("normalizer", {"mean": [1e300] * 7, "std": [1.0] * 7}, r"at most 1000 .*, \[1e\+300"),
+        ("normalizer", {"mean": [0.0] * 7, "std": [1e-300] * 7}, "a std above 1e-05 .*1e-300"),
         ("normalizer", None, "normalizer must hold mean and std"),
         ("clean_mu2", [0.0] * 3, "clean_mu2 must be model.z2=2 finite numbers"),
+        ("clean_mu2", [0.0, -1e300], "clean_mu2 must be model.z2=2 finite numbers of float32"),
         ("calibration", {"scale": 1.0}, "calibration.offset is missing"),
     ],
 )
@@ -160,3 +164,35 @@ def test_a_broken_config_is_told(folder, key, value, message):
     (folder / "config.json").write_text(json.dumps({**config, key: value}))
     with pytest.raises(ArtifactError, match=message):
         read_model(folder, CPU)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("power", 0.001, r"fbank\.power must be a number at least 0\.1, got 0\.001"),
+        ("fft_size", 10**9, r"fbank\.fft_size must be a whole number at most 65536"),
+    ],
+)
+def test_frames_that_cannot_be_used_are_refused(folder, key, value, message):
+    config = json.loads((folder / "config.json").read_text())
+    config["fbank"][key] = value
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ArtifactError, match=message):
+        read_model(folder, CPU)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_what_is_not_as_its_digest_says_is_refused(folder, name):
+    write_sums(folder)
+    read_model(folder, CPU)
+    content = (folder / name).read_bytes()
+    (folder / name).write_bytes(content + b" ")
+    with pytest.raises(ArtifactError, match=rf"{name} must be as SHA256SUMS beside it says"):
+        read_model(folder, CPU)
+
+
+def test_files_that_make_no_model_may_change_beside_digests(folder):
+    write_sums(folder)
+    (folder / "README.md").write_text("our voices")
+    (folder / "photo.jpg").touch()
+    read_model(folder, CPU)
