@@ -106,11 +106,15 @@ def latents(options: Namespace) -> None:
 def score(options: Namespace) -> None:
     """Print how like the voice of each file is to that of the first."""
     model, failures = load(options.model, options.mu2), Failures()
-    enrolled = found_files([options.enrolment])
+    enrolled = model.embed(found_files([options.enrolment]))  # once: a bad one ends it
     tests = found_files(options.test)
+
+    def compare(path: Path) -> float:
+        return model.compare(enrolled, model.embed(path), (options.enrolment, str(path)))
+
     unit = "cosine" if model.trained.calibration is None else "log_likelihood_ratio"
     print(f"file,{unit}")
-    for path, value in failures.each(tests, "score", lambda one: model.score(enrolled, one)):
+    for path, value in failures.each(tests, "score", compare):
         print(f"{path},{value:.4f}")
     failures.exit()
 

@@ -37,7 +37,7 @@ from fhvae.conversion.synthesis import (
     resynthesized,
     swapped,
 )
-from fhvae.conversion.voice import Voice, check_length, common_voice, encode, mu2_of, voice_of
+from fhvae.conversion.voice import Voice, check_finite, common_voice, encode, mu2_of, voice_of
 from fhvae.errors import ArtifactError, CorpusError, ParamsError
 from fhvae.export import export_onnx
 from fhvae.files.below import files_below
@@ -156,11 +156,27 @@ class Model:
         The cosine of the two mu2; where the model has a calibration, the log-likelihood ratio in
         nats that follows from it. Of a list or a folder mu2 is averaged.
         """
-        left, right = (np.atleast_2d(self.embed(one, rate)).mean(axis=0) for one in (a, b))
-        pair = Vectors(("a", "b"), np.stack([left, right]).astype(np.float64))
+        voices = self.embed(a, rate), self.embed(b, rate)
+        return self.compare(*voices, names=(_called(a), _called(b)))
+
+    def compare(self, a: np.ndarray, b: np.ndarray, names: tuple[str, str] = ("a", "b")) -> float:
+        """Compare two voices, as `score` does, by the mu2 that `embed` gave.
+
+        Args:
+            a, b: `[z2]`, or `[recording, z2]`, which is averaged.
+            names: of both, for messages.
+        """
+        means = [np.atleast_2d(one).mean(axis=0) for one in (a, b)]
+        pair = Vectors(names, np.stack(means).astype(np.float64))
         cosine = float(cosines(pair, pair)[0, 1])
         known = self.trained.calibration
-        return cosine if known is None else known.scale * cosine + known.offset
+        found = cosine if known is None else known.scale * cosine + known.offset
+        if not math.isfinite(found):
+            raise ArtifactError(
+                f"{names[1]}: its score must be finite, it is {found}; the model's calibration is "
+                "damaged: copy its folder again, or take another"
+            )
+        return found
 
     def convert(
         self,
@@ -227,8 +243,9 @@ class Model:
 
     def swap(self, content: Source, voice: Source, rate: int | None = None) -> Audio:
         """Decode z1 of one recording with z2 of another: Griffin-Lim phase, 16 kHz."""
-        with mixed(_recording(voice, rate)) as mix:
-            other = codes_of(self.trained, mix, self._default.shift)
+        recording = _recording(voice, rate)
+        with mixed(recording) as mix:
+            other = codes_of(self.trained, recording, mix, self._default.shift)
         return self._resynthesize(content, rate, lambda codes: swapped(codes, other))
 
     def traverse(
@@ -306,9 +323,8 @@ class Model:
 
     def _resynthesize(self, audio: Source, rate: int | None, change: Callable[..., Any]) -> Audio:
         recording = _recording(audio, rate)
-        with mixed(recording) as mix:
-            check_length(self.trained, recording, mix)
-            return resynthesized(self.trained, mix, self._default.shift, change)
+        with mixed(recording) as mix, np.errstate(over="ignore", invalid="ignore"):
+            return resynthesized(self.trained, recording, mix, self._default.shift, change)
 
     def _change(
         self,
@@ -319,6 +335,8 @@ class Model:
         bank: Bank | None = None,
     ) -> Audio | None:
         with ExitStack() as opened:
+            # what is no number in the end is told in one sentence, not in warnings on the way
+            opened.enter_context(np.errstate(over="ignore", invalid="ignore"))
             mix = opened.enter_context(mixed(recording))
             own = voice_of(self.trained, recording, mix)
             pitch = pitch_move(own.pitch, target.pitch, params)
@@ -330,7 +348,9 @@ class Model:
             change = Change(params.strength * (target.mu2 - own.mu2), pitch, own.f0, matching)
 
             def blocks() -> Iterator[np.ndarray]:
-                return changed_blocks(self.trained, recording, mix, change, params)
+                for block in changed_blocks(self.trained, recording, mix, change, params):
+                    check_finite(recording, block)
+                    yield block
 
             limit = max(1.0, mix.peak)
             if to is not None:
@@ -393,6 +413,11 @@ def _check_output(to: Path | str | None, *given: Sources) -> None:
     if to is not None:
         read = [one for audio in given for one in _listed(audio)]
         check_outputs([Path(to)], [Path(one) for one in read if isinstance(one, str | Path)])
+
+
+def _called(audio: Sources) -> str:
+    """Name what is given in a message."""
+    return str(audio) if isinstance(audio, str | Path) else "samples"
 
 
 def _recording(audio: Source, rate: int | None) -> Recording:

@@ -11,12 +11,13 @@ import numpy as np
 import torch
 
 from fhvae.conversion.gain import bands_to_bins, overlapped, segment_starts
+from fhvae.conversion.voice import check_finite, check_length
 from fhvae.errors import ParamsError
 from fhvae.features.fbank import SAMPLE_RATE_HZ, hop_samples, mel_filters, window
 from fhvae.model.objective import posteriors
 from fhvae.model.weights import TrainedModel
 from fhvae.params.fbank import FbankParams
-from fhvae.recording import Audio, Mix
+from fhvae.recording import Audio, Mix, Recording
 from fhvae.seeds import generator
 from fhvae.segments import gather
 
@@ -38,14 +39,22 @@ class Codes:
 
 
 @torch.inference_mode()
-def codes_of(trained: TrainedModel, mix: Mix, shift: int) -> Codes:
-    """Encode segments so that every frame of a recording lies in one."""
+def codes_of(trained: TrainedModel, recording: Recording, mix: Mix, shift: int) -> Codes:
+    """Encode segments so that every frame of a recording lies in one.
+
+    Raises:
+        CorpusError: it is shorter than a segment.
+        ArtifactError: the model makes no numbers of it.
+    """
+    check_length(trained, recording, mix)
     length = trained.segments.frames
     frames = trained.normalizer.apply(mix.log_mel(0, mix.frames(trained.fbank), trained.fbank))
     starts = segment_starts(len(frames), length, min(shift, length))
     rows = torch.from_numpy(frames)
     found = posteriors(trained.network, gather(rows, torch.from_numpy(starts), length))
-    return Codes(starts, found.z1.mean.numpy(), found.z2.mean.numpy())
+    codes = Codes(starts, found.z1.mean.numpy(), found.z2.mean.numpy())
+    check_finite(recording, codes.z1, codes.z2)
+    return codes
 
 
 @torch.inference_mode()
@@ -122,7 +131,9 @@ def _log_emphasis(params: FbankParams) -> np.ndarray:
 Voicing = Callable[[Codes], Codes]
 
 
-def resynthesized(trained: TrainedModel, mix: Mix, shift: int, change: Voicing) -> Audio:
+def resynthesized(
+    trained: TrainedModel, recording: Recording, mix: Mix, shift: int, change: Voicing
+) -> Audio:
     """Encode a recording, change its latents, and make it sound at 16 kHz, as long as it was."""
-    log_mel = decoded(trained, change(codes_of(trained, mix, shift)))
+    log_mel = decoded(trained, change(codes_of(trained, recording, mix, shift)))
     return griffin_lim(log_mel, trained.fbank, mix.length)

@@ -8,7 +8,7 @@ import torch
 
 from fhvae.conversion.pitch import PitchRange, pitch_range, track_pitch
 from fhvae.corpus.audio import named
-from fhvae.errors import CorpusError
+from fhvae.errors import ArtifactError, CorpusError
 from fhvae.inference import infer_groups, mu2_by_rule
 from fhvae.latents import PER_SEGMENT, Latents
 from fhvae.model.gaussian import DiagonalGaussian
@@ -47,6 +47,7 @@ def encode(trained: TrainedModel, recording: Recording, mix: Mix) -> Latents:
 
     Raises:
         CorpusError: it is shorter than a segment.
+        ArtifactError: the model makes no numbers of it.
     """
     check_length(trained, recording, mix)
     parts = [
@@ -61,6 +62,7 @@ def encode(trained: TrainedModel, recording: Recording, mix: Mix) -> Latents:
     count = len(found["z2_mean"])
     utterance = torch.zeros(count, dtype=torch.int64)
     mu2 = mu2_by_rule(trained.mu2, z2, utterance, trained.network.params)
+    check_finite(recording, found["z1_mean"], found["z2_mean"], mu2.numpy())
     return Latents(
         utterance_ids=(recording.name,),
         offsets=np.zeros(1, np.int64),
@@ -83,6 +85,15 @@ def check_length(trained: TrainedModel, recording: Recording, mix: Mix) -> None:
             )
 
 
+def check_finite(recording: Recording, *computed: np.ndarray) -> None:
+    """Raise ArtifactError if what a model computed of a recording are no numbers."""
+    if not all(np.isfinite(one).all() for one in computed):
+        raise ArtifactError(
+            f"{recording.name}: what the model computes of it must be finite numbers, it is not; "
+            "the model is damaged: copy its folder again, or take another"
+        )
+
+
 def _chunks(trained: TrainedModel, mix: Mix) -> Iterator[np.ndarray]:
     """Walk over normalized frames `[frame, mel]` of `CHUNK_SEGMENTS` segments of the grid each."""
     shift, length = trained.segments.shift, trained.segments.frames
@@ -99,6 +110,7 @@ def mu2_of(trained: TrainedModel, recording: Recording, mix: Mix) -> np.ndarray:
 
     Raises:
         CorpusError: the recording is shorter than a segment.
+        ArtifactError: the model makes no numbers of it.
     """
     check_length(trained, recording, mix)
     network, length = trained.network, trained.segments.frames
@@ -110,7 +122,9 @@ def mu2_of(trained: TrainedModel, recording: Recording, mix: Mix) -> np.ndarray:
         torch.cat([part.mean for part in parts]), torch.cat([part.log_variance for part in parts])
     )
     own = torch.zeros(len(z2.mean), dtype=torch.int64)
-    return np.asarray(mu2_by_rule(trained.mu2, z2, own, network.params)[0].numpy())
+    mu2 = np.asarray(mu2_by_rule(trained.mu2, z2, own, network.params)[0].numpy())
+    check_finite(recording, mu2)
+    return mu2
 
 
 def voice_of(trained: TrainedModel, recording: Recording, mix: Mix) -> Voice:

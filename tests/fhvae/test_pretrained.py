@@ -1,14 +1,16 @@
 """A model in use: what is computed is what the stages compute, and what is wrong is told."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
 import soundfile
 import torch
+from safetensors.numpy import load_file, save_file
 
 import fhvae
-from fhvae.errors import ArtifactError, CorpusError, ParamsError
+from fhvae.errors import ArtifactError, CorpusError, ParamsError, TrialError
 from fhvae.features.fbank import log_mel
 from fhvae.features.normalize import Normalizer, write_normalizer
 from fhvae.inference import infer_groups
@@ -192,6 +194,75 @@ def test_a_model_that_is_not_there_is_told(folder, tmp_path, monkeypatch):
         fhvae.load(folder / "bare").denoise(fhvae.audio_files(folder / "audio")[0])
     with pytest.raises(CorpusError, match="must hold audio files"):
         fhvae.audio_files(tmp_path)
+
+
+@pytest.fixture
+def broken(folder, tmp_path):
+    """Copy the model with all weights of some networks at 1e38, which float32 holds."""
+
+    def copy(networks):
+        made = shutil.copytree(folder / "model", tmp_path / "broken")
+        weights = load_file(made / "model.safetensors")
+        changed = {
+            name: np.full_like(one, 1e38) if name.startswith(networks) else one
+            for name, one in weights.items()
+        }
+        assert any((one == 1e38).any() for one in changed.values())
+        save_file(changed, made / "model.safetensors")
+        return fhvae.load(made)
+
+    return copy
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda model, a, b: model.embed(a),
+        lambda model, a, b: model.encode(a),
+        lambda model, a, b: model.score(a, b),
+        lambda model, a, b: model.convert(a, b),
+        lambda model, a, b: model.denoise(a),
+        lambda model, a, b: model.swap(a, b),
+    ],
+)
+def test_what_is_no_number_is_told_with_the_file(broken, files, use):
+    model = broken("")
+    with pytest.raises(
+        ArtifactError, match=r"spk0\d-\d\.wav: what the model computes of it must be"
+    ):
+        use(model, files[0], files[2])
+
+
+@pytest.mark.filterwarnings("error")
+def test_sound_that_is_no_number_is_not_written(broken, files, tmp_path):
+    model = broken("decoder")
+    for change in (
+        lambda: model.convert(files[0], files[2], to=tmp_path / "a.wav"),
+        lambda: model.convert(files[0], files[2], match=0),
+        lambda: model.denoise(files[0], to=tmp_path / "a.wav"),
+    ):
+        with pytest.raises(ArtifactError, match=r"spk00-0\.wav: what the model computes"):
+            change()
+    assert not (tmp_path / "a.wav").exists()
+
+
+def test_a_score_that_is_no_number_is_told(folder, files):
+    model = fhvae.load(folder / "bare")
+    wild = dataclasses.replace(model.trained, calibration=Calibration(scale=1e308, offset=1e308))
+    with pytest.raises(ArtifactError, match=r"spk00-0\.wav: its score must be finite, it is inf"):
+        fhvae.Model(wild).score(files[:2], files[0])
+
+
+def test_a_voice_without_direction_is_told_by_name(model):
+    with pytest.raises(TrialError, match=r"utterance b\.wav: a vector must be finite and not zero"):
+        model.compare(np.ones(2), np.zeros(2), ("a.wav", "b.wav"))
+
+
+def test_a_voice_shorter_than_a_segment_is_told(model, files, tmp_path):
+    soundfile.write(tmp_path / "short.wav", 0.1 * np.ones(400), 16000)
+    with pytest.raises(CorpusError, match=r"short\.wav: must last at least 40 ms"):
+        model.swap(files[0], tmp_path / "short.wav")
 
 
 def test_an_encoding_and_a_model_are_read_only(model):
