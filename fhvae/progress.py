@@ -8,6 +8,8 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
+from fhvae.errors import one_line
+
 Item = TypeVar("Item")
 _inside = ContextVar("_inside", default=False)
 LOG_SECONDS = 20.0  # between two lines of progress where nobody watches
@@ -33,7 +35,7 @@ def progress_bar(
     """
     return tqdm(
         items,
-        desc=label,
+        desc=one_line(label),  # the name of a file, perhaps
         unit=unit,
         unit_scale=unit == "B",
         total=total,
