@@ -233,7 +233,10 @@ def write_audio(
     container = path.suffix[1:].upper()
     with (
         new_file(path) as partial,
-        soundfile.SoundFile(partial, "w", rate_hz, channels, chosen, format=container) as file,
+        # bytes: of a name that is no UTF-8 it takes no text
+        soundfile.SoundFile(
+            os.fsencode(partial), "w", rate_hz, channels, chosen, format=container
+        ) as file,
     ):
         for block in blocks:
             file.write(block)

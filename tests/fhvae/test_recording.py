@@ -1,5 +1,7 @@
 """Any rate, any channels: blocks, the mix that the model hears, and what is refused."""
 
+import os
+
 import numpy as np
 import pytest
 import soundfile
@@ -107,3 +109,10 @@ def test_audio_is_written_as_it_is_and_only_where_it_can(tmp_path):
     assert np.abs(found - tone(11025)).max() < 1e-4
     with pytest.raises(ArtifactError, match=r"must end with \.wav or \.flac"):
         Audio(tone(11025), 11025).write(tmp_path / "a.mp3")
+
+
+@pytest.mark.parametrize("end", [b".wav", b".flac"])
+def test_a_name_that_is_no_utf_8_is_written_and_read(tmp_path, end):
+    path = tmp_path / os.fsdecode(b"a\xff" + end)
+    Audio(tone(16000), 16000).write(path)
+    assert open_recording(path).samples == 8000
