@@ -10,6 +10,7 @@ audio file in it and below is taken:
 - channels are mixed as `fhvae embed` mixes them; what cannot be used is left out, by name.
 """
 
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ from fhvae.recording import mixed, open_recording
 from fhvae.seeds import generator
 
 TRAIN_AND_DEV = ("train", "dev")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,12 @@ def own_recordings(folder: Path, params: SplitParams, piece_s: float) -> Own:
 def _speaker(folder: Path, path: Path) -> str:
     """Name the folder directly below that a file lies in, "" if it lies in none."""
     first, *below = path.relative_to(folder).parts
-    return first if below else ""
+    return in_utf8(first) if below else ""
+
+
+def in_utf8(name: str) -> str:
+    r"""Write the name of a file as text that a table can hold: a stray byte as \udcff."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _drawn(speakers: Sequence[str], params: SplitParams) -> set[str]:
@@ -150,11 +158,12 @@ def _silent(start: int, stop: int) -> str:
 
 
 def _left_out(folder: Path, path: Path, number: int, reason: str) -> Refused:
-    name = str(path.relative_to(folder))
+    name = in_utf8(str(path.relative_to(folder)))
+    log.warning("left out: %s: %s", name, reason)
     return Refused(Utterance(f"{number:06d}", name, "", "", "", "train", 0.0), reason)
 
 
 def _utterance(folder: Path, path: Path, piece: _Piece, speaker: str, split: str) -> Recording:
-    name = str(path.relative_to(folder))
+    name = in_utf8(str(path.relative_to(folder)))
     utterance = Utterance(piece.name, name, speaker, "", "", split, 0.0)
     return Recording(utterance, piece.samples)

@@ -28,7 +28,7 @@ from fhvae.model.weights import (
     write_model,
 )
 from fhvae.own.place import check_place, working_folder
-from fhvae.own.recordings import own_recordings
+from fhvae.own.recordings import in_utf8, own_recordings
 from fhvae.own.settings import Settings
 from fhvae.training.batches import open_sequences
 from fhvae.training.checkpoint import Checkpoint, course_of_run, labels_digest
@@ -92,7 +92,7 @@ def _train_in(work: Path, folder: Path, out: Path, settings: Settings) -> Outcom
         parts = (settings.model, settings.segments, settings.fbank)
         model = with_weights(trained.weights, *parts, device)
         outcome = _outcome(model, frames, corpus, trained, knows_speakers)
-        origin = Origin(folder.resolve().name, settings.alpha, settings.seed)
+        origin = Origin(in_utf8(folder.resolve().name), settings.alpha, settings.seed)
         clean = mean_mu2(model, read_packed(frames / "train", FRAMES), lambda _: True)
         normalizer = frames / NORMALIZER
         check_place(folder, out)  # again: somebody may have put files there meanwhile
@@ -118,8 +118,6 @@ def _local_corpus(work: Path, folder: Path, settings: Settings) -> tuple[Corpus,
     write_corpus(work / "corpus", own.recordings, own.splits)
     write_sums(work / "corpus")
     corpus = read_corpus(work / "corpus", own.splits)
-    for one in corpus.left_out:
-        log.warning("left out: %s: %s", one.utterance.path, one.reason)
     write_json(work / LISTED, listed)
     return corpus, own.knows_speakers
 

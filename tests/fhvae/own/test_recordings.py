@@ -1,5 +1,7 @@
 """A folder of audio as a corpus: who speaks, what is cut, what is left out."""
 
+import os
+
 import numpy as np
 import pytest
 import soundfile
@@ -136,6 +138,19 @@ def test_speakers_may_be_links(tmp_path):
     own, kept, left = take(tmp_path / "near")
     assert {one.utterance.speaker for one in kept} == {"s0", "s1", "s2", "s3"}
     assert (own.knows_speakers, left) == (True, [])
+
+
+def test_names_that_are_no_utf_8_stand_as_text(tmp_path):
+    odd = os.fsdecode(b"s\xff")
+    for number, speaker in enumerate(("s0", "s1", "s2", odd)):
+        write(tmp_path / f"{number}.wav", seed=number)
+        (tmp_path / speaker).mkdir()
+        (tmp_path / f"{number}.wav").rename(tmp_path / speaker / f"{odd}.wav")
+    (tmp_path / odd / "bad.wav").touch()
+    _, kept, left = take(tmp_path)
+    assert r"s\udcff" in {one.utterance.speaker for one in kept}
+    assert {one.utterance.path for one in kept} > {r"s0/s\udcff.wav"}
+    assert [one.utterance.path for one in left] == [r"s\udcff/bad.wav"]
 
 
 @pytest.mark.parametrize("name", ["nowhere", "empty"])

@@ -11,7 +11,7 @@ import yaml
 
 import fhvae
 from fhvae.cli import parser
-from fhvae.errors import ArtifactError, ParamsError
+from fhvae.errors import ArtifactError, ParamsError, TrialError
 from fhvae.own.run import train_on
 from fhvae.own.settings import QUICK, quick
 from fhvae.training.loop import Trainer
@@ -61,6 +61,25 @@ def test_what_is_shorter_than_a_segment_is_left_out_by_name(copies, settings, tm
     found = train_on(copies, tmp_path / "mine", settings)
     assert found.left_out == 1
     assert f"{short.parent.name}/short.wav: it is shorter than a segment" in caplog.text
+
+
+def test_where_nothing_can_be_used_each_reason_is_told(settings, tmp_path, caplog):
+    for name in ("a.wav", "b.wav"):
+        (tmp_path / "speech").mkdir(exist_ok=True)
+        (tmp_path / "speech" / name).write_text("no sound")
+    with pytest.raises(TrialError, match="without the 2 recordings left out: split train must"):
+        train_on(tmp_path / "speech", tmp_path / "mine", settings)
+    for name in ("a.wav", "b.wav"):
+        assert f"left out: {name}: {tmp_path}/speech/{name}: must be" in caplog.text
+    assert [path.name for path in tmp_path.iterdir()] == ["speech"]
+
+
+def test_names_that_are_no_utf_8_end_no_training(recordings, settings, tmp_path):
+    speech = shutil.copytree(recordings, tmp_path / os.fsdecode(b"speech\xff"))
+    for path in [*speech.rglob("*.wav"), *speech.iterdir()]:
+        path.rename(path.with_name(os.fsdecode(b"\xff") + path.name))
+    train_on(speech, tmp_path / "mine", settings)
+    assert fhvae.load(tmp_path / "mine").trained.origin.corpus == r"speech\udcff"
 
 
 @pytest.mark.slow
