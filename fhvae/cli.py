@@ -4,11 +4,12 @@ Every command takes files, globs or folders. A file that cannot be used is named
 the others are done, and the exit code is then 2.
 """
 
+import csv
 import json
 import logging
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from inspect import cleandoc
 from pathlib import Path
 from typing import TypeVar
@@ -21,7 +22,7 @@ from fhvae.params.conversion import ConversionParams
 from fhvae.pretrained import SHIPPED, Model, audio_files, load
 from fhvae.progress import progress_bar
 from fhvae.recording import Audio, check_outputs
-from fhvae.tables import check_table_name, write_vectors
+from fhvae.tables import check_row_name, check_table_name, shown_name, write_vectors
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -67,7 +68,7 @@ def found_files(names: Sequence[str]) -> list[Path]:
         if path.is_dir():
             found += audio_files(path)
         elif not path.exists() and set(name) & MAGIC:
-            matches = sorted(Path(path.anchor or ".").glob(str(path.relative_to(path.anchor))))
+            matches = _matches(path)
             if not matches:
                 raise CorpusError(f"{name} must match a file, it matches none")
             found += matches
@@ -76,12 +77,29 @@ def found_files(names: Sequence[str]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
+def _matches(pattern: Path) -> list[Path]:
+    try:
+        return sorted(Path(pattern.anchor or ".").glob(str(pattern.relative_to(pattern.anchor))))
+    except ValueError as error:  # ** beside letters
+        raise CorpusError(f"{pattern} must be a glob, it is none ({error}): use **/*") from error
+
+
+def in_table(use: Callable[[Path], Result]) -> Callable[[Path], Result]:
+    """Refuse a file whose name no table can hold before it is used."""
+
+    def checked(path: Path) -> Result:
+        check_row_name(str(path))
+        return use(path)
+
+    return checked
+
+
 def embed(options: Namespace) -> None:
     """Write mu2, the voice, one row per file."""
     check_table_name(options.out)
     model, failures = load(options.model, options.mu2), Failures()
     files = found_files(options.audio)
-    rows = dict(failures.each(files, "embed", lambda path: model.embed(path)))
+    rows = dict(failures.each(files, "embed", in_table(model.embed)))
     if rows:
         names = [str(path) for path in rows]
         write_vectors(options.out, names, {"mu2": np.stack(list(rows.values()))})
@@ -92,7 +110,8 @@ def latents(options: Namespace) -> None:
     """Write z1 and z2, one row per segment, with its time."""
     check_table_name(options.out)
     model, failures = load(options.model), Failures()
-    found = list(failures.each(found_files(options.audio), "latents", model.encode))
+    files = found_files(options.audio)
+    found = list(failures.each(files, "latents", in_table(model.encode)))
     if found:
         names = [str(path) for path, one in found for _ in one.times_s]
         rows = {
@@ -113,9 +132,10 @@ def score(options: Namespace) -> None:
         return model.compare(enrolled, model.embed(path), (options.enrolment, str(path)))
 
     unit = "cosine" if model.trained.calibration is None else "log_likelihood_ratio"
-    print(f"file,{unit}")
-    for path, value in failures.each(tests, "score", compare):
-        print(f"{path},{value:.4f}")
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    table.writerow(("file", unit))
+    for path, value in failures.each(tests, "score", in_table(compare)):
+        table.writerow((shown_name(str(path)), f"{value:.4f}"))
     failures.exit()
 
 
@@ -136,7 +156,9 @@ def convert(options: Namespace) -> None:
     def use(source: Path, out: Path) -> None:
         model.convert(source, targets, to=out, **settings)
 
-    _change_files(options, "convert", targets, use)
+    outputs = _outputs(options, targets)
+    model.embed(targets)  # a bad one ends it here, once
+    _change_files(outputs, "convert", use)
 
 
 def denoise(options: Namespace) -> None:
@@ -147,7 +169,10 @@ def denoise(options: Namespace) -> None:
     def use(source: Path, out: Path) -> None:
         model.denoise(source, clean=clean, to=out, strength=options.strength)
 
-    _change_files(options, "denoise", clean or [], use)
+    outputs = _outputs(options, clean or [])
+    if clean:
+        model.embed(clean)  # a bad one ends it here, once
+    _change_files(outputs, "denoise", use)
 
 
 def swap(options: Namespace) -> None:
@@ -162,14 +187,12 @@ def _within_full_scale(audio: Audio) -> Audio:
     return Audio(audio.samples / np.float32(max(1.0, peak)), audio.rate_hz)
 
 
-def _change_files(
-    options: Namespace, label: str, others: Sequence[Path], use: Callable[[Path, Path], None]
-) -> None:
-    """Change one file into one, or several into a folder, each under its own name.
+def _outputs(options: Namespace, others: Sequence[Path]) -> dict[Path, Path]:
+    """Name what each file becomes: one a file, several files of a folder, by their own names.
 
     None is written over a source or one of the others that are read.
     """
-    sources, failures = found_files(options.audio), Failures()
+    sources = found_files(options.audio)
     several = _are_several(options) or not options.out.suffix
     if several:
         outs = [options.out / f"{path.stem}.wav" for path in sources]
@@ -182,9 +205,15 @@ def _change_files(
     else:
         outs = [options.out]
     check_outputs(outs, [*sources, *others])
-    place = dict(zip(sources, outs, strict=True))
-    for source, _ in failures.each(sources, label, lambda one: use(one, place[one])):
-        log.info("%s -> %s", source, place[source])
+    return dict(zip(sources, outs, strict=True))
+
+
+def _change_files(
+    outputs: Mapping[Path, Path], label: str, use: Callable[[Path, Path], None]
+) -> None:
+    failures = Failures()
+    for source, _ in failures.each(list(outputs), label, lambda one: use(one, outputs[one])):
+        log.info("%s -> %s", source, outputs[source])
     failures.exit()
 
 
@@ -244,7 +273,7 @@ def train(options: Namespace) -> None:
         print(f"{'EER':12} not known, it needs the speakers: a sub-folder for each, four at least")
     if best.collapsed:
         print(f"{'warning':12} the model looks collapsed: {best.collapsed}")
-    print(f"{'model':12} {options.out}")
+    print(f"{'model':12} {one_line(str(options.out))}")
 
 
 def doctor(options: Namespace) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fhvae.errors import ArtifactError
+from fhvae.errors import ArtifactError, CorpusError, one_line
 from fhvae.files.atomic import new_file, write_csv
 
 ENDS = (".csv", ".npz", ".safetensors")
@@ -18,6 +18,21 @@ def check_table_name(path: Path | None) -> None:
     """Raise ArtifactError if no table can have this name; None is the terminal."""
     if path is not None and path.suffix.lower() not in ENDS:
         raise ArtifactError(f"{path} must end with {', '.join(ENDS)}")
+
+
+def check_row_name(name: str) -> None:
+    """Raise CorpusError if no table can hold a name."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise CorpusError(
+            f"{name}: its name must be UTF-8 to stand in a table, it is not; rename the file"
+        ) from error
+
+
+def shown_name(name: str) -> str:
+    """Write a name for standard output: as it is, and as one line where a terminal obeys it."""
+    return one_line(name) if sys.stdout.isatty() else name
 
 
 def write_vectors(
@@ -40,7 +55,7 @@ def write_vectors(
     if path is not None and path.suffix.lower() != ".csv":
         _write_arrays(path, names, rows if times_s is None else {"times_s": times_s, **rows})
         return
-    columns: dict[str, object] = {"file": list(names)}
+    columns: dict[str, object] = {"file": list(names if path else map(shown_name, names))}
     if times_s is not None:
         columns["time_s"] = np.round(times_s, 4)
     for name, values in rows.items():

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -95,10 +96,66 @@ def test_a_bad_file_is_named_and_the_others_are_done(fhvae, files, bad, tmp_path
     assert [path.name for path in (tmp_path / "out").iterdir()] == [f"{files[0].stem}.wav"]
 
 
-def test_a_bad_target_ends_it(fhvae, files, bad, tmp_path):  # noqa: F811
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "convert {a} {b} --to {bad} -o out",
+        "denoise {a} {b} --clean {bad} -o out",
+        "score {bad} {a} {b}",
+    ],
+)
+def test_a_bad_voice_to_compare_with_or_to_take_ends_it(
+    fhvae,
+    files,  # noqa: F811
+    bad,
+    tmp_path,
+    monkeypatch,
+    typed,
+):
+    monkeypatch.chdir(tmp_path)
+    named = {"a": files[0], "b": files[1], "bad": bad[1]}
+    with pytest.raises(CorpusError, match=r"silence\.wav: must hold sound"):
+        fhvae(*(word.format(**named) for word in typed.split()))
+    assert not (tmp_path / "out").exists()
+
+
+def test_names_in_a_list_of_scores_are_cells_and_no_orders_to_a_terminal(
+    fhvae,
+    files,  # noqa: F811
+    tmp_path,
+    monkeypatch,
+    capsys,
+):
+    own = tmp_path / 'b,"\x1b[31m.wav'
+    shutil.copy(files[1], own)
+    fhvae("score", files[0], own)
+    (_, (name, _)) = csv.reader(capsys.readouterr().out.splitlines())
+    assert name == str(own)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    for command in (["score", files[0], own], ["embed", own], ["latents", own]):
+        fhvae(*command)
+        told = capsys.readouterr().out
+        assert r"\x1b[31m" in told
+        assert "\x1b" not in told
+
+
+@pytest.mark.parametrize("command", [["embed"], ["latents"], ["score", "a.wav"]])
+def test_a_name_that_no_table_holds_is_told_and_the_others_are_done(
+    fhvae,
+    files,  # noqa: F811
+    tmp_path,
+    monkeypatch,
+    capsys,
+    command,
+):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(files[0], "a.wav")
+    shutil.copy(files[1], os.fsdecode(b"b\xff.wav"))
     with pytest.raises(SystemExit):
-        fhvae("convert", files[0], "--to", bad[1], "-o", tmp_path / "a.wav")
-    assert not (tmp_path / "a.wav").exists()
+        fhvae(*command, os.fsdecode(b"b\xff.wav"), "a.wav")
+    out, err = capsys.readouterr()
+    assert out.splitlines()[1].startswith("a.wav,")
+    assert r"error: b\udcff.wav: its name must be UTF-8 to stand in a table, it is not" in err
 
 
 def test_names_that_cannot_be_written_are_told(fhvae, files, tmp_path):  # noqa: F811
@@ -145,6 +202,8 @@ def test_files_globs_and_folders(files, tmp_path, monkeypatch):  # noqa: F811
     assert found_files([str(files[0]), str(files[0])]) == [files[0]]
     with pytest.raises(CorpusError, match="must match a file"):
         found_files(["*.nothing"])
+    with pytest.raises(CorpusError, match=r"\*\*\.wav must be a glob, it is none"):
+        found_files(["**.wav"])
 
 
 def test_what_a_model_is(fhvae, capsys):
