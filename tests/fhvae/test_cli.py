@@ -202,6 +202,11 @@ def test_files_globs_and_folders(files, tmp_path, monkeypatch):  # noqa: F811
     assert found_files([str(files[0]), str(files[0])]) == [files[0]]
     with pytest.raises(CorpusError, match="must match a file"):
         found_files(["*.nothing"])
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="from there on ** beside letters is a glob")
+def test_what_is_no_glob_is_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(CorpusError, match=r"\*\*\.wav must be a glob, it is none"):
         found_files(["**.wav"])
 
