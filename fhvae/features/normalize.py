@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fhvae.errors import ArtifactError, CorpusError, shown
+from fhvae.errors import ArtifactError, CorpusError
 from fhvae.files.atomic import read_json, write_json
 
 MIN_STD = 1e-5  # ln units; float32 frames near the floor of -20 have steps of 2e-6
@@ -124,9 +124,11 @@ def normalizer_of(
     fits = mean.ndim == 1 and mean.shape == std.shape and bands in (None, len(mean))
     if not (fits and (np.abs([mean, std]) <= MOST).all() and (std > MIN_STD).all()):
         each = "each mel band" if bands is None else f"each of {bands} mel bands"
+        size, least = np.abs(mean).max(initial=0), std.min(initial=np.inf)
+        values_found = f"means up to {size:g} and stds from {least:g}"
+        found = values_found if fits else f"shapes {mean.shape} and {std.shape}"
         raise ArtifactError(
             f"{where} must hold a mean of at most {MOST:g} to either side of 0 and a std above "
-            f"{MIN_STD:g} for {each}, got shapes {mean.shape} and {std.shape}, "
-            f"{shown(values['mean'])} and {shown(values['std'])}; rerun the stage {stage}"
+            f"{MIN_STD:g} for {each}, got {found}; rerun the stage {stage}"
         )
     return Normalizer(mean=mean, std=std)
