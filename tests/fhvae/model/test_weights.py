@@ -151,8 +151,16 @@ def test_a_folder_of_version_0_1_is_read(folder, tmp_path, model, batch):
     ("key", "value", "message"),
     [
         ("normalizer", {"mean": [0.0], "std": [1.0]}, "normalizer must hold a mean of at most"),
-        ("normalizer", {"mean": [1e300] * 7, "std": [1.0] * 7}, r"at most 1000 .* means up to 1e\+300"),
-        ("normalizer", {"mean": [0.0] * 7, "std": [1e-300] * 7}, "a std above 1e-05 .*stds from 1e-300"),
+        (
+            "normalizer",
+            {"mean": [1e300] * 7, "std": [1.0] * 7},
+            r"at most 1000 .* means up to 1e\+300",
+        ),
+        (
+            "normalizer",
+            {"mean": [0.0] * 7, "std": [1e-300] * 7},
+            "a std above 1e-05 .*stds from 1e-300",
+        ),
         ("normalizer", None, "normalizer must hold mean and std"),
         ("clean_mu2", [0.0] * 3, "clean_mu2 must be model.z2=2 finite numbers"),
         ("clean_mu2", [0.0, -1e300], "clean_mu2 must be model.z2=2 finite numbers of float32"),
