@@ -143,6 +143,21 @@ def changed_input() -> None:
         read()
 
 
+def edited_meanwhile() -> None:
+    Path("dvc.yaml").write_text("stages: {train: {params: [alpha]}}")
+    Path("params.yaml").write_text("alpha: 10")
+
+    @stage
+    def edit(made: Output) -> None:
+        made.mkdir(parents=True)
+        Path("params.yaml").write_text("alpha: 3")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVC_STAGE", "train")
+        patch.setattr("sys.argv", ["stage", "--made", "models/fhvae"])
+        edit()
+
+
 def no_array() -> None:
     Path("train.npy").write_bytes(b"no array")
     read_packed(Path("train"))
@@ -186,6 +201,7 @@ RAISED: dict[str, Callable[[], object]] = {
     "memory must suffice": no_memory,
     "worker processes must live": killed_worker,
     "must be as its stage left it": changed_input,
+    "must stay while": edited_meanwhile,
     "training diverged": divergence,
     "a recognizer diverged": diverged_recognizer,
     "must hold a model": lambda: fhvae.load("models"),
