@@ -99,6 +99,7 @@ def _is_first() -> bool:
 
 @contextmanager
 def _begun_and_ended(of: Mapping[Role, Sequence[Path]]) -> Iterator[None]:
+    begun = _what_dvc_writes_down()  # first: the code is imported before anything is waited for
     with ExitStack() as locks:
         for path in sorted(of[Role.OUTPUT]):  # in one order, so that no two wait for each other
             lock = path.with_name(f".{path.name}.lock")
@@ -108,7 +109,6 @@ def _begun_and_ended(of: Mapping[Role, Sequence[Path]]) -> Iterator[None]:
             remove_leftovers(path)
         for path in of[Role.INPUT]:
             check_sums(path)
-        begun = _what_dvc_writes_down()
         yield
         for path in of[Role.OUTPUT]:
             if path.is_dir():
@@ -133,7 +133,13 @@ def _name() -> str:
 
 
 def _read(path: Path) -> Any:
-    return yaml.load(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    try:
+        return yaml.load(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.YAMLError as error:
+        raise FhvaeError(
+            f"{path} must be YAML whenever a stage begins and ends, it is not "
+            f"({' '.join(str(error).split())}); correct it and run `dvc repro` again"
+        ) from error
 
 
 def _value(params: Any, key: str) -> Any:

@@ -202,6 +202,7 @@ CODE = ("fhvae/seeds.py", "fhvae/model/network.py", "fhvae/report.py")
         ("params.yaml", PARAMS.replace("z2: 2", "z2: 4"), "params.yaml: model.z2"),
         ("params.yaml", PARAMS.replace("model: ", "other: "), "params.yaml: model.z2"),
         ("params.yaml", PARAMS.replace("seed: 1", "seed: 2"), None),
+        ("params.yaml", "alpha: [", "params.yaml must be YAML"),
         (CODE[0], "x = 2", "fhvae/seeds.py"),
         (CODE[1], "x = 2", "fhvae/model/network.py"),
         ("fhvae/model/new.py", "x = 2", "fhvae/model/new.py"),
@@ -224,7 +225,8 @@ def test_what_dvc_would_write_down_must_stay_while_a_stage_runs(monkeypatch, fil
     if named is None:
         edit()
     else:
-        said = f"^{named} must stay while the stage copying runs, .* `dvc commit --force copying`$"
+        edited = " must stay while the stage copying runs, .* `dvc commit --force copying`"
+        said = f"^{named}{'' if 'must be' in named else edited}"
         with pytest.raises(FhvaeError, match=said):
             edit()
     check_sums(Path("data/made"))
