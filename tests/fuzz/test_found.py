@@ -2,13 +2,15 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from fhvae.acoustics.noises import read_noise_manifest
 from fhvae.corpus.recipes.folder import read_tables
 from fhvae.corpus.recipes.speechocean762 import read_text_phone
 from fhvae.corpus.recipes.timit import read_phones, read_text
-from fhvae.errors import CorpusError
+from fhvae.errors import ArtifactError, CorpusError
+from fhvae.files.shards import RowFile, open_npy
 from fhvae.params.whole import load_params
 
 LONG = "9" * 5000  # more digits than Python makes a number of, more letters than a name has
@@ -42,3 +44,14 @@ def test_what_only_python_takes_for_seconds_is_refused(tmp_path, seconds):
     params = dataclasses.replace(load_params().corpus, name="manifest", path=str(tmp_path))
     with pytest.raises(CorpusError, match="duration_s of u1 must be seconds above 0"):
         read_tables(tmp_path, params)
+
+
+@pytest.mark.parametrize("kind", [b"<f1", b"|f4", b"|i8", b"<i1", b">f1"])
+def test_an_array_of_a_type_that_numpy_has_not_is_refused(tmp_path, kind):
+    path = tmp_path / "a.npy"
+    with RowFile(path, "float32", (3,)) as file:
+        file.append(np.zeros((4, 3), np.float32))
+    assert open_npy(path).shape == (4, 3)
+    path.write_bytes(path.read_bytes().replace(b"<f4", kind))
+    with pytest.raises(ArtifactError, match=r"a\.npy must begin with the header of an array"):
+        open_npy(path)
