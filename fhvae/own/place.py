@@ -25,8 +25,8 @@ def check_place(folder: Path, out: Path) -> None:
     """
     if out.name in ("", ".."):
         raise ArtifactError(f"{out} must be the name of the model's folder, such as mine")
-    for place in (out, _work_of(out)):
-        _check_beside(place, folder)
+    _check_beside(out, "the model", folder)
+    _check_beside(_work_of(out), "the work on it", folder)
     check_replaceable(out)
     _check_ours(_work_of(out))
 
@@ -63,7 +63,7 @@ def _work_of(out: Path) -> Path:
     return out.with_name(f"{out.name}.work")
 
 
-def _check_beside(place: Path, folder: Path) -> None:
+def _check_beside(place: Path, what: str, folder: Path) -> None:
     if place.is_symlink():
         raise ArtifactError(
             f"{place} must be a folder, it is a link to {place.readlink()}; name that folder"
@@ -71,8 +71,8 @@ def _check_beside(place: Path, folder: Path) -> None:
     own, recordings = place.resolve(), folder.resolve()
     if own == recordings or own in recordings.parents or recordings in own.parents:
         raise ArtifactError(
-            f"{place} must lie beside the recordings in {folder}, neither within nor around them; "
-            "name another model"
+            f"{place}, for {what}, must lie beside the recordings in {folder}, neither within nor "
+            "around them; name another model"
         )
 
 

@@ -189,7 +189,9 @@ def test_recordings_in_what_bears_the_name_of_the_working_folder_stay(
     recordings, settings, tmp_path
 ):
     work = shutil.copytree(recordings, tmp_path / "mine.work")
-    with pytest.raises(ArtifactError, match="must lie beside the recordings"):
+    with pytest.raises(
+        ArtifactError, match=r"mine\.work, for the work on it, must lie beside the recordings"
+    ):
         train_on(work, tmp_path / "mine", settings)
     with pytest.raises(ArtifactError, match="is another's"):
         train_on(recordings, tmp_path / "mine", settings)
