@@ -26,7 +26,7 @@ SHOWN_S = 120  # and then it is asked again
 MOST_TRIES = 3  # of an experiment that got lost: its worker was killed, or its place in the queue
 UNSEEN = 3  # looks without it before one that was put in counts as lost
 ENDING_S = 120  # an experiment that was told to end has ended within that
-LOOK_S = 20.0  # between two looks at the queue; one costs two seconds of a core
+LOOK_S = 60.0  # between two looks at the queue; one costs two seconds of a core
 QUEUED_LINE = re.compile(rf"^(\w+)\s+(\S+)\s.*{QUEUED}\s*$", re.MULTILINE)
 SHOW = """
 import json, dvc.api
