@@ -5,13 +5,14 @@ import os
 import signal
 import subprocess
 import sys
+from argparse import ArgumentTypeError
 from collections import Counter
 from itertools import islice
 
 import pytest
 
 from tests.tiny import ROOT
-from tests.torture.__main__ import planned
+from tests.torture.__main__ import Record, part, planned
 from tests.torture.bench import TRAP, Bench, Ended, code_digest, stages_of
 from tests.torture.faults import FAULTS
 from tests.torture.judge import (
@@ -61,6 +62,24 @@ def test_the_plan_is_that_of_its_seed():
     stages = list(stages_of(ROOT))
     first, again, other = (list(islice(planned(stages, seed), 200)) for seed in (1, 1, 2))
     assert first == again != other
+
+
+def test_a_record_is_of_its_code_alone(tmp_path):
+    path = tmp_path / "torture.jsonl"
+    Record(path, "old", 0).add("case", {"fault": "rwlock"})
+    assert Record(path, "old", 0).read("case") == [{"fault": "rwlock"}]
+    assert Record(path, "old", 1).read("case") == []
+    new = Record(path, "new", 0)
+    new.add("repeat", {"hash": "1"})
+    assert new.read("case") == []
+    assert len(path.read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize("text", ["0/2", "3/2", "-1/2"])
+def test_a_part_is_one_of_them(text):
+    assert part("2/3") == (2, 3)
+    with pytest.raises(ArgumentTypeError, match="must be I/N"):
+        part(text)
 
 
 @pytest.mark.parametrize(

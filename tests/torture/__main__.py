@@ -4,6 +4,7 @@
     python -m tests.torture --seconds 300
     python -m tests.torture --only 'train: KILL stage, at a change' --draw 2
     python -m tests.torture --repeats 12             # one hash? --default: of the default corpus
+    python -m tests.torture --part 1/2 & python -m tests.torture --part 2/2      # on two cores
 
 A case is a fault, a stage and a draw. All stages but one have run; that one runs and meets the
 fault; then `dvc repro` is typed, and what a sentence names. In the end every result must have the
@@ -17,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from itertools import count, islice
 from pathlib import Path
@@ -27,11 +28,11 @@ from fhvae.progress import progress_bar
 from fhvae.seeds import generator
 from tests.torture.bench import Bench, Stage, code_digest
 from tests.torture.faults import FAULTS
-from tests.torture.judge import FAILURES, play
+from tests.torture.judge import FAILURES, Outcome, play
 from tests.torture.repeats import repeat, settings
 from tests.torture.table import write_page
 
-RESULTS, PAGE = Path("runs/torture.jsonl"), Path("docs/torture.md")
+RESULTS, PAGE = Path("experiments/results/torture.jsonl"), Path("docs/torture.md")
 
 
 def planned(stages: list[Stage], seed: int) -> Iterator[tuple[str, Stage, int]]:
@@ -60,10 +61,14 @@ def named(text: str, stages: dict[str, Stage]) -> tuple[str, Stage]:
 
 
 class Record:
-    """What was found of this code, a line each; what is known of other code stays in the file."""
+    """What was found of this code, a line each; what was found of other code is no longer true."""
 
     def __init__(self, path: Path, code: str, seed: int) -> None:
         self.path, self.of = path, {"code": code, "seed": seed}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        if any(json.loads(line)["code"] != code for line in lines):
+            path.write_text("", encoding="utf-8")
 
     def read(self, kind: str) -> list[dict[str, Any]]:
         """Read what is known."""
@@ -71,31 +76,47 @@ class Record:
         lines = map(json.loads, text.splitlines())
         return [line[kind] for line in lines if kind in line and self.of.items() <= line.items()]
 
-    def add(self, kind: str, found: Any) -> None:
-        """Keep one more."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({**self.of, kind: asdict(found)}) + "\n")
+    def add(self, kind: str, found: Mapping[str, Any]) -> None:
+        """Keep one more; others may write beside."""
+        with self.path.open("ab", buffering=0) as file:
+            file.write((json.dumps({**self.of, kind: found}) + "\n").encode())
 
 
 def torture(bench: Bench, record: Record, options: argparse.Namespace) -> None:
     """Play what is planned and not known yet, until it is done or time is over."""
+    part, parts = options.part
     plan = planned(list(bench.stages.values()), options.seed)
-    known = {(one["fault"], one["stage"], one["draw"]) for one in record.read("case")}
-    bar = progress_bar(None, "torture", "fault", options.faults, initial=len(known))
+    cases = list(islice(plan, options.faults))[part - 1 :: parts]
+    found_before = {(one["fault"], one["stage"], one["draw"]) for one in record.read("case")}
+    known = {case for case in cases if (case[0], case[1].name, case[2]) in found_before}
+    bar = progress_bar(None, "torture", "fault", len(cases), initial=len(known))
     over = time.monotonic() + options.seconds
-    for fault, stage, draw in islice(plan, options.faults):
-        if (fault, stage.name, draw) in known:
+    for fault, stage, draw in cases:
+        if (fault, stage, draw) in known:
             continue
         if time.monotonic() > over:
             break
         found = play(bench, fault, stage, draw, options.seed)
-        record.add("case", found)
+        record.add("case", kept(found))
         if found.verdict in FAILURES:
             bar.write(f"{found.verdict}: {stage.name}: {fault}, draw {draw}: {found.told}")
         bar.update()
     bar.close()
     bench.close()
+
+
+def kept(found: Outcome) -> dict[str, Any]:
+    """Leave out what no page shows of a case that ended well."""
+    whole = asdict(found)
+    return whole if found.verdict in FAILURES else {**whole, "said": ""}
+
+
+def part(text: str) -> tuple[int, int]:
+    """Read `I/N`, the I-th of N parts."""
+    own, _, parts = text.partition("/")
+    if not 1 <= int(own) <= int(parts):
+        raise argparse.ArgumentTypeError(f"must be I/N with I from 1 to N, found {text!r}")
+    return int(own), int(parts)
 
 
 def main() -> int:
@@ -108,6 +129,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", metavar="'STAGE: FAULT'", help="one case")
     parser.add_argument("--draw", type=int, default=0, help="of --only")
+    parser.add_argument("--part", type=part, default=(1, 1), metavar="I/N", help="every N-th of it")
     parser.add_argument("--repeats", type=int, default=0, help="under other settings; no faults")
     parser.add_argument("--default", action="store_true", help="repeats of the default corpus")
     parser.add_argument("--results", type=Path, default=RESULTS)
@@ -115,19 +137,24 @@ def main() -> int:
     parser.add_argument("--work", type=Path, help="where to play; else a folder of the system's")
     options = parser.parse_args()
     code = code_digest()
-    work = options.work or Path(tempfile.gettempdir()) / f"fhvae-torture-{os.getuid()}"
-    record = Record(options.results, code, options.seed)
+    own, parts = options.part
+    default = Path(tempfile.gettempdir()) / f"fhvae-torture-{os.getuid()}-{own}"
+    work = options.work or default
     if options.only:
         bench = Bench(work, code)
         found = play(bench, *named(options.only, bench.stages), options.draw, options.seed)
         bench.close()
         print(json.dumps(asdict(found), indent=2))
         return int(found.verdict in FAILURES)
+    record = Record(options.results, code, options.seed)
     if options.repeats:
-        for setting in islice(settings(options.seed), options.repeats):
-            kind = "default" if options.default else "tiny"
-            record.add("repeat", found := repeat(work / "repeat", setting, kind))
-            print(found)
+        kind = "default" if options.default else "tiny"
+        known = [one["setting"] for one in record.read("repeat") if one["corpus"] == kind]
+        for setting in list(islice(settings(options.seed), options.repeats))[own - 1 :: parts]:
+            if asdict(setting) not in known:
+                found = repeat(work / "repeat", setting, kind)
+                record.add("repeat", asdict(found))
+                print(found, flush=True)
     else:
         torture(Bench(work, code), record, options)
     cases, repeats = record.read("case"), record.read("repeat")
