@@ -21,8 +21,8 @@ PAGE = ROOT / "docs/architecture.md"
 BLOCK = re.compile(r"(?<=<!-- rooms -->\n).*?(?=<!-- end -->)", re.DOTALL)
 # Imported from everywhere; none of them imports a room.
 GROUND = (
-    "files parallel commandline stage params seeds device progress intervals errors portable "
-    "run_record environment orphans addresses"
+    "files parallel cluster commandline stage params seeds device progress intervals errors "
+    "portable run_record environment orphans addresses"
 ).split()
 
 

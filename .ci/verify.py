@@ -52,6 +52,18 @@ def _listed(cache: Path, digest: str) -> list[dict[str, str]]:
     return list(found)
 
 
+def unlisted(known: Mapping[Path, str], cache: Path) -> list[Path]:
+    """Name the folders here whose list is not in the cache: nobody can tell what they held."""
+    found = ((path, digest) for path, digest in known.items() if digest.endswith(FOLDER))
+    return [path for path, digest in found if path.is_dir() and not _listed(cache, digest)]
+
+
+def shared(here: Mapping[Path, str], cache: Path) -> list[Path]:
+    """Name the outputs that are one file with their copy in the cache, by a link of any kind."""
+    objects = {path: cache / digest[:2] / digest[2:] for path, digest in here.items()}
+    return [path for path, own in objects.items() if own.exists() and path.samefile(own)]
+
+
 def objects(cache: Path) -> Iterator[tuple[Path, str]]:
     """Walk over the files of the cache, which are named after the MD5 that they must have."""
     for path in sorted(cache.rglob("*")):
@@ -87,6 +99,14 @@ def main() -> int:
         for path in found:
             print(f"  {path} ({name_of.get(wanted[path], 'of another commit')})")
         wrong += len(found)
+    for path in (gone := unlisted(known, cache)):
+        print(f"  {path} (the list of its files is not in the cache)")
+    if linked := shared(here, cache):
+        print(
+            f"{len(linked)} outputs, {linked[0]} among them, are links to the cache: damage to one "
+            "damages both; `dvc checkout --relink` makes copies where cache.type says so"
+        )
+    wrong += len(gone)
     if wrong:
         print(f"error: {ADVICE}", file=sys.stderr)
     return int(wrong > 0)

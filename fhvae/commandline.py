@@ -12,12 +12,11 @@ from typing import NoReturn
 
 from fhvae.errors import FhvaeError, one_line
 from fhvae.files.caches import give_caches_a_place
-from fhvae.orphans import end_with, starter_of
+from fhvae.orphans import DVC_STAGE, end_with_dvc
 from fhvae.portable import arithmetic
 
 EXIT_BAD_INPUT = 2  # as argparse exits
 REASON_LETTERS = 120  # of what a library says, in a sentence
-DVC_STAGE = "DVC_STAGE"  # set by DVC for what it runs
 # How torch on a CPU, oneDNN and CUDA below it, C++ and the system say that memory is short; Python
 # and numpy raise MemoryError.
 NO_MEMORY = re.compile(
@@ -54,15 +53,11 @@ def run(main: Callable[[], None], makes_figures: bool = True) -> None:
 
 
 def _end_in_order() -> None:
-    """Have what ends the program do so as Ctrl-C does: half-written folders are removed.
-
-    What DVC runs also ends with DVC; what was started by hand outlives its terminal (nohup).
-    """
+    """Have what ends the program do so as Ctrl-C does: half-written folders are removed."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler)
-    if DVC_STAGE in os.environ:
-        end_with(starter_of(DVC_STAGE))
+    end_with_dvc()
 
 
 def _record() -> AbstractContextManager[None]:

@@ -17,8 +17,15 @@ from threading import Thread
 
 log = logging.getLogger(__name__)
 
+DVC_STAGE = "DVC_STAGE"  # set by DVC for what it runs
 GRACE_SECONDS = 10  # to remove what is half-written and to save a step; killed then
 POLL_SECONDS = 1  # between two looks, where the system does not tell
+
+
+def end_with_dvc() -> None:
+    """End what DVC runs with DVC; what was started by hand outlives its terminal (nohup)."""
+    if DVC_STAGE in os.environ:
+        end_with(starter_of(DVC_STAGE))
 
 
 @cache

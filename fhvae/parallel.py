@@ -9,12 +9,9 @@ FHVAE_DASK      local:N for a Dask cluster of N processes here, or the address o
                 they may come and go while a map runs
 """
 
-import atexit
 import logging
 import os
 import re
-import shutil
-import tempfile
 import time
 import traceback
 import warnings
@@ -27,9 +24,9 @@ from multiprocessing import get_context
 from threading import Event
 from typing import Any, Generic, TypeVar
 
+from fhvae import cluster
 from fhvae.errors import ParamsError, WorkerError
 from fhvae.orphans import end_with
-from fhvae.portable import arithmetic
 from fhvae.progress import progress_bar
 
 log = logging.getLogger(__name__)
@@ -43,26 +40,7 @@ WINDOWS = 3  # of a batch per worker: one to consume, two to compute
 LOKY_SECONDS = 0.05  # until its thread has taken what was submitted; killed before, it dies badly
 KILLS = {"TerminatedWorkerError", "KilledWorker"}  # of loky, of Dask
 EXIT_CODES = re.compile(r"exit codes of the workers are \{(.*?)\}")
-DASK = "dask that tells of kills"  # joblib's backend, as `_register_dask` repairs it
-DASK_SECONDS = 15  # to wait for a scheduler, and for a worker where there is none
-DASK_POLL_SECONDS = 0.1  # between two looks at what is done
 SAFE_PATH = "PYTHONSAFEPATH"  # has Python import nothing of the folder that it starts in
-# Of a local cluster's processes. glibc comes to these two thresholds by itself; Dask's own of
-# 64 KiB has it map the memory of every temporary array again, three times the CPU time of log_mel.
-DASK_VARIABLES = {
-    "MALLOC_MMAP_THRESHOLD_": 32 << 20,
-    "MALLOC_TRIM_THRESHOLD_": 64 << 20,
-    "OMP_NUM_THREADS": 1,
-    "OPENBLAS_NUM_THREADS": 1,
-    "MKL_NUM_THREADS": 1,
-}
-
-# Of a local cluster: its second port, of HTTP, answers nothing.
-DASK_LOCAL = {
-    "distributed.nanny.pre-spawn-environ": DASK_VARIABLES,
-    "distributed.scheduler.http.routes": [],
-    "distributed.worker.http.routes": [],
-}
 
 loky_began = Event()  # its processes stay for the next map
 
@@ -124,10 +102,11 @@ def _results(
     setting = os.environ.get("FHVAE_DASK", "")
     workers = min(worker_count(), max(1, len(items)))
     if setting and (not setting.startswith("local:") or _has_semaphores()):
-        client = _dask_client(setting)
-        _register_dask()
-        backend = {"backend": DASK, "client": client, "wait_for_workers_timeout": 0}
-        count = partial(_dask_workers, client, setting)
+        with _safe_path():
+            client = cluster.connected(setting)
+        cluster.register()
+        backend = {"backend": cluster.DASK, "client": client, "wait_for_workers_timeout": 0}
+        count = partial(cluster.worker_count, client, setting)
         yield from _windows(function, items, _Workers(backend, count))
     elif not setting and workers > 1 and _has_semaphores():
         loky_began.set()
@@ -258,7 +237,7 @@ def _told_of_kills(window: Iterator[_Batch[Result]], workers: _Workers) -> Itera
         if type(error).__name__ not in KILLS:  # of libraries that need not be there
             raise
         reason = EXIT_CODES.search(str(error))
-        variable = "FHVAE_DASK" if workers.backend["backend"] == DASK else "FHVAE_WORKERS"
+        variable = "FHVAE_DASK" if workers.backend["backend"] == cluster.DASK else "FHVAE_WORKERS"
         raise WorkerError(
             f"worker processes must live until the work is done, one was killed"
             f"{f' ({reason.group(1)})' if reason else ''}, most often for lack of memory; run the "
@@ -305,120 +284,3 @@ def _close_all(ahead: deque[Any]) -> None:
         warnings.simplefilter("ignore")  # joblib warns of results that nobody took
         while ahead:
             ahead.pop().close()
-
-
-def _dask_workers(client: Any, setting: str) -> int:
-    """Count the workers' threads; where there are none, wait for the first.
-
-    Raises:
-        ParamsError: none comes, or the scheduler is gone.
-    """
-    deadline = time.monotonic() + DASK_SECONDS
-    while True:
-        try:
-            if count := sum(client.ncores().values()):
-                return int(count)
-        except OSError:  # the scheduler is gone; it may come back
-            pass
-        if time.monotonic() >= deadline:
-            raise ParamsError(
-                f"the Dask cluster of FHVAE_DASK={setting} must have a worker, it has had none for "
-                f"{DASK_SECONDS} s; start `dask worker` or unset FHVAE_DASK, and run "
-                "the same command again"
-            )
-        time.sleep(DASK_POLL_SECONDS)
-
-
-def _check_setting(setting: str) -> None:
-    kind, _, count = setting.partition(":")
-    local = kind == "local" and count.isdecimal() and int(count) > 0
-    if not local and (kind == "local" or "://" not in setting):
-        raise ParamsError(
-            "FHVAE_DASK must be local:N with at least 1 process, or the address of a scheduler "
-            f"such as tls://host:8786, got {setting!r}; correct or unset it"
-        )
-
-
-@lru_cache(maxsize=1)
-def _register_dask() -> None:
-    """Have joblib told of tasks whose workers were killed; it waits for them forever else."""
-    from joblib import register_parallel_backend
-    from joblib._dask import DaskDistributedBackend
-
-    class Telling(DaskDistributedBackend):  # type: ignore[misc]
-        def submit(self, func: Any, callback: Any = None) -> Any:
-            future = super().submit(func, callback)
-            future.add_done_callback(lambda done: done.exception() and callback(done.exception()))
-            return future
-
-        def retrieve_result_callback(self, out: Any) -> Any:
-            if isinstance(out, BaseException):  # what a task raised itself comes wrapped
-                raise out
-            return super().retrieve_result_callback(out)
-
-    register_parallel_backend(DASK, Telling)
-
-
-@lru_cache(maxsize=1)
-def _dask_client(setting: str) -> Any:
-    """Connect to the cluster that `FHVAE_DASK` names, once per process.
-
-    Raises:
-        ParamsError: dask is not installed, the setting cannot be read, or nobody answers.
-    """
-    _check_setting(setting)
-    try:
-        import dask
-        from dask.distributed import Client, LocalCluster
-        from distributed.security import Security
-
-        # A port on loopback is open to every user of the machine, and who may speak to a scheduler
-        # runs code: certificates of this run, which lie in memory alone.
-        certificates = Security.temporary() if setting.startswith("local:") else None
-    except ImportError as error:
-        raise ParamsError(
-            f"FHVAE_DASK={setting} needs the packages dask[distributed] and cryptography, which "
-            "are not both installed; pip install 'dask[distributed]' cryptography, or unset "
-            "FHVAE_DASK"
-        ) from error
-    logging.getLogger("distributed").setLevel(logging.WARNING)
-    if certificates:
-        # Dask imports from its folder; the one of its own choice is any user's to make.
-        own = tempfile.mkdtemp(prefix="fhvae-dask-")
-        atexit.register(shutil.rmtree, own, ignore_errors=True)
-        with dask.config.set(DASK_LOCAL), _safe_path():
-            cluster = LocalCluster(
-                n_workers=int(setting.removeprefix("local:")),
-                threads_per_worker=1,
-                dashboard_address=None,
-                env={"FHVAE_DASK": ""},  # a worker has no cluster of its own
-                security=certificates,
-                local_directory=own,
-            )
-        return Client(cluster)
-    try:
-        client = Client(setting, timeout=DASK_SECONDS)
-        client.wait_for_workers(1, timeout=DASK_SECONDS)
-    except (OSError, ValueError, TimeoutError) as error:
-        reason = " ".join(str(error).split())
-        raise ParamsError(
-            f"FHVAE_DASK must be the address of a running Dask scheduler with a worker, "
-            f"{setting} gave none within {DASK_SECONDS} s ({reason}); "
-            "start `dask scheduler` and `dask worker`, or unset FHVAE_DASK"
-        ) from error
-    _check_arithmetic(client, setting)
-    return client
-
-
-def _check_arithmetic(client: Any, setting: str) -> None:
-    """Warn of workers that compute as their processor likes; one that comes later is not asked."""
-    kinds = client.run(arithmetic)
-    if arithmetic() is None and (free := [name for name, kind in kinds.items() if kind]):
-        logging.warning(
-            "%d of the %d workers of FHVAE_DASK=%s compute with arithmetic %s: another may give "
-            "other figures; start them by `python -m fhvae.portable dask worker ...`",
-            len(free),
-            len(kinds),
-            setting,
-            kinds[free[0]],
-        )

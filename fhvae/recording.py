@@ -20,7 +20,7 @@ from fhvae.corpus.containers.opening import MAX_RATE_HZ, MIN_RATE_HZ
 from fhvae.corpus.decoder import look_at, walk_over
 from fhvae.errors import ArtifactError, CorpusError
 from fhvae.features.fbank import SAMPLE_RATE_HZ, frame_count, hop_samples, log_mel
-from fhvae.files.atomic import new_file
+from fhvae.files.sounds import new_sound
 from fhvae.params.fbank import FbankParams
 
 SUBTYPES = {".wav": "PCM_16", ".flac": "PCM_16"}  # by the end of a name; what is written
@@ -225,19 +225,12 @@ def write_audio(
 
     Raises:
         ArtifactError: the name has another end.
+        OSError: the disk refuses it.
     """
-    import soundfile
-
     check_writable(path)
     chosen = subtype if subtype in KEPT_SUBTYPES else SUBTYPES[path.suffix.lower()]
     container = path.suffix[1:].upper()
-    with (
-        new_file(path) as partial,
-        # bytes: of a name that is no UTF-8 it takes no text
-        soundfile.SoundFile(
-            os.fsencode(partial), "w", rate_hz, channels, chosen, format=container
-        ) as file,
-    ):
+    with new_sound(path, rate_hz, channels, chosen, container) as file:
         for block in blocks:
             file.write(block)
 

@@ -34,11 +34,11 @@ from fhvae.environment import (
     pins,
     settings_here,
 )
-from fhvae.files.atomic import write_json
+from fhvae.files.atomic import remove_leftovers, write_json
 
 log = logging.getLogger(__name__)
 
-STAGE, EXPERIMENT, ROOT = "DVC_STAGE", "DVC_EXP_NAME", "DVC_ROOT"  # set by DVC for what it runs
+EXPERIMENT, ROOT = "DVC_EXP_NAME", "DVC_ROOT"  # set by DVC for what it runs
 PARAMS = "params.yaml"
 RUSAGE_BYTES = 1 if sys.platform == "darwin" else 1024  # the unit of ru_maxrss
 
@@ -50,6 +50,7 @@ def recorded(stage: str) -> Iterator[None]:
         yield
         return
     place, record = place_of(stage), dict[str, Any]()
+    _quietly(lambda: remove_leftovers(place.parent, place.name))
     _quietly(lambda: record.update(beginning(stage)))
     begun = Meter()  # git, just asked, is no part of the stage
     _quietly(lambda: write_json(place, record))

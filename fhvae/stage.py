@@ -7,7 +7,8 @@ makes a program with the options --corpus, --fbank and --metrics. In this order,
 
 1. another process that writes one of the outputs is waited for (`.<output>.lock` beside it),
 2. what a killed one left half-written beside them is removed,
-3. each input with `SHA256SUMS` in it is checked (fhvae/files/sums.py),
+3. each input with `SHA256SUMS` in it is checked (fhvae/files/sums.py), and of what DVC runs each
+   input that is a lone file, of metrics or a plot, against dvc.lock,
 4. `main` runs, reads its params and writes its outputs, each whole or not at all,
 5. each output that is a folder gets its `SHA256SUMS`,
 6. of what DVC runs, code and params must be those that it began with: DVC writes down what lies
@@ -19,7 +20,7 @@ Of the processes of torchrun the first does so, for all.
 import os
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from enum import Enum
 from functools import wraps
 from inspect import signature
@@ -28,14 +29,15 @@ from typing import Annotated, Any, get_args
 
 import yaml
 
-from fhvae.commandline import DVC_STAGE
-from fhvae.errors import FhvaeError
+from fhvae.errors import ArtifactError, FhvaeError
 from fhvae.files.atomic import file_digest, remove_leftovers
 from fhvae.files.locks import held
 from fhvae.files.sums import check_sums, write_sums
+from fhvae.orphans import DVC_STAGE
 
 CODE = ("fhvae", "stages")  # where it lies
-PIPELINE, PARAMS = Path("dvc.yaml"), Path("params.yaml")
+PIPELINE, PARAMS, LOCK = Path("dvc.yaml"), Path("params.yaml"), Path("dvc.lock")
+MD5_DIGITS = 32  # as it is written
 
 
 class Role(Enum):
@@ -109,6 +111,7 @@ def _begun_and_ended(of: Mapping[Role, Sequence[Path]]) -> Iterator[None]:
             remove_leftovers(path)
         for path in of[Role.INPUT]:
             check_sums(path)
+        _check_lone_files()
         yield
         for path in of[Role.OUTPUT]:
             if path.is_dir():
@@ -118,14 +121,50 @@ def _begun_and_ended(of: Mapping[Role, Sequence[Path]]) -> Iterator[None]:
 
 def _what_dvc_writes_down() -> dict[str, Any]:
     """Name all files of code with their digests and all params with their values, of this stage."""
-    if DVC_STAGE not in os.environ or not PIPELINE.exists():
-        return {}
-    own = _read(PIPELINE)["stages"].get(_name(), {})
+    own = _own()
     params = _read(PARAMS) if own.get("params") else {}
     deps = [Path(dep) for dep in own.get("deps", ()) if Path(dep).parts[0] in CODE]
     code = [path for dep in deps for path in (dep, *dep.rglob("*.py")) if path.is_file()]
     values = {f"{PARAMS}: {key}": _value(params, key) for key in own.get("params", ())}
     return {str(path): file_digest(path) for path in code} | values
+
+
+def _check_lone_files() -> None:
+    """Hold the files that DVC names as dependencies against what it wrote down of them.
+
+    DVC does not read again what has its size and its times. Its lock file is not there whole while
+    another process of DVC writes it: what cannot be read of it is not checked.
+
+    Raises:
+        ArtifactError: one is not as its stage left it.
+    """
+    files = [dep for dep in _own().get("deps", ()) if Path(dep).parts[0] not in CODE]
+    files = [dep for dep in files if Path(dep).is_file()]
+    if not files or not LOCK.exists():
+        return
+    left: dict[str, str] = {}
+    with suppress(FhvaeError):
+        left = _written_down(_read(LOCK))
+    for name in files:
+        if left.get(name) not in (None, file_digest(Path(name), "md5")):
+            raise ArtifactError(
+                f"{name} must be as its stage left it, it has another MD5 than dvc.lock says; "
+                f"delete {name} and run `dvc repro`, and `make verify` if it happens again"
+            )
+
+
+def _written_down(lock: Any) -> dict[str, str]:
+    """Find the MD5 of every output in dvc.lock."""
+    stages = (lock or {}).get("stages", {})
+    outs = [out for entry in stages.values() for out in (entry or {}).get("outs", ())]
+    return {out["path"]: out["md5"] for out in outs if len(str(out.get("md5"))) == MD5_DIGITS}
+
+
+def _own() -> Any:
+    """Read what dvc.yaml says of the stage that DVC runs; nothing, if there is none."""
+    if DVC_STAGE not in os.environ or not PIPELINE.exists():
+        return {}
+    return _read(PIPELINE)["stages"].get(_name(), {})
 
 
 def _name() -> str:

@@ -1,5 +1,6 @@
 """Vectors of recordings as files: CSV, npz or safetensors, by the end of the name."""
 
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ import pandas as pd
 
 from fhvae.errors import ArtifactError, CorpusError, one_line
 from fhvae.files.atomic import new_file, write_csv
+from fhvae.files.tensors import write_tensors
 
 ENDS = (".csv", ".npz", ".safetensors")
 DECIMALS = 7  # of a float32 in a CSV
@@ -68,14 +70,8 @@ def write_vectors(
 
 
 def _write_arrays(path: Path, names: Sequence[str], arrays: Mapping[str, np.ndarray]) -> None:
-    with new_file(path) as partial:
-        if path.suffix.lower() == ".npz":
-            with partial.open("wb") as file:
-                np.savez(file, **{"names": np.array(names), **arrays})  # type: ignore[arg-type]
-            return
-        import json
-
-        from safetensors.numpy import save_file
-
-        whole = {name: np.ascontiguousarray(values) for name, values in arrays.items()}
-        save_file(whole, partial, metadata={"names": json.dumps(list(names))})
+    if path.suffix.lower() == ".npz":
+        with new_file(path) as partial, partial.open("wb") as file:
+            np.savez(file, **{"names": np.array(names), **arrays})  # type: ignore[arg-type]
+    else:
+        write_tensors(path, arrays, {"names": json.dumps(list(names))})

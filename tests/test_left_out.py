@@ -133,7 +133,7 @@ def test_a_stage_is_run_once_in_the_world_as_it_is(monkeypatch):
 
 def test_a_record_of_the_run_changes_nothing_for_the_stage(tmp_path, monkeypatch):
     monkeypatch.setattr("signal.signal", lambda *_: None)
-    monkeypatch.setattr("fhvae.commandline.end_with", lambda *_: None)
+    monkeypatch.setattr("fhvae.commandline.end_with_dvc", lambda *_: None)
     monkeypatch.setenv("DVC_STAGE", "train")
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     before, seen = world(), []

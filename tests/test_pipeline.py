@@ -248,6 +248,13 @@ def test_checkpoints_are_in_neither_git_nor_the_pipeline():
     assert "checkpoints" not in (ROOT / "dvc.yaml").read_text()
 
 
+@pytest.mark.parametrize("name", [".train.json.0a1b2c3d.tmp", ".train.json.lock"])
+@pytest.mark.parametrize("folder", ["metrics", "plots", "docs/results"])
+def test_what_a_kill_leaves_half_written_is_not_in_git(folder, name):
+    assert git_ignores(f"{folder}/{name}")
+    assert not git_ignores(f"{folder}/train.json")
+
+
 def test_downloaded_corpora_are_in_neither_git_nor_the_pipeline():
     assert git_ignores("corpora/vctk/VCTK-Corpus-0.92.zip")
     assert "/corpora" in (ROOT / ".dvcignore").read_text().splitlines()

@@ -176,8 +176,11 @@ def test_each_promise_names_code_and_tests_that_are_there():
     table = PAGE[PAGE.index("| against |") :].splitlines()
     rows = [line.split("|")[3:5] for line in table if line.startswith("| ")][1:]
     assert len(rows) >= 17
-    for row in rows:
-        for cell in row:
-            named = re.findall(r"`([\w./]+)`", cell)
-            assert named
-            assert [name for name in named if not (ROOT / name).exists()] == []
+    for code, tests in rows:
+        named = re.findall(r"`([\w./-]+)`", code)
+        assert named
+        assert [name for name in named if not (ROOT / name).exists()] == []
+        held = re.findall(r"`([\w./]+)::(\w+)`", tests)
+        assert len(held) == tests.count("`") / 2 > 0
+        for file, name in held:
+            assert f"def {name}(" in (ROOT / file).read_text()

@@ -99,6 +99,27 @@ def test_damage_of_an_output_does_not_reach_the_cache(tree):
     assert Path("data/a.npy").read_text() == "speech"
 
 
+def test_a_folder_whose_list_is_lost_is_named_and_the_advice_mends_it(tree):
+    (listed,) = Path(".dvc/cache/files/md5").rglob("*.dir")
+    listed.chmod(0o644)
+    listed.unlink()
+    assert "  data (the list of its files is not in the cache)" in verify(code=1)
+    shutil.rmtree("data")
+    call("dvc", "repro")
+    verify(code=0)
+
+
+def test_links_to_the_cache_are_told_with_the_command_that_makes_copies(tree):
+    """As a tree has them that was made when hard links were allowed."""
+    call("dvc", "config", "--local", "cache.type", "hardlink")
+    call("dvc", "checkout", "--relink")
+    told = verify(code=0)
+    assert "2 outputs, data/a.npy among them, are links to the cache" in told
+    call("dvc", "config", "--local", "--unset", "cache.type")
+    call("dvc", "checkout", "--relink")
+    assert "links to the cache" not in verify(code=0)
+
+
 @pytest.mark.parametrize("text", ["", '{"read": {', '{"read": 3}'])
 def test_a_table_of_locks_that_a_kill_cut_off_is_mended(tree, text):
     table = Path(".dvc/tmp/rwlock")

@@ -39,12 +39,24 @@ class Tensors:
 def write_tensors(
     path: Path, arrays: Mapping[str, np.ndarray], texts: Mapping[str, str] | None = None
 ) -> None:
-    """Write arrays by name, and texts beside them."""
+    """Write arrays by name, and texts beside them.
+
+    Raises:
+        ArtifactError: the disk refuses it, for safetensors has an error of its own for that.
+    """
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     with new_file(path) as partial:
-        save_file(whole, partial, metadata=None if texts is None else dict(texts))
+        try:
+            save_file(whole, partial, metadata=None if texts is None else dict(texts))
+        except SafetensorError as error:
+            reason = " ".join(str(error).split())
+            raise ArtifactError(
+                f"{path} must be written whole, it cannot be ({reason:.120}); make room on the "
+                "disk and run the same command again"
+            ) from error
 
 
 def read_tensors(path: Path, kinds: Mapping[str, Kind], stage: str) -> Tensors:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from fhvae.features.fbank import SAMPLE_RATE_HZ
-from fhvae.files.atomic import new_file
+from fhvae.files.sounds import new_sound
 from fhvae.listening.conversions import Converted
 from fhvae.listening.denoisings import Denoised
 from fhvae.listening.pairs import Pair, mean_over_pairs
@@ -119,12 +119,5 @@ def write_flac(path: Path, samples: np.ndarray) -> None:
     At the lowest compression an encoder predicts in whole numbers; above, it fits predictors in
     floating point, with other instructions on another processor.
     """
-    import soundfile
-
-    with (
-        new_file(path) as partial,
-        soundfile.SoundFile(
-            partial, "w", SAMPLE_RATE_HZ, 1, "PCM_16", format="FLAC", compression_level=0.0
-        ) as file,
-    ):
+    with new_sound(path, SAMPLE_RATE_HZ, 1, "PCM_16", "FLAC", compression_level=0.0) as file:
         file.write(samples)

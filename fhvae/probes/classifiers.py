@@ -307,7 +307,8 @@ def _fit_hidden_layer(
     inputs, held = (_tensor(normalizer.standardize(one.rows)) for one in (fit, choose))
     targets, expected = (torch.from_numpy(one.targets) for one in (fit, choose))
     network = _new_network(inputs.shape[1], outputs, params.mlp_hidden, noise)
-    optimizer = torch.optim.Adam(network.parameters(), lr=params.mlp_learning_rate)
+    # fused: its root is the processor's own, exact; torch.sqrt is not (docs/portability.md)
+    optimizer = torch.optim.Adam(network.parameters(), lr=params.mlp_learning_rate, fused=True)
     best, best_epoch, best_state = np.inf, 0, copy.deepcopy(network.state_dict())
     for epoch in range(1, params.mlp_epochs + 1):
         order = torch.randperm(len(inputs), generator=noise)

@@ -213,7 +213,8 @@ def take_steps(
     device = next(network.parameters()).device
     groups = lessons.groups(params.batch)
     order = endless_order(len(groups), random)
-    optimizer = torch.optim.Adam(network.parameters())
+    # fused: its root is the processor's own, exact; torch.sqrt is not (docs/portability.md)
+    optimizer = torch.optim.Adam(network.parameters(), fused=True)
     for step in range(1, params.steps + 1):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * rate_share(step, params)

@@ -7,12 +7,13 @@ Percentages, costs and Cllr apart. Cells are means over seeds (standard deviatio
 speakers alone.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from fhvae.cited import look_up
+from fhvae.commandline import run
+from fhvae.files.atomic import read_json
 from fhvae.intervals import INTERVALS, Interval
 from fhvae.report.sequential import STATIC_DYNAMIC, static_dynamic_rows
 from fhvae.report.tables import FEW_ERRORS, BySeed, Metrics, Runs, cell, pooled, with_leaks
@@ -208,7 +209,7 @@ def warnings_of(metrics: Metrics) -> list[str]:
 
 def main() -> None:
     """Print the table of metrics/*.json, columns aligned."""
-    found = {path.stem: json.loads(path.read_text()) for path in Path("metrics").glob("*.json")}
+    found = {path.stem: read_json(path, path.stem) for path in Path("metrics").glob("*.json")}
     runs = {FHVAE_TEN: {0: with_leaks(found)}}
     tables = (
         (VERIFICATION, verification_rows(runs)),
@@ -230,4 +231,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main, makes_figures=False)

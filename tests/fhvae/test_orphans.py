@@ -92,6 +92,19 @@ def test_a_stage_ends_with_dvc_in_order(folder, number, shell):
     assert (folder / "in-order").exists()
 
 
+def test_a_stage_that_still_imports_ends_with_dvc(folder):
+    """It takes seconds; whoever asks for DVC after them may find another parent in its place."""
+    (folder / "numpy.py").write_text(
+        "import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(600)"
+    )
+    command = (sys.executable, "-m", "stages.fbank")
+    path = f"{folder}{os.pathsep}{ROOT}"
+    dvc, stage = start(sys.executable, "-c", DVC, *command, PYTHONPATH=path)
+    dvc.kill()
+    dvc.wait()
+    wait_for_end(stage)
+
+
 def test_a_stage_that_cannot_be_interrupted_is_killed(folder):
     deaf = STAGE.replace("run(main", "orphans.GRACE_SECONDS = 0.1\nrun(main").replace(
         "    try:", "    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n    try:"

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from fhvae import cluster as dask_cluster
 from fhvae import parallel
 from fhvae.errors import CorpusError, ParamsError, WorkerError
 from fhvae.parallel import WINDOWS, map_in_order, release_workers, worker_count
@@ -138,7 +139,7 @@ def test_what_is_neither_a_local_cluster_nor_an_address_is_refused_at_once(monke
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://here"])
 def test_a_scheduler_that_does_not_answer_is_told_in_one_sentence(monkeypatch, address):
     use(monkeypatch, {"FHVAE_DASK": address})
-    monkeypatch.setattr(parallel, "DASK_SECONDS", 0.5)
+    monkeypatch.setattr(dask_cluster, "DASK_SECONDS", 0.5)
     with pytest.raises(ParamsError, match=rf"{address} gave none within .* or unset") as caught:
         list(map_in_order(double, [1], "double"))
     assert "\n" not in str(caught.value)
@@ -178,17 +179,17 @@ class Cluster:
 
 
 def test_workers_are_waited_for_where_there_are_none(monkeypatch):
-    monkeypatch.setattr(parallel, "DASK_POLL_SECONDS", 0.01)
-    assert parallel._dask_workers(Cluster(3), "tcp://host:1") == 6
-    assert parallel._dask_workers(Cluster(0, None, 0, 1), "tcp://host:1") == 2
+    monkeypatch.setattr(dask_cluster, "DASK_POLL_SECONDS", 0.01)
+    assert dask_cluster.worker_count(Cluster(3), "tcp://host:1") == 6
+    assert dask_cluster.worker_count(Cluster(0, None, 0, 1), "tcp://host:1") == 2
 
 
 @pytest.mark.parametrize("count", [0, None])
 def test_a_cluster_that_stays_without_a_worker_is_told_in_one_sentence(monkeypatch, count):
-    monkeypatch.setattr(parallel, "DASK_SECONDS", 0.1)
+    monkeypatch.setattr(dask_cluster, "DASK_SECONDS", 0.1)
     message = r"FHVAE_DASK=tcp://host:1 must have a worker, it has had none for 0\.1 s; start"
     with pytest.raises(ParamsError, match=message) as caught:
-        parallel._dask_workers(Cluster(count), "tcp://host:1")
+        dask_cluster.worker_count(Cluster(count), "tcp://host:1")
     assert "\n" not in str(caught.value)
 
 
@@ -200,22 +201,22 @@ def test_a_cluster_may_lose_all_workers_and_get_others(monkeypatch):
     with LocalCluster(1, processes=False, threads_per_worker=1, dashboard_address=None) as cluster:
         use(monkeypatch, {"FHVAE_DASK": cluster.scheduler_address})
         assert list(map_in_order(double, [1, 2], "double")) == [2, 4]
-        client = parallel._dask_client(cluster.scheduler_address)
+        client = dask_cluster.connected(cluster.scheduler_address)
         cluster.scale(0)
         while client.ncores():
             time.sleep(0.05)
         with monkeypatch.context() as patch:
-            patch.setattr(parallel, "DASK_SECONDS", 0.3)
+            patch.setattr(dask_cluster, "DASK_SECONDS", 0.3)
             with pytest.raises(ParamsError, match=r"must have a worker, it has had none for 0\.3"):
                 list(map_in_order(double, [1, 2], "double"))
         counts = iter([2] * (WINDOWS + 1))  # counted before they left; then two come
         with monkeypatch.context() as patch:
             patch.setattr(
-                parallel, "_dask_workers", lambda *_: next(counts, None) or cluster.scale(2) or 2
+                dask_cluster, "worker_count", lambda *_: next(counts, None) or cluster.scale(2) or 2
             )
             assert list(map_in_order(double, range(9), "double")) == list(range(0, 18, 2))
         client.close()
-        parallel._dask_client.cache_clear()
+        dask_cluster.connected.cache_clear()
 
 
 INTRUDER = """
@@ -247,7 +248,7 @@ def test_nobody_else_on_the_machine_gets_code_into_a_local_cluster(monkeypatch, 
     """Its ports are on loopback, open to every user; who may speak to a scheduler runs code."""
     use(monkeypatch, {"FHVAE_DASK": "local:1"})
     assert list(map_in_order(double, [1, 2], "double")) == [2, 4]
-    cluster = parallel._dask_client("local:1").cluster
+    cluster = dask_cluster.connected("local:1").cluster
     addresses = [cluster.scheduler_address, *cluster.scheduler.workers]
     assert all(address.startswith("tls://127.0.0.1:") for address in addresses)
     for kind in ("plain", "no certificate", "another certificate"):
@@ -302,8 +303,8 @@ def test_a_scheduler_with_certificates_of_ones_own_is_spoken_to(monkeypatch):
         assert address.startswith("tls://")
         use(monkeypatch, {"FHVAE_DASK": address})
         assert list(map_in_order(double, range(9), "double")) == list(range(0, 18, 2))
-        parallel._dask_client(address).close()
-        parallel._dask_client.cache_clear()
+        dask_cluster.connected(address).close()
+        dask_cluster.connected.cache_clear()
 
 
 MAPPING = """

@@ -61,6 +61,15 @@ def test_the_exit_code_is_that_of_the_stage(monkeypatch, ended, code):
     assert read("runs/fbank.json")["exit"] == code
 
 
+def test_what_a_killed_one_left_half_written_is_removed():
+    Path("runs").mkdir()
+    left, others = Path("runs/.fbank.json.0a1b2c3d.tmp"), Path("runs/.train.json.0a1b2c3d.tmp")
+    left.touch(), others.touch()
+    with recorded("fbank"):
+        assert not left.exists()
+    assert others.exists()
+
+
 def test_a_bug_is_recorded_and_raised(monkeypatch):
     monkeypatch.setenv("DVC_STAGE", "fbank")
     with pytest.raises(ZeroDivisionError):

@@ -124,6 +124,46 @@ def test_an_input_that_changed_since_its_stage_left_it_is_refused(monkeypatch):
     assert not Path("data/further").exists()
 
 
+LOCKED = """
+stages:
+  verify:
+    outs:
+    - {{path: m/verify.json, hash: md5, md5: {md5}, size: 2}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("lock", "by_dvc", "refused"),
+    [
+        pytest.param(LOCKED.format(md5="99914b932bd37a50b983c5e7c90ae93b"), True, False, id="same"),
+        pytest.param(LOCKED.format(md5="a" * 32), True, True, id="another"),
+        pytest.param(LOCKED.format(md5="a" * 32), False, False, id="by-hand"),
+        pytest.param(LOCKED.format(md5="a" * 32)[:-28], True, False, id="half-written"),
+        pytest.param("stages: {verify: {outs: [", True, False, id="no-yaml"),
+        pytest.param("", True, False, id="empty"),
+        pytest.param(None, True, False, id="gone"),
+    ],
+)
+def test_a_lone_file_that_is_not_as_dvc_wrote_it_down_is_refused(
+    monkeypatch, lock, by_dvc, refused
+):
+    """DVC takes a file with its size and its times for what it was."""
+    Path("dvc.yaml").write_text("stages: {copying: {deps: [data/corpus, m/verify.json]}}")
+    Path("m/verify.json").write_text("{}")
+    if lock is not None:
+        Path("dvc.lock").write_text(lock)
+    if by_dvc:
+        monkeypatch.setenv("DVC_STAGE", "copying")
+    if not refused:
+        copy()
+        return
+    with pytest.raises(
+        ArtifactError, match=r"m/verify\.json must be .* another MD5 .*; delete m/verify\.json and"
+    ):
+        copy()
+    assert not Path("data/made").exists()
+
+
 def test_a_stage_that_failed_leaves_no_digests_and_no_lock():
     with pytest.raises(ArtifactError, match="it must work"):
         fail()

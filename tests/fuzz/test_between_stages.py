@@ -13,11 +13,46 @@ from random import Random
 
 import hypothesis
 import pytest
+import yaml
 from hypothesis import strategies as st
 
 from fhvae.errors import FhvaeError
 from tests.fuzz.damage import SEED, WANTED, Damage, check_sentence, damages, drawn
 from tests.fuzz.formats import FORMATS, write_run
+from tests.tiny import ROOT
+
+# What a stage reads of another, and the formats that stand for it.
+READ = {
+    "data/recordings": ("manifest", "labels", "samples", "conditions"),
+    "data/corpus": ("manifest", "labels", "samples", "conditions"),
+    "data/fbank": ("frames", "sharded", "normalizer"),
+    "data/domains_train": ("frames",),
+    "data/domains_topline": ("frames",),
+    "data/domains_test": ("frames",),
+    "data/f0": ("f0",),
+    "data/baselines/pca": ("pca",),
+    "data/baselines/untrained": ("model",),
+    "data/baselines/untrained_latents": ("latents",),
+    "data/controls": ("latents",),
+    "data/latents": ("latents",),
+    "data/ivectors": ("ivectors",),
+    "data/scores": ("scores",),
+    "data/recognition_baselines": ("edits",),
+    "data/convert": ("sounds",),
+    "data/figures": ("svg",),
+    "models/fhvae": ("model",),
+    "metrics": ("metrics", "summary", "page", "notes"),
+    "plots": ("learning_curve", "bands"),
+}
+
+
+def test_whatever_a_stage_reads_of_another_is_damaged_here():
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].values()
+    deps = {Path(dep) for stage in stages for dep in stage["deps"]}
+    read = {dep for dep in deps if dep.parts[0] not in ("fhvae", "stages")}
+    read = {dep.parent if dep.suffix else dep for dep in read}
+    assert {str(path) for path in read} == set(READ)
+    assert {name for names in READ.values() for name in names} == set(FORMATS) - {"log"}
 
 
 @pytest.fixture(scope="module")

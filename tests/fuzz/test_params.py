@@ -20,6 +20,7 @@ from fhvae.params.reading import MOST_WHOLE, from_mapping, read_yaml
 from fhvae.params.whole import Params, load_params
 from tests.tiny import ROOT
 
+pytestmark = pytest.mark.timeout(6 * 3600)  # of the long run
 EXAMPLES = int(os.environ.get("FHVAE_FUZZ", "60"))
 LINES = (ROOT / "params.yaml").read_text(encoding="utf-8").splitlines()
 VALUES = yaml.safe_load("\n".join(LINES))

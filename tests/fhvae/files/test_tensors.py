@@ -1,5 +1,10 @@
 """Arrays by name in a file: what was written comes back, and nothing else is taken for it."""
 
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
@@ -7,6 +12,7 @@ from safetensors.numpy import save_file
 from fhvae.errors import ArtifactError
 from fhvae.files.tensors import Kind, numbers_in, read_tensors, write_tensors
 
+ROOT = Path(__file__).resolve().parents[3]
 KINDS = {
     "lengths": Kind("int64", "utterance"),
     "mean": Kind("float32", "segment z1"),
@@ -62,3 +68,30 @@ def test_another_file_is_told(tmp_path, content):
     (tmp_path / "a.safetensors").write_bytes(content)
     with pytest.raises(ArtifactError, match=r"must be a safetensors file, it is not .*rerun"):
         read_tensors(tmp_path / "a.safetensors", KINDS, "latents")
+
+
+WRITING = """
+import sys
+from pathlib import Path
+from fhvae.errors import ArtifactError
+from tests.fhvae.files.test_tensors import arrays, write_tensors
+try:
+    write_tensors(Path(sys.argv[1]), arrays())
+except ArtifactError as error:
+    sys.exit(str(error))
+"""
+
+
+def test_what_the_disk_refuses_is_one_sentence(tmp_path):
+    """A limit on the length of files stands for a disk that is full."""
+    done = subprocess.run(
+        [sys.executable, "-c", WRITING, str(tmp_path / "a.safetensors")],
+        cwd=ROOT,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "must be written whole, it cannot be" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
