@@ -46,6 +46,7 @@ def start(*command, **variables):
         stderr=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # nohup pytest ignores it
     )
     assert process.stdout is not None
     return process, int(process.stdout.readline())
