@@ -45,7 +45,7 @@ def run(main: Callable[[], None], makes_figures: bool = True) -> None:
     shown.setFormatter(OneLine())
     logging.basicConfig(level=logging.INFO, handlers=[shown])
     give_caches_a_place()
-    _end_in_order()
+    _end_in_words(_end_in_order)
     if makes_figures and (kind := arithmetic()):
         logging.warning("arithmetic %s: another may give other figures (docs/portability.md)", kind)
     with _record():
