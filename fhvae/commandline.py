@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from types import FrameType
 from typing import NoReturn
 
 from fhvae.errors import FhvaeError, one_line
@@ -48,16 +49,32 @@ def run(main: Callable[[], None], makes_figures: bool = True) -> None:
     _end_in_words(_end_in_order)
     if makes_figures and (kind := arithmetic()):
         logging.warning("arithmetic %s: another may give other figures (docs/portability.md)", kind)
-    with _record():
-        _end_in_words(main)
+    _end_in_words(lambda: _run_recorded(main))
 
 
 def _end_in_order() -> None:
-    """Have what ends the program do so as Ctrl-C does: half-written folders are removed."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler)
+    """Have what ends the program do so as Ctrl-C does: half-written folders are removed.
+
+    Once: after a signal to the group of DVC comes another one, of DVC's own end, and would
+    interrupt the removing. Ctrl-C still does.
+    """
+    told = False
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal told
+        again, told = told, True
+        if number == signal.SIGINT or not again:
+            raise KeyboardInterrupt
+
+    for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(one) is not signal.SIG_IGN:
+            signal.signal(one, interrupt)
     end_with_dvc()
+
+
+def _run_recorded(main: Callable[[], None]) -> None:
+    with _record():
+        _end_in_words(main)
 
 
 def _record() -> AbstractContextManager[None]:

@@ -13,7 +13,7 @@ import signal
 import time
 from functools import cache
 from pathlib import Path
-from threading import Thread
+from threading import Thread, main_thread
 
 log = logging.getLogger(__name__)
 
@@ -51,10 +51,12 @@ def starter_of(variable: str) -> int:
 
 
 def _wait_and_end(other: int, at_once: bool) -> None:
+    # A signal that any other thread takes leaves the main one asleep, and Python's handlers wait.
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     _wait_for_end(other)
     if not at_once:
         log.warning("process %d, which this one worked for, is gone; ending", other)
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.pthread_kill(main_thread().ident or 0, signal.SIGTERM)
         time.sleep(GRACE_SECONDS)
     os.kill(os.getpid(), signal.SIGKILL)
 

@@ -373,16 +373,16 @@ class Trainer:
 def noted_signals() -> Iterator[list[int]]:
     """Collect Ctrl-C, SIGTERM and SIGHUP, and do not die of them: the step in hand is saved.
 
-    The second one interrupts at once.
+    The second one, if it is Ctrl-C, interrupts at once; DVC's end sends another SIGTERM.
 
     Raises:
-        KeyboardInterrupt: a second signal came; what the last checkpoint holds is whole.
+        KeyboardInterrupt: Ctrl-C came second; what the last checkpoint holds is whole.
     """
     caught: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
         caught.append(number)
-        if len(caught) > 1:
+        if number == signal.SIGINT and len(caught) > 1:
             raise KeyboardInterrupt
 
     numbers = [signal.SIGINT, signal.SIGTERM]

@@ -103,6 +103,20 @@ def test_an_interrupt_says_how_to_go_on(capsys):
     assert "run the same command again" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("moment", ["beginning", "Meter.read"])
+def test_an_interrupt_while_the_record_is_written_says_so_too(
+    monkeypatch, tmp_path, capsys, moment
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DVC_STAGE", "train")
+    monkeypatch.setattr("fhvae.commandline.end_with_dvc", lambda: None)
+    monkeypatch.setattr(f"fhvae.run_record.{moment}", lambda _: raising(KeyboardInterrupt())())
+    with pytest.raises(SystemExit) as ended:
+        run(lambda: None)
+    assert ended.value.code == 130
+    assert capsys.readouterr().err.endswith("interrupted; run the same command again to go on\n")
+
+
 def test_a_bug_keeps_its_traceback():
     with pytest.raises(ZeroDivisionError):
         run(raising(ZeroDivisionError()))

@@ -5,6 +5,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,30 @@ def test_a_hangup_is_an_interrupt(folder):
     process.send_signal(signal.SIGHUP)
     assert process.wait() == 130
     assert (folder / "in-order").exists()
+
+
+SLOW_TO_END = STAGE.replace("    finally:\n", "    finally:\n        time.sleep(1)\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_what_is_put_in_order_is_not_interrupted_by_the_end_of_dvc(folder, number):
+    """A signal to the group of DVC ends the stage, and DVC, whose end would end it once more."""
+    (folder / "stage.py").write_text(SLOW_TO_END)
+    dvc, stage = start(sys.executable, "-c", DVC, sys.executable, "stage.py")
+    os.killpg(dvc.pid, number)
+    dvc.wait()
+    wait_for_end(stage)
+    assert (folder / "in-order").exists()
+
+
+def test_ctrl_c_interrupts_what_is_put_in_order(folder):
+    (folder / "stage.py").write_text(SLOW_TO_END)
+    process, _ = start(sys.executable, "stage.py")
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    assert process.wait() == 130
+    assert not (folder / "in-order").exists()
 
 
 @pytest.mark.parametrize("tells", [True, False])

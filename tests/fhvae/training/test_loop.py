@@ -329,20 +329,29 @@ def test_long_epochs_are_saved_in_between_and_that_changes_nothing(trainer, monk
     assert result.curve == whole.curve
 
 
-def test_a_second_signal_interrupts_at_once():
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_ctrl_c_after_another_signal_interrupts_at_once(number):
     handler, seen = signal.getsignal(signal.SIGINT), []
 
     def insist():
         with noted_signals() as caught:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
             seen.extend(caught)
             os.kill(os.getpid(), signal.SIGINT)
             seen.append("swallowed")
 
     with pytest.raises(KeyboardInterrupt):
         insist()
-    assert seen == [signal.SIGINT]
+    assert seen == [number]
     assert signal.getsignal(signal.SIGINT) is handler
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_end_of_dvc_after_a_signal_to_its_group_lets_the_step_be_saved(number):
+    with noted_signals() as caught:
+        os.kill(os.getpid(), number)
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert caught == [number, signal.SIGTERM]
 
 
 def test_the_average_is_kept_and_training_goes_on_from_its_own_weights(trainer):
