@@ -17,10 +17,12 @@ from tests.torture.bench import TRAP, Bench, Ended, code_digest, stages_of
 from tests.torture.faults import FAULTS
 from tests.torture.judge import (
     BLOCKED,
+    CLEARED,
     COMMAND,
     EQUAL,
     FAILURES,
     LEFTOVERS,
+    MEND,
     MISSED,
     NO_SENTENCE,
     REMEDIES,
@@ -39,6 +41,7 @@ WELL, STOPPED = Ended("dvc repro", 0, ""), Ended("dvc repro", 255, "error: x mus
 CRASHED = Ended("dvc repro", 255, "Traceback (most recent call last):\n...\nexited with 1")
 SEGFAULT = Ended("dvc repro", 255, "failed to run: python -m stages.train, exited with -11")
 STUCK = Ended("dvc repro", None, "")
+MENDED = Ended(" ".join(MEND), 0, "removed .dvc/cache/files/md5/4e/.x.tmp")
 # changes three files: makes one, renames it, deletes it; a line of what it lives to say
 VICTIM = """
 from pathlib import Path
@@ -88,6 +91,7 @@ def test_a_part_is_one_of_them(text):
         pytest.param([WELL], [], [], [], EQUAL, id="well"),
         pytest.param([STOPPED], [WELL], [], [], REPRO, id="repro"),
         pytest.param([STOPPED], [STOPPED, WELL, WELL], [], [], COMMAND, id="command"),
+        pytest.param([STOPPED], [WELL, MENDED], [], [], CLEARED, id="cleared"),
         pytest.param([WELL], [WELL], ["models/x"], [], SILENT, id="silent"),
         pytest.param([STOPPED], [STOPPED], ["models/x"], [], BLOCKED, id="blocked"),
         pytest.param([STUCK], [WELL], [], [], BLOCKED, id="stuck"),

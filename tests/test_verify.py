@@ -140,3 +140,14 @@ def test_an_empty_folder_of_a_run_is_removed(tree):
     assert f"removed {made.resolve()}" in call("python", str(ROOT / ".ci/mend_dvc.py"))
     assert not made.exists()
     assert list(Path(".dvc/cache/runs").rglob("*"))  # those of real runs
+
+
+def test_a_copy_into_the_cache_that_was_not_ended_is_removed(tree):
+    whole = {path for path in Path(".dvc/cache").rglob("*") if path.is_file()}
+    copy = Path(".dvc/cache/files/md5/4e/.78Wzw5ya8j3NhIjqIZNxtA.tmp")
+    copy.parent.mkdir(exist_ok=True)
+    copy.write_text("half of it")
+    assert call("python", str(ROOT / ".ci/mend_dvc.py")) == ""  # somebody may write it
+    said = call("python", str(ROOT / ".ci/mend_dvc.py"), "--older-than", "0")
+    assert f"removed {copy.resolve()}" in said
+    assert {path for path in Path(".dvc/cache").rglob("*") if path.is_file()} == whole

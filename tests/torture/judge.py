@@ -9,11 +9,12 @@ from fhvae.seeds import generator
 from tests.torture.bench import Bench, Ended, Stage, remove
 from tests.torture.faults import FAULTS, Case
 
-MISSED, EQUAL, REPRO, COMMAND, TOLD = (
+MISSED, EQUAL, REPRO, COMMAND, CLEARED, TOLD = (
     "over before the fault came",
     "equal at once",
     "equal after dvc repro",
     "equal after the command that its sentence names",
+    "equal, with copies half-written by DVC in its cache; make clears them",
     "equal after what make verify named was deleted",
 )
 NO_SENTENCE, LEFTOVERS, TRACEBACK, BLOCKED, SILENT = FAILURES = (  # the worst last
@@ -25,6 +26,7 @@ NO_SENTENCE, LEFTOVERS, TRACEBACK, BLOCKED, SILENT = FAILURES = (  # the worst l
 )
 MOST_COMMANDS = 6
 VERIFY = ("python", ".ci/verify.py")  # make verify, in a tree without an environment of its own
+MEND = ("python", ".ci/mend_dvc.py", "--older-than", "0")  # as make does before dvc repro
 MOST_SAID = 600  # letters kept of what a command said in the end
 CRASH = re.compile(r"Traceback \(most recent call last\)|Fatal Python error|terminate called")
 # 2: bad input, 130: interrupted; below 0, by way of a shell beyond 128: by a signal that was sent
@@ -69,7 +71,10 @@ def play(bench: Bench, fault: str, stage: Stage, draw: int, seed: int) -> Outcom
     healing = [] if _is_well(bench, victims) else heal(bench)
     bench.end()
     told = verify(bench) if case.rotten and bench.unequal() else []
-    unequal, leftovers = case.unequal + bench.unequal(), bench.leftovers()
+    unequal = case.unequal + bench.unequal()
+    if bench.leftovers() and (bench.tree / MEND[1]).exists():
+        told.append(bench.start(*MEND).wait())
+    leftovers = bench.leftovers()
     found = verdict(case.hit, victims, healing + told, unequal, leftovers)
     said = "\n--\n".join(one.said.strip()[-MOST_SAID:] for one in (*victims, *healing[:-1]))
     return Outcome(
@@ -150,6 +155,8 @@ def verdict(
         return MISSED
     if any(one.command == " ".join(VERIFY) for one in healing):
         return TOLD
+    if any(one.command == " ".join(MEND) for one in healing):
+        return CLEARED
     if len(healing) > 1:
         return COMMAND
     return REPRO if healing else EQUAL

@@ -7,10 +7,10 @@ from typing import Any
 
 from tabulate import tabulate
 
-from tests.torture.judge import COMMAND, EQUAL, FAILURES, MISSED, REPRO, TOLD
+from tests.torture.judge import CLEARED, COMMAND, EQUAL, FAILURES, MISSED, REPRO, TOLD
 
 LETTERS = {  # the worst last
-    **{MISSED: "·", EQUAL: "=", REPRO: "r", COMMAND: "c", TOLD: "v"},
+    **{MISSED: "·", EQUAL: "=", REPRO: "r", COMMAND: "c", CLEARED: "m", TOLD: "v"},
     **{name: name[0] for name in FAILURES},
 }
 HEAD = """# Torture
