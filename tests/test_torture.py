@@ -39,6 +39,15 @@ SEED = 0
 SAMPLE = 24  # faults, some five minutes on two cores; `make torture` goes on
 WELL, STOPPED = Ended("dvc repro", 0, ""), Ended("dvc repro", 255, "error: x must be y, it is z")
 CRASHED = Ended("dvc repro", 255, "Traceback (most recent call last):\n...\nexited with 1")
+IN_ITS_WORK = (
+    "Traceback (most recent call last):\n"
+    '  File "<frozen runpy>", line 88, in _run_code\n'
+    '  File "/tree/stages/train.py", line 3, in <module>\n'
+    "    import torch\n"
+    "KeyboardInterrupt\nexited with -2"
+)
+INTERRUPTED = Ended("dvc repro", 255, IN_ITS_WORK)
+BARELY_BEGUN = Ended("dvc repro", 255, IN_ITS_WORK.replace("stages/train", "fhvae/portable"))
 SEGFAULT = Ended("dvc repro", 255, "failed to run: python -m stages.train, exited with -11")
 STUCK = Ended("dvc repro", None, "")
 MENDED = Ended(" ".join(MEND), 0, "removed .dvc/cache/files/md5/4e/.x.tmp")
@@ -96,6 +105,8 @@ def test_a_part_is_one_of_them(text):
         pytest.param([STOPPED], [STOPPED], ["models/x"], [], BLOCKED, id="blocked"),
         pytest.param([STUCK], [WELL], [], [], BLOCKED, id="stuck"),
         pytest.param([CRASHED], [WELL], [], [], TRACEBACK, id="traceback"),
+        pytest.param([INTERRUPTED], [WELL], [], [], TRACEBACK, id="traceback-of-an-interrupt"),
+        pytest.param([BARELY_BEGUN], [WELL], [], [], REPRO, id="python-was-starting"),
         pytest.param([SEGFAULT], [WELL], [], [], NO_SENTENCE, id="segfault"),
         pytest.param([STOPPED], [WELL], [], ["data/.x.1"], LEFTOVERS, id="leftovers"),
     ],

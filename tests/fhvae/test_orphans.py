@@ -1,5 +1,6 @@
 """A process that works for another ends with it, however that ends."""
 
+import importlib
 import os
 import select
 import signal
@@ -39,12 +40,12 @@ subprocess.Popen([*sys.argv[1:]], env=environment, stdin=subprocess.DEVNULL).wai
 """
 
 
-def start(*command, **variables):
+def start(*command, said=False, **variables):
     process = subprocess.Popen(
         command,
         env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE if said else subprocess.DEVNULL,
         text=True,
         start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # nohup pytest ignores it
@@ -105,6 +106,24 @@ def test_a_stage_that_still_imports_ends_with_dvc(folder):
     dvc.kill()
     dvc.wait()
     wait_for_end(stage)
+
+
+def test_ctrl_c_ends_a_stage_that_still_imports_without_a_traceback(folder):
+    (folder / "numpy.py").write_text(
+        "import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(600)"
+    )
+    process, stage = start(
+        sys.executable, "-m", "stages.fbank", PYTHONPATH=f"{folder}{os.pathsep}{ROOT}", said=True
+    )
+    os.kill(stage, signal.SIGINT)
+    assert process.communicate() == ("", "")
+    assert process.returncode == -signal.SIGINT
+
+
+def test_a_stage_that_is_imported_leaves_signals_alone():
+    handler = signal.getsignal(signal.SIGINT)
+    importlib.reload(importlib.import_module("stages"))
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_a_stage_that_cannot_be_interrupted_is_killed(folder):
