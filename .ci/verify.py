@@ -19,6 +19,10 @@ from typing import Any
 
 import yaml
 
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+from fhvae.files.sums import SUMS, escaped, read_sums  # noqa: E402
+
 FOLDER = ".dir"  # ends the MD5 of a folder, which is that of the list of its files
 OBJECT = re.compile(rf"([0-9a-f]{{2}})/([0-9a-f]{{30}}({FOLDER})?)")  # a file of the cache
 ADVICE = (
@@ -49,13 +53,27 @@ def _listed(cache: Path, digest: str) -> list[dict[str, str]]:
         found = json.loads((cache / digest[:2] / digest[2:]).read_bytes())
     except (FileNotFoundError, ValueError):
         return []
-    return list(found)
+    whole = all(isinstance(one, dict) and one.keys() >= {"relpath", "md5"} for one in found)
+    return list(found) if whole else []
 
 
 def unlisted(known: Mapping[Path, str], cache: Path) -> list[Path]:
     """Name the folders here whose list is not in the cache: nobody can tell what they held."""
     found = ((path, digest) for path, digest in known.items() if digest.endswith(FOLDER))
     return [path for path, digest in found if path.is_dir() and not _listed(cache, digest)]
+
+
+def renamed(known: Mapping[Path, str], cache: Path) -> Iterator[tuple[Path, Path]]:
+    """Find the folders whose list names other files than their stage left; the list and the folder.
+
+    A bit that flipped in a list leaves a list; DVC makes the folder by it, and a new list of that.
+    """
+    for path, digest in known.items():
+        listed = _listed(cache, digest) if digest.endswith(FOLDER) else []
+        if listed and (path / SUMS).is_file():
+            left = {SUMS, *read_sums(path / SUMS)}
+            if left != {escaped(one["relpath"]) for one in listed}:
+                yield cache / digest[:2] / digest[2:], path
 
 
 def shared(here: Mapping[Path, str], cache: Path) -> list[Path]:
@@ -101,12 +119,15 @@ def main() -> int:
         wrong += len(found)
     for path in (gone := unlisted(known, cache)):
         print(f"  {path} (the list of its files is not in the cache)")
+    for listing, path in (made := list(renamed(known, cache))):
+        print(f"  {listing} (it lists other files than {path / SUMS})")
+        print(f"  {path} (made by that list)")
     if linked := shared(here, cache):
         print(
             f"{len(linked)} outputs, {linked[0]} among them, are links to the cache: damage to one "
             "damages both; `dvc checkout --relink` makes copies where cache.type says so"
         )
-    wrong += len(gone)
+    wrong += len(gone) + len(made)
     if wrong:
         print(f"error: {ADVICE}", file=sys.stderr)
     return int(wrong > 0)

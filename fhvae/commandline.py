@@ -6,8 +6,9 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from threading import Timer, get_ident
 from types import FrameType
 from typing import NoReturn
 
@@ -17,12 +18,13 @@ from fhvae.orphans import DVC_STAGE, end_with_dvc
 from fhvae.portable import arithmetic
 
 EXIT_BAD_INPUT = 2  # as argparse exits
+AGAIN_S = 0.05  # after which a finalizer is over
 REASON_LETTERS = 120  # of what a library says, in a sentence
-# How torch on a CPU, oneDNN and CUDA below it, C++ and the system say that memory is short; Python
-# and numpy raise MemoryError.
+# How torch on a CPU, oneDNN and CUDA below it, C++, the system, its linker and code of Python in C
+# say that memory is short; Python itself and numpy raise MemoryError.
 NO_MEMORY = re.compile(
     "can't allocate memory|could not create a primitive|out of memory|bad[ _]alloc|"
-    "can't start new thread",
+    "can't start new thread|failed to map segment|error return without exception set",
     re.IGNORECASE,
 )
 
@@ -46,17 +48,26 @@ def run(main: Callable[[], None], makes_figures: bool = True) -> None:
     shown.setFormatter(OneLine())
     logging.basicConfig(level=logging.INFO, handlers=[shown])
     give_caches_a_place()
-    _end_in_words(_end_in_order)
-    if makes_figures and (kind := arithmetic()):
-        logging.warning("arithmetic %s: another may give other figures (docs/portability.md)", kind)
-    _end_in_words(lambda: _run_recorded(main))
+    _end_in_words(lambda: _run_in_order(main, makes_figures))
 
 
-def _end_in_order() -> None:
+def _run_in_order(main: Callable[[], None], makes_figures: bool) -> None:
+    with _interrupted_once():
+        end_with_dvc()
+        if makes_figures and (kind := arithmetic()):
+            told = "arithmetic %s: another may give other figures (docs/portability.md)"
+            logging.warning(told, kind)
+        _run_recorded(main)
+
+
+@contextmanager
+def _interrupted_once() -> Iterator[None]:
     """Have what ends the program do so as Ctrl-C does: half-written folders are removed.
 
     Once: after a signal to the group of DVC comes another one, of DVC's own end, and would
-    interrupt the removing. Ctrl-C still does.
+    interrupt the removing. Ctrl-C still does. What Python forgets, as it does with all that is
+    raised in a finalizer, comes again a moment later. When the work is done, signals do what they
+    did before.
     """
     told = False
 
@@ -66,10 +77,30 @@ def _end_in_order() -> None:
         if number == signal.SIGINT or not again:
             raise KeyboardInterrupt
 
-    for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(one) is not signal.SIG_IGN:
-            signal.signal(one, interrupt)
-    end_with_dvc()
+    def insist(forgotten: "sys.UnraisableHookArgs") -> None:
+        nonlocal told
+        if forgotten.exc_type is not KeyboardInterrupt:
+            shows(forgotten)
+            return
+        told = False
+        clock = Timer(AGAIN_S, signal.pthread_kill, (get_ident(), signal.SIGTERM))
+        clock.daemon = True
+        clock.start()
+
+    numbers = [
+        one
+        for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(one) is not signal.SIG_IGN
+    ]
+    shows, sys.unraisablehook = sys.unraisablehook, insist
+    before = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        if not told:
+            sys.unraisablehook = shows
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def _run_recorded(main: Callable[[], None]) -> None:
@@ -91,7 +122,7 @@ def _end_in_words(main: Callable[[], None]) -> None:
         main()
     except FhvaeError as error:
         _refuse(str(error))
-    except (OSError, MemoryError, RuntimeError) as error:
+    except Exception as error:
         sentence = _sentence(error)
         if sentence is None:
             raise
@@ -106,10 +137,10 @@ def _refuse(sentence: str) -> NoReturn:
     sys.exit(EXIT_BAD_INPUT)
 
 
-def _sentence(error: OSError | MemoryError | RuntimeError) -> str | None:
+def _sentence(error: Exception) -> str | None:
     """Say what memory or the system refused, such as a full disk; None for a fault of the code."""
-    if _is_of_memory(error):
-        words = " ".join(str(error).split())[:REASON_LETTERS]
+    if short := next(filter(_is_of_memory, _causes(error)), None):
+        words = " ".join(str(short).split())[:REASON_LETTERS]
         return (
             f"memory must suffice, it does not{f' ({words})' if words else ''}; run the same "
             "command again with fewer processes (FHVAE_WORKERS) or with more memory"
@@ -119,7 +150,17 @@ def _sentence(error: OSError | MemoryError | RuntimeError) -> str | None:
     return None
 
 
-def _is_of_memory(error: Exception) -> bool:
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Walk from an error to what it was raised of."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _is_of_memory(error: BaseException) -> bool:
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    return isinstance(error, MemoryError) or bool(NO_MEMORY.search(str(error)))
+    if isinstance(error, MemoryError):
+        return True
+    kinds = (RuntimeError, ImportError, SystemError)
+    return isinstance(error, kinds) and bool(NO_MEMORY.search(str(error)))

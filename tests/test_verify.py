@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+VERIFY = f"python {ROOT}/.ci/verify.py"
 PIPELINE = """
 stages:
   make:
@@ -25,7 +26,7 @@ def call(*command, code=0):
 
 
 def verify(code):
-    return call("python", str(ROOT / ".ci/verify.py"), code=code)
+    return call(*VERIFY.split(), code=code)
 
 
 def flip(path):
@@ -107,6 +108,32 @@ def test_a_folder_whose_list_is_lost_is_named_and_the_advice_mends_it(tree):
     shutil.rmtree("data")
     call("dvc", "repro")
     verify(code=0)
+
+
+def test_a_list_that_names_another_file_is_named_and_the_advice_mends_it(tree):
+    """DVC makes the folder by it, and writes down in dvc.lock what it has made."""
+    sums = "(cd data && sha256sum * > ../sums && mv ../sums SHA256SUMS)"
+    pipeline = PIPELINE.replace("> data/b.csv", f"> data/b.csv && {sums}")
+    Path("dvc.yaml").write_text(pipeline.replace("    outs", "    deps: [.dvcignore]\n    outs"))
+    call("dvc", "repro")
+    verify(code=0)
+    (listed,) = [
+        path for path in Path(".dvc/cache").rglob("*.dir") if b"SHA256SUMS" in path.read_bytes()
+    ]
+    before = listed.stat()
+    listed.chmod(0o644)
+    listed.write_bytes(listed.read_bytes().replace(b"b.csv", b"#.csv"))
+    listed.chmod(before.st_mode)
+    os.utime(listed, ns=(before.st_atime_ns, before.st_mtime_ns))
+    shutil.rmtree("data")
+    call("dvc", "repro")
+    assert Path("data/#.csv").exists()
+    while named := re.findall(r"^  (\S+) \(", subprocess.getoutput(VERIFY), re.MULTILINE):
+        for path in named:
+            subprocess.run(["rm", "-rf", path], check=True)
+        call("dvc", "repro")
+    assert sorted(path.name for path in Path("data").iterdir()) == ["SHA256SUMS", "a.npy", "b.csv"]
+    assert call("dvc", "status") == "Data and pipelines are up to date.\n"
 
 
 def test_links_to_the_cache_are_told_with_the_command_that_makes_copies(tree):

@@ -48,7 +48,7 @@ def check_file(path: Path) -> None:
     sums = path.with_name(SUMS)
     if not (path.is_file() and sums.is_file()):
         return
-    if _read(sums).get(_escaped(path.name)) not in (None, file_digest(path)):
+    if read_sums(sums).get(escaped(path.name)) not in (None, file_digest(path)):
         raise ArtifactError(
             f"{path} must be as {SUMS} beside it says, it has another SHA-256; copy the folder "
             f"again, or delete {SUMS} if you changed the file yourself"
@@ -60,8 +60,8 @@ def differences(folder: Path) -> Iterator[str]:
     if not (folder / SUMS).is_file():
         yield f"{SUMS} is gone"
         return
-    left = _read(folder / SUMS)
-    here = {_escaped(name): name for name in _names(folder)}
+    left = read_sums(folder / SUMS)
+    here = {escaped(name): name for name in _names(folder)}
     for name in sorted(left.keys() | here.keys()):
         if name not in here:
             yield f"{name} is gone"
@@ -71,8 +71,8 @@ def differences(folder: Path) -> Iterator[str]:
             yield f"{name} has another SHA-256"
 
 
-def _read(sums: Path) -> dict[str, str]:
-    """Read digests by name, as it is escaped."""
+def read_sums(sums: Path) -> dict[str, str]:
+    """Read the digests in a SHA256SUMS by name, as it is escaped there."""
     lines = sums.read_bytes().decode("utf-8", "surrogateescape").split("\n")[:-1]
     found = [LINE.fullmatch(line) for line in lines]
     return {one[2]: one[1] for one in found if one}
@@ -86,10 +86,10 @@ def _names(folder: Path) -> list[str]:
 
 
 def _line(digest: str, name: str) -> str:
-    escaped = _escaped(name)
-    return f"{digest}  {name}\n" if escaped == name else f"\\{digest}  {escaped}\n"
+    written = escaped(name)
+    return f"{digest}  {name}\n" if written == name else f"\\{digest}  {written}\n"
 
 
-def _escaped(name: str) -> str:
+def escaped(name: str) -> str:
     """Write a name in one line, as coreutils does; the line then begins with a backslash."""
     return name.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")

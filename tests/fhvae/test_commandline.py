@@ -1,6 +1,7 @@
 """What a program says and how it ends when it cannot go on."""
 
 import errno
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,11 @@ def raising(error):
         raise error
 
     return main
+
+
+def raised_of(error, cause):
+    error.__context__ = cause
+    return error
 
 
 @pytest.mark.parametrize(
@@ -48,6 +54,19 @@ def raising(error):
             "error: memory must suffice, it does not ([Errno 12] Cannot allocate memory); run the "
             "same command again with fewer processes (FHVAE_WORKERS) or with more memory\n",
             id="system",
+        ),
+        pytest.param(
+            ImportError("libgfortran.so.5: failed to map segment from shared object"),
+            "error: memory must suffice, it does not (libgfortran.so.5: failed to map segment from "
+            "shared object); run the same command again with fewer processes (FHVAE_WORKERS) or "
+            "with more memory\n",
+            id="linker",
+        ),
+        pytest.param(
+            raised_of(ValueError("no such backend"), MemoryError()),
+            "error: memory must suffice, it does not; run the same command again with fewer "
+            "processes (FHVAE_WORKERS) or with more memory\n",
+            id="what-a-library-makes-of-it",
         ),
     ],
 )
@@ -115,6 +134,36 @@ def test_an_interrupt_while_the_record_is_written_says_so_too(
         run(lambda: None)
     assert ended.value.code == 130
     assert capsys.readouterr().err.endswith("interrupted; run the same command again to go on\n")
+
+
+FORGETS = """
+import signal, time
+from fhvae.commandline import run
+class Kept:
+    def __del__(self):
+        signal.raise_signal(signal.SIGTERM)
+def main():
+    del_me = Kept()
+    del del_me
+    time.sleep(60)
+run(main, makes_figures=False)
+"""
+
+
+def test_an_interrupt_that_a_finalizer_forgets_comes_again():
+    command = [sys.executable, "-c", FORGETS]
+    answer = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=50
+    )
+    assert answer.returncode == 130
+    assert answer.stderr == "interrupted; run the same command again to go on\n"
+
+
+def test_signals_do_what_they_did_before_when_the_work_is_done():
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before, inside = [signal.getsignal(one) for one in numbers], []
+    run(lambda: inside.extend(signal.getsignal(one) for one in numbers))
+    assert [signal.getsignal(one) for one in numbers] == before != inside
 
 
 def test_a_bug_keeps_its_traceback():

@@ -78,10 +78,11 @@ def play(bench: Bench, fault: str, stage: Stage, draw: int, seed: int) -> Outcom
     bench.end()
     told = verify(bench) if case.rotten and bench.unequal() else []
     unequal = case.unequal + bench.unequal()
+    clearing = []
     if bench.leftovers() and (bench.tree / MEND[1]).exists():
-        told.append(bench.start(*MEND).wait())
+        clearing = [bench.start(*MEND).wait()]
     leftovers = bench.leftovers()
-    found = verdict(case.hit, victims, healing + told, unequal, leftovers)
+    found = verdict(case.hit, victims, clearing + healing + told, unequal, leftovers)
     said = "\n--\n".join(one.said.strip()[-MOST_SAID:] for one in (*victims, *healing[:-1]))
     return Outcome(
         fault=fault,
@@ -90,8 +91,8 @@ def play(bench: Bench, fault: str, stage: Stage, draw: int, seed: int) -> Outcom
         seed=seed,
         verdict=found,
         told=case.told,
-        codes=[one.code for one in (*victims, *healing, *told)],
-        commands=[one.command for one in (*healing, *told)],
+        codes=[one.code for one in (*victims, *healing, *told, *clearing)],
+        commands=[one.command for one in (*healing, *told, *clearing)],
         unequal=unequal,
         leftovers=leftovers,
         said=said,
