@@ -40,6 +40,12 @@ subprocess.Popen([*sys.argv[1:]], env=environment, stdin=subprocess.DEVNULL).wai
 """
 
 
+def hear():
+    """Take back that signals are ignored, as under nohup and in the background of a shell."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def start(*command, said=False, **variables):
     process = subprocess.Popen(
         command,
@@ -48,7 +54,7 @@ def start(*command, said=False, **variables):
         stderr=subprocess.PIPE if said else subprocess.DEVNULL,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # nohup pytest ignores it
+        preexec_fn=hear,
     )
     assert process.stdout is not None
     return process, int(process.stdout.readline())
