@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from threading import Timer, get_ident
 from types import FrameType
 from typing import NoReturn
@@ -18,6 +19,7 @@ from fhvae.orphans import DVC_STAGE, end_with_dvc
 from fhvae.portable import arithmetic
 
 EXIT_BAD_INPUT = 2  # as argparse exits
+LEAST_ROOM = 512 << 20  # bytes of addresses, what the libraries of a stage take
 AGAIN_S = 0.05  # after which a finalizer is over
 REASON_LETTERS = 120  # of what a library says, in a sentence
 # How torch on a CPU, oneDNN and CUDA below it, C++, the system, its linker and code of Python in C
@@ -105,7 +107,13 @@ def _interrupted_once() -> Iterator[None]:
 
 def _run_recorded(main: Callable[[], None]) -> None:
     with _record():
-        _end_in_words(main)
+        _end_in_words(lambda: _run_with_room(main))
+
+
+def _run_with_room(main: Callable[[], None]) -> None:
+    """Run, if there is memory to begin with: OpenBLAS, as it loads, asks for more without end."""
+    mmap(-1, LEAST_ROOM, flags=MAP_PRIVATE | MAP_ANONYMOUS).close()
+    main()
 
 
 def _record() -> AbstractContextManager[None]:

@@ -87,23 +87,24 @@ import resource, sys
 import numpy as np
 import torch
 from fhvae.commandline import run
-room = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize() + (64 << 20)
+room = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize() + ({1} << 20)
 resource.setrlimit(resource.RLIMIT_AS, (room, room))
 run({0}, makes_figures=False)
 """
 
 
 @pytest.mark.parametrize(
-    "allocate",
+    ("allocate", "room"),
     [
-        pytest.param("lambda: torch.zeros(1 << 30)", id="torch"),
-        pytest.param("lambda: np.zeros(1 << 30)", id="numpy"),
-        pytest.param("lambda: bytearray(1 << 30)", id="python"),
+        pytest.param("lambda: torch.zeros(1 << 30)", 640, id="torch"),
+        pytest.param("lambda: np.zeros(1 << 30)", 640, id="numpy"),
+        pytest.param("lambda: bytearray(1 << 30)", 640, id="python"),
+        pytest.param("lambda: print('begun', file=sys.stderr)", 64, id="none-to-begin-with"),
     ],
 )
-def test_memory_that_is_not_there_is_one_sentence(allocate):
+def test_memory_that_is_not_there_is_one_sentence(allocate, room):
     answer = subprocess.run(
-        [sys.executable, "-c", SHORT_OF_MEMORY.format(allocate)],
+        [sys.executable, "-c", SHORT_OF_MEMORY.format(allocate, room)],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -178,7 +178,7 @@ def few_handles(case: Case) -> list[Ended]:
 
 def little_memory(case: Case) -> list[Ended]:
     """Let the stage have only so much address space beyond what it has when it begins."""
-    return _limited(case, "AS", int(2 ** case.random.uniform(0, 9) * MB))
+    return _limited(case, "AS", int(2 ** case.random.uniform(8, 10) * MB))
 
 
 def short_files(case: Case) -> list[Ended]:
