@@ -13,7 +13,7 @@ import pytest
 
 from tests.tiny import ROOT
 from tests.torture.__main__ import Record, part, planned
-from tests.torture.bench import TRAP, Bench, Ended, code_digest, stages_of
+from tests.torture.bench import TRAP, Bench, Ended, code_digest, stages_of, told_by
 from tests.torture.faults import FAULTS
 from tests.torture.judge import (
     BLOCKED,
@@ -74,6 +74,20 @@ def test_the_plan_is_that_of_its_seed():
     stages = list(stages_of(ROOT))
     first, again, other = (list(islice(planned(stages, seed), 200)) for seed in (1, 1, 2))
     assert first == again != other
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        ({"path": "m.json", "md5": "ab"}, True),
+        ({"md5": "ab", "size": 12, "path": "m.json"}, True),
+        ({"path": "m.json", "md5": "ac", "size": 519}, False),
+        ({"path": "m", "md5": "ab", "size": 519}, False),
+    ],
+)
+def test_a_lock_is_what_it_says_of_content(other, same):
+    lock = {"stages": {"download": {"outs": [{"path": "m.json", "md5": "ab", "size": 519}]}}}
+    assert (told_by(lock) == told_by({"stages": {"download": {"outs": [other]}}})) is same
 
 
 def test_a_record_is_of_its_code_alone(tmp_path):
