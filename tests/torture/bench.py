@@ -388,7 +388,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def told_by(lock: Any) -> str:
-    """Write down what a dvc.lock says, but sizes: notes that DVC never reads, of which git tells."""
+    """Write down what a dvc.lock says, but sizes: notes that DVC never reads, and git shows."""
     if isinstance(lock, dict):
         lock = {name: one for name, one in lock.items() if name not in ("size", "nfiles")}
         return json.dumps({str(name): told_by(one) for name, one in lock.items()}, sort_keys=True)
