@@ -47,6 +47,7 @@ IN_ITS_WORK = (
     "KeyboardInterrupt\nexited with -2"
 )
 INTERRUPTED = Ended("dvc repro", 255, IN_ITS_WORK)
+IN_A_LIBRARY = Ended("dvc repro", 255, IN_ITS_WORK.replace("stages/train", "site-packages/loky"))
 BARELY_BEGUN = Ended("dvc repro", 255, IN_ITS_WORK.replace("stages/train", "fhvae/portable"))
 SEGFAULT = Ended("dvc repro", 255, "failed to run: python -m stages.train, exited with -11")
 STUCK = Ended("dvc repro", None, "")
@@ -120,6 +121,7 @@ def test_a_part_is_one_of_them(text):
         pytest.param([STUCK], [WELL], [], [], BLOCKED, id="stuck"),
         pytest.param([CRASHED], [WELL], [], [], TRACEBACK, id="traceback"),
         pytest.param([INTERRUPTED], [WELL], [], [], TRACEBACK, id="traceback-of-an-interrupt"),
+        pytest.param([IN_A_LIBRARY], [WELL], [], [], TRACEBACK, id="traceback-in-a-library"),
         pytest.param([BARELY_BEGUN], [WELL], [], [], REPRO, id="python-was-starting"),
         pytest.param([SEGFAULT], [WELL], [], [], NO_SENTENCE, id="segfault"),
         pytest.param([STOPPED], [WELL], [], ["data/.x.1"], LEFTOVERS, id="leftovers"),

@@ -28,11 +28,11 @@ MOST_COMMANDS = 6
 VERIFY = ("python", ".ci/verify.py")  # make verify, in a tree without an environment of its own
 MEND = ("python", ".ci/mend_dvc.py", "--older-than", "0")  # as make does before dvc repro
 MOST_SAID = 600  # letters kept of what a command said in the end
-# Ctrl-C while Python itself begins: no line of a stage has run, Python shows what it was importing
+# Ctrl-C while Python itself begins: no line of a stage or a library has run, Python shows its own
 STARTING = re.compile(
     r"(?:Fatal Python error: init_import_site.*\n(?:Python runtime state.*\n)?)?"
     r"Traceback \(most recent call last\):\n"
-    r"(?:(?!.*/(?:stages|fhvae)/(?!__init__|portable)) .*\n)*KeyboardInterrupt"
+    r"(?:(?!.*/(?:site-packages|(?:stages|fhvae)/(?!__init__|portable))) .*\n)*KeyboardInterrupt"
 )
 CRASH = re.compile(r"Traceback \(most recent call last\)|Fatal Python error|terminate called")
 # 2: bad input, 130: interrupted; below 0, by way of a shell beyond 128: by a signal that was sent
