@@ -3,6 +3,7 @@
 import os
 import platform
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -84,8 +85,9 @@ def test_where_a_lock_serves_every_package_comes_by_hash(clone, tmp_path):
 
 def test_this_machine_knows_whether_a_lock_serves():
     """Of make itself, with the real Python: `1`, or nothing."""
-    show = ["make", "-s", "-f", "-", "show", f"PYTHON={sys.executable}"]
-    rule = f"include {ROOT / 'Makefile'}\nshow:\n\t@echo [$(LOCKED)]\n"
-    done = subprocess.run(show, input=rule, capture_output=True, text=True, check=True)
+    python = f"PYTHON={shlex.quote(sys.executable)}"  # there may be a blank in its path
+    show = ["make", "-s", "-f", "Makefile", "-f", "-", "show", python]
+    rule = "show:\n\t@echo [$(LOCKED)]\n"
+    done = subprocess.run(show, cwd=ROOT, input=rule, capture_output=True, text=True, check=True)
     serves = platform.machine() == "x86_64" and platform.libc_ver()[0] == "glibc"
     assert done.stdout == f"[{'1' * (serves and sys.version_info[:2] < (3, 14))}]\n"

@@ -3,6 +3,7 @@
 import importlib
 import os
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -90,7 +91,7 @@ def folder(tmp_path, monkeypatch):
 )
 def test_a_stage_ends_with_dvc_in_order(folder, number, shell):
     (folder / "stage.py").write_text(STAGE)
-    command = f"{sys.executable} stage.py"
+    command = shlex.join([sys.executable, "stage.py"])
     wrapped = [sys.executable, "stage.py"]
     if shell:
         wrapped = [*shell[:2], shell[2].format(command) if shell[2:] else command]
@@ -220,7 +221,7 @@ def test_one_that_is_gone_already_is_noticed_at_once():
 def test_the_starter_is_who_gave_the_variable():
     code = f"{SETUP}\nprint(starter_of('DVC_STAGE'), flush=True)"
     variables = {"DVC_STAGE": "train"}
-    shell = ["sh", "-c", f'{sys.executable} -c "$CODE"; true']
+    shell = ["sh", "-c", f'{shlex.quote(sys.executable)} -c "$CODE"; true']
     process, starter = start(*shell, CODE=code, **variables)
     process.wait()
     assert starter == os.getpid()
