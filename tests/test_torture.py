@@ -7,10 +7,14 @@ import subprocess
 import sys
 from argparse import ArgumentTypeError
 from collections import Counter
+from hashlib import sha256
 from itertools import islice
 
 import pytest
+import torch
 
+from fhvae.errors import TrainingError
+from fhvae.training.checkpoint import read_state
 from tests.tiny import ROOT
 from tests.torture.__main__ import Record, part, planned
 from tests.torture.bench import TRAP, Bench, Ended, code_digest, stages_of, told_by
@@ -137,10 +141,17 @@ def test_what_ended_before_its_fault_came_says_nothing():
 
 def test_the_command_of_a_sentence_is_what_is_typed():
     assert remedy("error: it is empty; type `rm .dvc/tmp/rwlock` and go on") == "rm .dvc/tmp/rwlock"
-    said = "error: checkpoint checkpoints/1/last.pt must be readable, it is broken (x); delete it"
-    assert remedy(said) == "rm -rf checkpoints/1/last.pt"
     assert remedy("ERROR: './dvc.lock' is invalid.\n\nMapping values ...") == "git restore dvc.lock"
     assert remedy("error: nothing to be done") is None
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["another-digest", "no-state"])
+def test_a_checkpoint_that_must_be_deleted_is_named(tmp_path, whole):
+    path, content = tmp_path / "last.pt", b"damaged"
+    path.write_bytes(sha256(content if whole else b"other").digest() + content)
+    with pytest.raises(TrainingError) as refused:
+        read_state(path, torch.device("cpu"))
+    assert remedy(f"error: {refused.value}") == f"rm -rf {path}"
 
 
 def test_commands_that_no_sentence_names_are_in_the_docs():

@@ -5,12 +5,14 @@ FHVAE_FUZZ=100000 asks for as many examples as that, FHVAE_FUZZ_SEED=7 for other
 seed is always the same.
 """
 
+import json
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -32,6 +34,7 @@ PIECES = (  # of text and numbers that a reader may stumble over
     b"a|b", b"cat /etc/passwd |", b"=1+1", b"$\\frac{$", b"<script>", b"NaN", b"\xed\xa0\x80",
     b"\\ud800", b"PK\x03\x04", *map(str.encode, ("\u202eabc", "\u2028", "\u0661", "\U0001f600")),
 )  # fmt: skip
+VALUES = (None, True, 0.5, -1e300, 10**30, "word", "", [], ["a"], {}, {"a": 1})  # of JSON
 
 
 @dataclass(frozen=True)
@@ -177,6 +180,28 @@ def _join_lines(lines: list[bytes], first: int, last: int) -> None:
     lines[first] = lines[first].rstrip() + b" "
 
 
+def _other_value(own: Damage, content: bytes, others: Sequence[bytes]) -> bytes:
+    """Put a value in the place of another, of another kind perhaps, where the file is JSON."""
+    try:
+        whole = json.loads(content)
+    except (ValueError, RecursionError):
+        return content
+    tables = list(_tables(whole))
+    if not tables:
+        return content
+    table = tables[own.one_of(len(tables))]
+    key = list(table)[int(own.where * 997) % len(table)]
+    table[key] = VALUES[int(own.until * 0.999 * len(VALUES))]
+    return json.dumps(whole, indent=2).encode()
+
+
+def _tables(whole: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(whole, dict) and whole:
+        yield whole
+        for one in whole.values():
+            yield from _tables(one)
+
+
 Kinds = dict[str, Callable[[Damage, bytes, Sequence[bytes]], bytes]]
 BYTES: Kinds = {
     "flip": _flip,
@@ -202,6 +227,7 @@ TEXT: Kinds = {
     "lose line": _lines(lambda lines, first, last: lines.__delitem__(first)),
     "join lines": _lines(_join_lines),
     "line ends": lambda own, content, others: content.replace(b"\n", b"\r\n"),
+    "other value": _other_value,
     "byte order mark": lambda own, content, others: b"\xef\xbb\xbf" + content,
 }
 KINDS: Kinds = BYTES | TEXT

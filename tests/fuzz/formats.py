@@ -40,9 +40,9 @@ from fhvae.report.run_page.facts import corpus_table, training_table
 from fhvae.report.run_page.facts import warnings_of as warnings_of_training
 from fhvae.report.run_page.gallery import WORDS, _inline
 from fhvae.report.run_page.kept import kept_utterances, read_sound
-from fhvae.report.run_page.page import STAGES as PAGE_STAGES
-from fhvae.report.run_page.page import read_all
 from fhvae.report.run_page.readers import read_curve, read_summary
+from fhvae.report.run_page.shape import STAGES as PAGE_STAGES
+from fhvae.report.run_page.shape import read_all
 from fhvae.report.run_page.sounds import measured
 from fhvae.segments import grid_segments
 from fhvae.training.record import TrainingLog
@@ -378,7 +378,7 @@ FORMATS = {
     "bands": Format(("plots/det_bands.csv",), bands, SLOW),
     "metrics": Format(tuple(f"metrics/{stage}.json" for stage in STAGES), metrics, SLOW),
     "summary": Format(("metrics/summary.json", "metrics/summary_intervals.json"), summary),
-    "page": Format(tuple(f"metrics/{stage}.json" for stage in PAGE_STAGES), page, SLOW),
+    "page": Format(tuple(f"metrics/{stage}.json" for stage in PAGE_STAGES), page, 0.2),
     "sounds": Format(
         ("sounds/conversion.csv", "sounds/denoising.csv", "sounds/convert-1-source.flac"),
         sounds,

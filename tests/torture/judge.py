@@ -40,7 +40,7 @@ ENDS = {0, 2, 130, *(code for sent in (1, 2, 9, 15) for code in (-sent, 128 + se
 # what a sentence tells to do, and what a user then types; {0} is what it names
 REMEDIES = (
     (r"delete (\S+) and run `dvc repro`", "rm -rf {0}"),
-    (r"error: (?:\S+ )?(\S+) must .*; delete it", "rm -rf {0}"),
+    (r"error: (?:\S+ )?(\S+) must .*(?:; delete it|, and delete the file)", "rm -rf {0}"),
     (r"rerun the stage (\w+)", "dvc repro --force --single-item {0}"),
     (r"`((?:git|rm) [^`]+)`", "{0}"),
     # what DVC says, and docs/troubleshooting.md answers

@@ -125,7 +125,8 @@ def read_sound(path: Path) -> tuple[np.ndarray, int]:
     """Read a sound, `[sample]` from -1 to 1, and its rate in Hz.
 
     Raises:
-        ArtifactError: the file is missing, of another kind, or empty.
+        ArtifactError: the file is missing, of another kind, empty, or without some of its samples:
+            libsndfile reads past a damaged block in silence.
     """
     import soundfile
 
@@ -134,7 +135,13 @@ def read_sound(path: Path) -> tuple[np.ndarray, int]:
         with soundfile.SoundFile(path) as file:
             facts = file.format, file.channels, file.samplerate, file.frames
             if facts[:3] == (*FLAC, SAMPLE_RATE_HZ) and 0 < file.frames <= MOST_SAMPLES:
-                return file.read(dtype="float32"), file.samplerate
+                found = file.read(dtype="float32")
+                if len(found) == file.frames:
+                    return found, file.samplerate
+                raise ArtifactError(
+                    f"{path} must be whole, it promises {file.frames} samples and holds "
+                    f"{len(found)}; rerun the stage convert"
+                )
     except soundfile.LibsndfileError as error:
         raise ArtifactError(
             f"{path} must be a FLAC file, {error.error_string.rstrip('.')}; rerun the stage convert"

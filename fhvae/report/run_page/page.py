@@ -1,12 +1,9 @@
 """Put a run together as one page that needs no network."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from fhvae.corpus.store import Corpus
-from fhvae.files.metrics import read_metrics
 from fhvae.params.every import EveryParam
 from fhvae.report.headline import warnings_of
 from fhvae.report.published import PAPER_NOTE
@@ -15,13 +12,10 @@ from fhvae.report.run_page.cells import Table
 from fhvae.report.run_page.gallery import Picture, pictures
 from fhvae.report.run_page.readers import read_curve, read_summary
 from fhvae.report.run_page.settings import params_table, versions_table
+from fhvae.report.run_page.shape import read_all
 from fhvae.report.run_page.sounds import Album, album
 
 TEMPLATE, STYLE = "page.jinja", "page.css"
-STAGES = (  # whose metrics are looked through
-    *("download", "conditions", "fbank", "domains", "f0", "baselines", "train", "latents"),
-    *("controls", "ivector", "verify", "probe", "recognize_baselines", "recognize", "convert"),
-)
 
 
 @dataclass(frozen=True)
@@ -115,11 +109,6 @@ def why_no_sound(examples: int) -> str:
     if examples == 0:
         return "No sound was asked for: listening.examples is 0."
     return "No sound was kept; the reasons are under what is weak."
-
-
-def read_all(folder: Path) -> dict[str, Mapping[str, Any]]:
-    """Read the metrics of every stage, by its name."""
-    return {stage: read_metrics(folder / f"{stage}.json") for stage in STAGES}
 
 
 def render(page: Page) -> str:

@@ -55,7 +55,7 @@ def read_summary(folder: Path, metrics: Mapping[str, Any]) -> Summary:
     cited, absent = (_part(beside, name, path) for name in ("cited", "absent"))
     values = {}
     for name, value in summary.items():
-        if not isinstance(value, int | float):
+        if not _is_number(value):
             continue  # `arithmetic`, a word of how it was computed
         own = cited.get(name)
         words = own.keys() & {"from", "better"} if isinstance(own, Mapping) else set()
@@ -65,10 +65,14 @@ def read_summary(folder: Path, metrics: Mapping[str, Any]) -> Summary:
                 "not; rerun the stage summary"
             )
         ends = {end: look_up(metrics, f"{own['from']}_{end}") for end in ("low", "high")}
-        cited[name] = {**own, **{end: at for end, at in ends.items() if at is not None}}
+        cited[name] = {**own, **{end: at for end, at in ends.items() if _is_number(at)}}
         exact = look_up(metrics, own["from"])
-        values[name] = value if exact is None else exact
+        values[name] = exact if _is_number(exact) else value
     return Summary(values, cited, absent)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float)
 
 
 def _part(beside: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:

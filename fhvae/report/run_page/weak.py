@@ -20,6 +20,7 @@ OTHERS = {
     "pca": "PCA",
     "untrained": "untrained networks",
 }
+VECTORS = ("mu2", "mu1", *OTHERS)  # whose error rates are looked through
 BACKENDS = {"cos": "cosine", "best": "best supervised back-end"}
 PROBES = {"linear": "linear probe", "mlp": "probe with a hidden layer"}
 FEWEST_ERRORS = 30  # the rule of 30: fewer missed target trials say little of an EER
@@ -138,7 +139,7 @@ def thin_table(verify: Metrics) -> Table:
     rows = [
         (f"{vector}.{backend}", str(found["n_err_eer"]), value_with_interval(found, "eer"))
         for vector, by_backend in verify.items()
-        if vector in ("mu2", "mu1", *OTHERS)
+        if vector in VECTORS
         for backend, found in by_backend.items()
         if backend in BACKENDS and isinstance(found, Mapping) and found.get("rule_of_30") == 0
     ]

@@ -114,6 +114,12 @@ def no_sample(folder: Path) -> None:
     soundfile.write(path, tone(500)[:0], RATE_HZ, format="WAV")
 
 
+def without_its_blocks(folder: Path) -> None:
+    path = folder / "convert-1-source.flac"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:50] + whole[58:])  # the comment of a FLAC now reaches into its sound
+
+
 def beyond(folder: Path) -> None:
     write_flac(folder / "convert-7-source.flac", tone(500))
 
@@ -131,6 +137,7 @@ def table(text: str) -> Callable[[Path], object]:
             no_sample,
             r"convert-1-source\.flac must be a FLAC file .* found WAV .* 0 samples",
         ),
+        (without_its_blocks, r"convert-1-source\.flac must be whole, it promises \d+ .* holds 0"),
         (beyond, "files of convert must be numbered from 1 to 1, .*, got 7"),
         (table(""), r"conversion\.csv must have a header line, it is empty"),
         (table("utterance_id\nu\n"), r"conversion\.csv: column source must be there once, .*"),
