@@ -8,7 +8,6 @@ from fhvae.corpus.store import read_corpus
 from fhvae.device import choose_device
 from fhvae.files.atomic import new_folder
 from fhvae.files.columns import NAME, SHARE, read_csv
-from fhvae.files.metrics import read_metrics
 from fhvae.files.packed import FRAMES, read_packed
 from fhvae.latents import read_latents
 from fhvae.model.weights import read_model
@@ -20,6 +19,7 @@ from fhvae.report.figures.every import DRAWN_METRICS, Drawn, draw_every
 from fhvae.report.figures.latent_maps import latent_maps
 from fhvae.report.figures.learning_curve import DRAWN
 from fhvae.report.run_page.readers import read_curve
+from fhvae.report.shape import read_shaped
 from fhvae.stage import Input, Output, Shared, stage
 from fhvae.trials import ErrorCurve, det_points
 from fhvae.verification.scores import read_scores
@@ -60,7 +60,7 @@ def main(
         read_curve(plots, DRAWN),
         {name: curve_of(scores / f"{name}.tsv") for name in systems},
         read_csv(plots / "det_bands.csv", BANDS, "verify"),
-        {name: read_metrics(metrics / f"{name}.json") for name in DRAWN_METRICS},
+        read_shaped(metrics, DRAWN_METRICS),
         latent_maps(of_test, spoken, params.latents, params.seed),
         decode_otherwise(trained, read_packed(fbank / "test", FRAMES), of_test, spoken),
     )

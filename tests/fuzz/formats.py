@@ -7,7 +7,7 @@ type and shape, finite, in range, in order.
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,7 @@ from fhvae.model.weights import read_model
 from fhvae.probes.rows import segment_rows
 from fhvae.recognition.cells import COLUMNS, read_edits, write_edits
 from fhvae.recognition.labels import count_edits
+from fhvae.report.figures.every import DRAWN_METRICS
 from fhvae.report.figures.learning_curve import DRAWN
 from fhvae.report.headline import warnings_of
 from fhvae.report.run_page import values as run_values
@@ -41,9 +42,9 @@ from fhvae.report.run_page.facts import warnings_of as warnings_of_training
 from fhvae.report.run_page.gallery import WORDS, _inline
 from fhvae.report.run_page.kept import kept_utterances, read_sound
 from fhvae.report.run_page.readers import read_curve, read_summary
-from fhvae.report.run_page.shape import STAGES as PAGE_STAGES
-from fhvae.report.run_page.shape import read_all
 from fhvae.report.run_page.sounds import measured
+from fhvae.report.shape import STAGES as PAGE_STAGES
+from fhvae.report.shape import read_shaped
 from fhvae.segments import grid_segments
 from fhvae.training.record import TrainingLog
 from fhvae.trials import det_points, pairs_of
@@ -52,6 +53,7 @@ from fhvae.verification.vectors import packed_vectors
 from stages.figures import BANDS
 from stages.train import clean_utterances
 from tests import probe_factory
+from tests.figure_factory import CASES
 from tests.latent_factory import MELS, SEGMENT_FRAMES, write_fake_run
 from tests.report_factory import write_sounds
 from tests.tiny import ROOT
@@ -301,7 +303,7 @@ def summary(folder: Path) -> None:
 
 def page(folder: Path) -> None:
     """All metrics, as the page lays them out."""
-    found = read_all(folder / "metrics")
+    found = read_shaped(folder / "metrics")
     cited, learning = read_summary(folder / "metrics", found), read_curve(folder / "plots")
     differences = weak.differences(found)
     tables = [
@@ -319,6 +321,14 @@ def page(folder: Path) -> None:
         tables += words.tables(found, learning)
     assert all(isinstance(one, str) for one in said)
     assert all(len(row) == len(table.header) for table in tables for row in table.rows)
+
+
+def figures(folder: Path) -> None:
+    """What is drawn of metrics; a title may hold any."""
+    found = read_shaped(folder / "metrics", DRAWN_METRICS)
+    drawn = replace(CASES["rich"], metrics=found)
+    for name in ("det", "matrix", "mismatch", "probe"):
+        drawn.figures()[name](folder / f"{name}.png")
 
 
 def sounds(folder: Path) -> None:
@@ -379,6 +389,7 @@ FORMATS = {
     "metrics": Format(tuple(f"metrics/{stage}.json" for stage in STAGES), metrics, SLOW),
     "summary": Format(("metrics/summary.json", "metrics/summary_intervals.json"), summary),
     "page": Format(tuple(f"metrics/{stage}.json" for stage in PAGE_STAGES), page, 0.2),
+    "figures": Format(tuple(f"metrics/{stage}.json" for stage in DRAWN_METRICS), figures, 0.01),
     "sounds": Format(
         ("sounds/conversion.csv", "sounds/denoising.csv", "sounds/convert-1-source.flac"),
         sounds,

@@ -41,7 +41,7 @@ READ = {
     "data/convert": ("sounds",),
     "data/figures": ("svg",),
     "models/fhvae": ("model",),
-    "metrics": ("metrics", "summary", "page", "notes"),
+    "metrics": ("metrics", "summary", "page", "figures", "notes"),
     "plots": ("learning_curve", "bands"),
 }
 

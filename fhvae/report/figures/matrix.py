@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fhvae.report.figures.drawing import DARK_TEXT, filled, is_column, new_figure, write_reason
+from fhvae.report.shape import CODES, FACTORS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,10 +29,6 @@ NOTE = (
 )
 NOTHING = "no factor could be probed on this corpus"
 
-# Rows and columns, in this order: what stands in the metrics of the stage probe.
-CODES = ("fbank", "pca", "untrained", "z1", "z2", "mu2")
-FACTORS = ("phone", "speaker", "sex", "snr", "f0", "sentence")
-
 Cell = Mapping[str, float]
 Cells = Mapping[str, Mapping[str, Cell]]
 
@@ -51,9 +48,9 @@ def matrix_cells(metrics: Mapping[str, Any]) -> dict[str, dict[str, dict[str, fl
             if found is None:
                 continue
             name = "information" if "information" in found else "r2"
-            wanted = {name: "information", f"{name}_low": "low", f"{name}_high": "high"}
-            wanted["accuracy"] = "accuracy"
-            cells[code][factor] = {new: found[old] for old, new in wanted.items() if old in found}
+            wanted = {f"{name}_low": "low", f"{name}_high": "high", "accuracy": "accuracy"}
+            beside = {new: found[old] for old, new in wanted.items() if old in found}
+            cells[code][factor] = {"information": found[name], **beside}
     return {code: row for code, row in cells.items() if row}
 
 

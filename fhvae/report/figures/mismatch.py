@@ -1,5 +1,6 @@
 """Phone error rates of every input, matched and mismatched, and by the number of speakers."""
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ INPUTS = {
     "z1mu2": ("z1 and mu2", BLUE),
 }
 CLEAN, FEW = "clean", "few"
+SHARE = re.compile(rf"{FEW}(?P<share>\d+(\.\d+)?)")  # percent of the speakers
 WIDTH = 0.7  # share of a side's place that its points take
 
 
@@ -44,7 +46,7 @@ def draw_mismatch(path: Path, baselines: Mapping[str, Any], metrics: Mapping[str
         with new_figure(path, width=7.0, height=1.4) as figure:
             write_reason(figure, "phone recognition: not computed", metrics["absent"]["per"])
         return
-    rates: Rates = {**baselines["per"], **metrics["per"]}
+    rates: Rates = {"fbank": baselines["per"]["fbank"], **baselines["per"], **metrics["per"]}
     with new_figure(path, width=11.0, height=4.6, column_height=4.8) as figure:
         if is_column(path):
             matrix, budget = figure.subplots(2, 1, height_ratios=[3, 2])
@@ -107,8 +109,8 @@ def _draw_points(
 def _draw_budget(axes: "Axes", rates: Rates) -> None:
     names = _shown_inputs(rates)
     for place, name in enumerate(names):
-        few = [train for train in rates[name] if train.startswith(FEW)]
-        shares = sorted([float(train.removeprefix(FEW)) for train in few])
+        few = map(SHARE.fullmatch, rates[name])
+        shares = sorted(float(found["share"]) for found in few if found)
         cells = [rates[name][f"{FEW}{share:g}"][CLEAN] for share in shares]
         places = [share * 1.04 ** (place - len(names) / 2) for share in (*shares, 100.0)]
         _draw_points(axes, places, [*cells, rates[name][CLEAN][CLEAN]], INPUTS[name][1], None, "-")

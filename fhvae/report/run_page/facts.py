@@ -8,9 +8,9 @@ from fhvae.cited import look_up
 from fhvae.files.tensors import numbers_in
 from fhvae.model.weights import read_config, weights_of
 from fhvae.report.run_page.cells import MISSING, Table, count
+from fhvae.report.shape import SPLITS
 
 Metrics = Mapping[str, Any]
-SPLITS = ("train", "dev", "test", "common", "parallel")  # in the order of a run
 BYTES_A_MB = 1e6  # as disks are sold
 
 

@@ -14,6 +14,7 @@ from fhvae.errors import ArtifactError
 from fhvae.files.atomic import check_readable
 from fhvae.params.domain_names import by_noise
 from fhvae.report.run_page.cells import MISSING, Table, percent, value_with_interval
+from fhvae.report.shape import CODES, FACTORS
 
 Metrics = Mapping[str, Any]
 ENDS = {"wide": ".svg", "narrow": "-column.svg"}  # as the stage figures names them
@@ -25,8 +26,6 @@ INPUTS: Mapping[str, str] = {
     "z1": "z1",
     "z1mu2": "z1 and mu2",
 }
-CODES = ("fbank", "pca", "untrained", "z1", "z2", "mu2")
-FACTORS = ("phone", "speaker", "sex", "snr", "f0", "sentence")
 WORST = -1.0  # below, a regression only says that it failed: an R2 has no end downwards
 SIDES = ("clean", "male", "female")  # before domains, which go from little noise to much
 EPOCH_COLUMNS = {

@@ -12,8 +12,8 @@ from fhvae.report.run_page.cells import Table
 from fhvae.report.run_page.gallery import Picture, pictures
 from fhvae.report.run_page.readers import read_curve, read_summary
 from fhvae.report.run_page.settings import params_table, versions_table
-from fhvae.report.run_page.shape import read_all
 from fhvae.report.run_page.sounds import Album, album
+from fhvae.report.shape import read_shaped
 
 TEMPLATE, STYLE = "page.jinja", "page.css"
 
@@ -74,7 +74,7 @@ class Sources:
 
 def gather(sources: Sources, corpus: Corpus, params: EveryParam) -> Page:
     """Read the results of a run and lay them out."""
-    metrics = read_all(sources.metrics)
+    metrics = read_shaped(sources.metrics)
     summary = read_summary(sources.metrics, metrics)
     learning = read_curve(sources.plots)
     found = weak.differences(metrics)

@@ -10,6 +10,7 @@ from fhvae.params.domain_names import by_noise
 from fhvae.report.run_page.cells import Table, listed, value_with_interval
 from fhvae.report.run_page.kept import MEASURES as OF_SOUNDS
 from fhvae.report.run_page.sounds import CONTROLS, MAIN
+from fhvae.report.shape import VECTORS
 
 Metrics = Mapping[str, Any]
 # What FHVAE is compared with; controls of mu2 itself and codes that hold z1 are none of it.
@@ -20,7 +21,6 @@ OTHERS = {
     "pca": "PCA",
     "untrained": "untrained networks",
 }
-VECTORS = ("mu2", "mu1", *OTHERS)  # whose error rates are looked through
 BACKENDS = {"cos": "cosine", "best": "best supervised back-end"}
 PROBES = {"linear": "linear probe", "mlp": "probe with a hidden layer"}
 FEWEST_ERRORS = 30  # the rule of 30: fewer missed target trials say little of an EER
