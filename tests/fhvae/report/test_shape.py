@@ -6,7 +6,8 @@ import shutil
 import pytest
 
 from fhvae.errors import ArtifactError
-from fhvae.report.shape import SHAPE, _held, read_shaped
+from fhvae.report.run_page.weak import OTHERS
+from fhvae.report.shape import SHAPE, VECTORS, _held, read_shaped
 from tests.tiny import ROOT
 
 
@@ -19,6 +20,10 @@ def test_all_that_is_asked_for_is_there_by_name():
         if len(names) > 1 and names[0] != "absent":
             assert list(_held(found[stage], names[:-1], walked=False)), key
     assert [name for name, there in leads.items() if not there] == []
+
+
+def test_all_that_fhvae_is_compared_with_is_looked_through():
+    assert set(OTHERS) <= set(VECTORS)
 
 
 @pytest.mark.parametrize(
