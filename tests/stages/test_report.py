@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from fhvae.errors import ArtifactError
+from fhvae.report.shape import STAGES
 from stages.report import main
 from tests.report_factory import HOSTILE, SAID, SECONDS, write_run
 from tests.stages.stage_runner import PARAMS
@@ -57,15 +59,11 @@ def test_equal_runs_give_equal_bytes_and_name_no_place(run, page, tmp_path):
 def test_a_figure_that_is_missing_is_named(run, tmp_path):
     shutil.copytree(run["figures"], tmp_path / "figures")
     (tmp_path / "figures/det.svg").unlink()
-    from fhvae.errors import ArtifactError
-
     with pytest.raises(ArtifactError, match=r"det\.svg must exist; rerun the stage figures"):
         make_page(tmp_path / "page", run | {"figures": tmp_path / "figures"})
 
 
 def test_the_stage_reads_the_metrics_of_every_stage():
-    from fhvae.report.run_page.page import STAGES
-
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     read = {path for path in stages["report"]["deps"] if path.startswith("metrics/")}
     assert read == {f"metrics/{name}.json" for name in (*STAGES, "summary", "summary_intervals")}
