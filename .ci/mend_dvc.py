@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from dvc.exceptions import DvcException
 from dvc.lock import LockError, make_lock
 from dvc.repo import Repo
 from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK, SCHEMA
@@ -70,8 +71,9 @@ def main() -> int:
     if table.exists():
         with suppress(LockError), make_lock(str(FOLDER / RWLOCK_LOCK), tmp_dir=str(FOLDER)):
             removed += mend_table(table)
-    runs = Path(Repo().stage_cache.cache_dir)
-    removed += [*mend_runs(runs, before), *mend_copies(runs.parent, before)]
+    with suppress(DvcException):  # of a folder without git, DVC itself tells what it needs
+        runs = Path(Repo().stage_cache.cache_dir)
+        removed += [*mend_runs(runs, before), *mend_copies(runs.parent, before)]
     for path in removed:
         print(f"removed {path}, which a kill left half-written", file=sys.stderr)
     return 0

@@ -1,12 +1,14 @@
 """Hash anew what DVC keeps: its cache, and this tree's outputs against dvc.lock.
 
     make verify
+    python .ci/verify.py --outputs     # these alone, as `make reproduce` ends
 
 DVC takes a file for unchanged while its size and times are; a bit that flipped on the disk goes
 unseen, and comes back with `dvc checkout`. Here every byte is read. Exit code 1 if a file is
-damaged: it is named, with what to do.
+damaged: it is named, with what to do; 2 if dvc.lock cannot tell.
 """
 
+import argparse
 import hashlib
 import json
 import re
@@ -17,11 +19,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+from fhvae.commandline import EXIT_BAD_INPUT  # noqa: E402
+from fhvae.errors import FhvaeError, one_line  # noqa: E402
 from fhvae.files.sums import SUMS, escaped, read_sums  # noqa: E402
+from fhvae.params.reading import read_yaml  # noqa: E402
 
 FOLDER = ".dir"  # ends the MD5 of a folder, which is that of the list of its files
 OBJECT = re.compile(rf"([0-9a-f]{{2}})/([0-9a-f]{{30}}({FOLDER})?)")  # a file of the cache
@@ -29,6 +32,8 @@ ADVICE = (
     "damaged files must be replaced: delete them, then `dvc checkout` brings back what is whole "
     "in the cache, `git restore metrics plots` what is in git, and `dvc repro` makes the rest again"
 )
+INDENT = "  "  # before what is named
+LOCK_ADVICE = "it does not; `git restore dvc.lock` brings back the one of the last commit"
 
 
 def cache_folder() -> Path:
@@ -53,8 +58,13 @@ def _listed(cache: Path, digest: str) -> list[dict[str, str]]:
         found = json.loads((cache / digest[:2] / digest[2:]).read_bytes())
     except (FileNotFoundError, ValueError):
         return []
-    whole = all(isinstance(one, dict) and one.keys() >= {"relpath", "md5"} for one in found)
-    return list(found) if whole else []
+    if not isinstance(found, list):
+        return []
+    return found if all(map(_is_entry, found)) else []
+
+
+def _is_entry(one: Any) -> bool:
+    return isinstance(one, dict) and all(isinstance(one.get(k), str) for k in ("relpath", "md5"))
 
 
 def unlisted(known: Mapping[Path, str], cache: Path) -> list[Path]:
@@ -103,25 +113,34 @@ def _md5(path: Path) -> str:
 
 def main() -> int:
     """Hash and tell."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--outputs", action="store_true", help="leave the cache out")
+    only_outputs = parser.parse_args().outputs
     cache = cache_folder()
-    lock = yaml.safe_load(Path("dvc.lock").read_text(encoding="utf-8"))
-    known = dict(outputs(lock, cache))
+    try:
+        known = dict(outputs(read_yaml(Path("dvc.lock")), cache))
+    except (FhvaeError, AttributeError, KeyError, TypeError) as error:
+        print(f"error: dvc.lock must name every output, {LOCK_ADVICE} ({error})", file=sys.stderr)
+        return EXIT_BAD_INPUT
     name_of = {digest: path for path, digest in known.items()}
-    kept = dict(objects(cache))
+    kept = {} if only_outputs else {f"cache {cache}": dict(objects(cache))}
     here = {path: digest for path, digest in known.items() if path.is_file()}
     wrong = 0
-    for title, wanted in ((f"cache {cache}", kept), ("outputs in this tree", here)):
+    for title, wanted in (kept | {"outputs in this tree": here}).items():
         found = damaged(wanted)
         size = sum(path.stat().st_size for path in wanted) / 1e6
         print(f"{title}: {len(wanted)} files, {size:.0f} MB, {len(found)} damaged")
         for path in found:
-            print(f"  {path} ({name_of.get(wanted[path], 'of another commit')})")
+            of = name_of.get(wanted[path], "of another commit")
+            print(INDENT + one_line(f"{path} ({of})"))
         wrong += len(found)
     for path in (gone := unlisted(known, cache)):
-        print(f"  {path} (the list of its files is not in the cache)")
+        print(INDENT + one_line(f"{path} (the list of its files is not in the cache)"))
     for listing, path in (made := list(renamed(known, cache))):
-        print(f"  {listing} (it lists other files than {path / SUMS})")
-        print(f"  {path} (made by that list)")
+        print(INDENT + one_line(f"{listing} (it lists other files than {path / SUMS})"))
+        print(INDENT + one_line(f"{path} (made by that list)"))
     if linked := shared(here, cache):
         print(
             f"{len(linked)} outputs, {linked[0]} among them, are links to the cache: damage to one "

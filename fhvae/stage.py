@@ -27,15 +27,14 @@ from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
-import yaml
-
 from fhvae.errors import ArtifactError, FhvaeError
 from fhvae.files.atomic import file_digest, remove_leftovers
 from fhvae.files.locks import held
 from fhvae.files.sums import check_sums, write_sums
 from fhvae.orphans import DVC_STAGE
+from fhvae.params.reading import read_yaml
 
-CODE = ("fhvae", "stages")  # where it lies
+CODE = (("fhvae",), ("stages",))  # how the paths to it begin
 PIPELINE, PARAMS, LOCK = Path("dvc.yaml"), Path("params.yaml"), Path("dvc.lock")
 MD5_DIGITS = 32  # as it is written
 
@@ -122,10 +121,11 @@ def _begun_and_ended(of: Mapping[Role, Sequence[Path]]) -> Iterator[None]:
 def _what_dvc_writes_down() -> dict[str, Any]:
     """Name all files of code with their digests and all params with their values, of this stage."""
     own = _own()
-    params = _read(PARAMS) if own.get("params") else {}
-    deps = [Path(dep) for dep in own.get("deps", ()) if Path(dep).parts[0] in CODE]
+    keys = _listed(own, "params")
+    params = read_yaml(PARAMS) if keys else {}
+    deps = [dep for dep in _deps(own) if dep.parts[:1] in CODE]
     code = [path for dep in deps for path in (dep, *dep.rglob("*.py")) if path.is_file()]
-    values = {f"{PARAMS}: {key}": _value(params, key) for key in own.get("params", ())}
+    values = {f"{PARAMS}: {key}": _value(params, str(key)) for key in keys}
     return {str(path): file_digest(path) for path in code} | values
 
 
@@ -133,52 +133,50 @@ def _check_lone_files() -> None:
     """Hold the files that DVC names as dependencies against what it wrote down of them.
 
     DVC does not read again what has its size and its times. Its lock file is not there whole while
-    another process of DVC writes it: what cannot be read of it is not checked.
+    another process of DVC writes it: then nothing is checked.
 
     Raises:
         ArtifactError: one is not as its stage left it.
     """
-    files = [dep for dep in _own().get("deps", ()) if Path(dep).parts[0] not in CODE]
-    files = [dep for dep in files if Path(dep).is_file()]
+    files = [dep for dep in _deps(_own()) if dep.parts[:1] not in CODE and dep.is_file()]
     if not files or not LOCK.exists():
         return
     left: dict[str, str] = {}
-    with suppress(FhvaeError):
-        left = _written_down(_read(LOCK))
-    for name in files:
-        if left.get(name) not in (None, file_digest(Path(name), "md5")):
+    with suppress(FhvaeError, OSError, AttributeError, KeyError, TypeError):
+        left = _written_down(read_yaml(LOCK))
+    for path in files:
+        if left.get(str(path)) not in (None, file_digest(path, "md5")):
             raise ArtifactError(
-                f"{name} must be as its stage left it, it has another MD5 than dvc.lock says; "
-                f"delete {name} and run `dvc repro`, and `make verify` if it happens again"
+                f"{path} must be as its stage left it, it has another MD5 than dvc.lock says; "
+                f"delete {path} and run `dvc repro`, and `make verify` if it happens again"
             )
 
 
 def _written_down(lock: Any) -> dict[str, str]:
     """Find the MD5 of every output in dvc.lock."""
-    stages = (lock or {}).get("stages", {})
-    outs = [out for entry in stages.values() for out in (entry or {}).get("outs", ())]
+    outs = [out for entry in lock["stages"].values() for out in entry.get("outs", ())]
     return {out["path"]: out["md5"] for out in outs if len(str(out.get("md5"))) == MD5_DIGITS}
 
 
-def _own() -> Any:
+def _own() -> Mapping[str, Any]:
     """Read what dvc.yaml says of the stage that DVC runs; nothing, if there is none."""
     if DVC_STAGE not in os.environ or not PIPELINE.exists():
         return {}
-    return _read(PIPELINE)["stages"].get(_name(), {})
+    own = _value(read_yaml(PIPELINE), f"stages.{_name()}")
+    return own if isinstance(own, Mapping) else {}
+
+
+def _deps(own: Mapping[str, Any]) -> list[Path]:
+    return [Path(str(dep)) for dep in _listed(own, "deps")]
+
+
+def _listed(own: Mapping[str, Any], key: str) -> list[Any]:
+    found = own.get(key)
+    return found if isinstance(found, list) else []
 
 
 def _name() -> str:
     return os.environ[DVC_STAGE].rpartition(":")[2]
-
-
-def _read(path: Path) -> Any:
-    try:
-        return yaml.load(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except yaml.YAMLError as error:
-        raise FhvaeError(
-            f"{path} must be YAML whenever a stage begins and ends, it is not "
-            f"({' '.join(str(error).split())}); correct it and run `dvc repro` again"
-        ) from error
 
 
 def _value(params: Any, key: str) -> Any:

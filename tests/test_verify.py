@@ -89,6 +89,14 @@ def test_damage_in_the_cache_and_in_the_tree_is_named_and_the_advice_mends_both(
     verify(code=0)
 
 
+def test_the_outputs_alone_may_be_looked_at(tree):
+    flip(cached("a.npy"))
+    command = ("python", str(ROOT / ".ci/verify.py"), "--outputs")
+    assert call(*command) == "outputs in this tree: 3 files, 0 MB, 0 damaged\n"
+    flip(Path("data/a.npy"))
+    assert "  data/a.npy (data/a.npy)\n" in call(*command, code=1)
+
+
 def test_damage_of_an_output_does_not_reach_the_cache(tree):
     """A hard link would be one file under two names."""
     shutil.rmtree("data")
@@ -146,6 +154,26 @@ def test_links_to_the_cache_are_told_with_the_command_that_makes_copies(tree):
     assert "links to the cache" not in verify(code=0)
 
 
+@pytest.mark.parametrize("text", ["3", "[3]", '[{"relpath": 3, "md5": "x"}]', "{}"])
+def test_a_list_of_another_shape_is_named(tree, text):
+    (listing,) = Path(".dvc/cache/files/md5").rglob("*.dir")
+    listing.chmod(0o644)
+    listing.write_text(text)
+    said = verify(1)
+    assert f"{listing} (data)" in said
+    assert "data (the list of its files is not in the cache)" in said
+
+
+@pytest.mark.parametrize("text", [None, "stages: [", "stages:", "[1]", "stages: {make: {outs: 3}}"])
+def test_a_lock_that_cannot_tell_is_one_sentence(tree, text):
+    lock = tree / "dvc.lock"
+    lock.write_text(text) if text else lock.unlink()
+    said = verify(2)
+    assert re.fullmatch(
+        r"error: dvc\.lock must name every output, .*`git restore dvc\.lock`.*\n", said
+    )
+
+
 @pytest.mark.parametrize("text", ["", '{"read": {', '{"read": 3}'])
 def test_a_table_of_locks_that_a_kill_cut_off_is_mended(tree, text):
     table = Path(".dvc/tmp/rwlock")
@@ -177,3 +205,9 @@ def test_a_copy_into_the_cache_that_was_not_ended_is_removed(tree):
     said = call("python", str(ROOT / ".ci/mend_dvc.py"), "--older-than", "0")
     assert f"removed {copy.resolve()}" in said
     assert {path for path in Path(".dvc/cache").rglob("*") if path.is_file()} == whole
+
+
+def test_of_a_folder_without_git_dvc_itself_tells(tree):
+    shutil.rmtree(".git")
+    assert call("python", str(ROOT / ".ci/mend_dvc.py")) == ""
+    assert "not a git repository" in call("dvc", "repro", code=255)

@@ -29,6 +29,7 @@ from fhvae.files.metrics import read_metrics
 from fhvae.files.packed import FRAMES, VECTORS, Packed, PackedWriter, read_packed
 from fhvae.latents import check_within, read_latents
 from fhvae.model.weights import read_model
+from fhvae.orphans import DVC_STAGE
 from fhvae.probes.rows import segment_rows
 from fhvae.recognition.cells import COLUMNS, read_edits, write_edits
 from fhvae.recognition.labels import count_edits
@@ -46,6 +47,7 @@ from fhvae.report.run_page.sounds import measured
 from fhvae.report.shape import STAGES as PAGE_STAGES
 from fhvae.report.shape import read_shaped
 from fhvae.segments import grid_segments
+from fhvae.stage import _check_lone_files, _check_unchanged, _what_dvc_writes_down
 from fhvae.training.record import TrainingLog
 from fhvae.trials import det_points, pairs_of
 from fhvae.verification.scores import read_scores, write_scores
@@ -79,6 +81,22 @@ class Format:
     share: float = 1.0
 
 
+PIPELINE = {  # of two stages
+    "dvc.yaml": """stages:
+  first: {cmd: a, deps: [fhvae/x.py], metrics: [m.json: {cache: false}]}
+  second: {cmd: b, deps: [m.json, fhvae/x.py], params: [alpha, model.z2]}
+""",
+    "dvc.lock": """schema: '2.0'
+stages:
+  first:
+    cmd: a
+    outs:
+    - {path: m.json, hash: md5, md5: 99914b932bd37a50b983c5e7c90ae93b, size: 2}
+""",
+    "params.yaml": "alpha: 10\nmodel: {z1: 3, z2: 2}\n",
+}
+
+
 def write_run(folder: Path) -> None:
     """Write what all stages leave, with the writers of the stages."""
     with pytest.MonkeyPatch.context() as patch:
@@ -106,6 +124,9 @@ def write_run(folder: Path) -> None:
     write_edits(folder / "recognition", _edits(ids))
     shutil.copytree(ROOT / "metrics", folder / "metrics")
     shutil.copytree(ROOT / "plots", folder / "plots", ignore=shutil.ignore_patterns("*.png"))
+    (folder / "pipeline/fhvae").mkdir(parents=True)
+    for name, text in {**PIPELINE, "m.json": "{}", "fhvae/x.py": "x = 1\n"}.items():
+        (folder / "pipeline" / name).write_text(text)
     (folder / "figures").mkdir()
     (folder / "figures/det.svg").write_text('<?xml version="1.0"?>\n<svg width="5"></svg>\n')
     write_sounds(folder / "sounds")
@@ -366,6 +387,16 @@ def notes(folder: Path) -> None:
     assert isinstance(read_json(folder / "metrics/probe.json"), dict)
 
 
+def pipeline(folder: Path) -> None:
+    """What DVC has written down, with the pipeline and its params, as a stage begins."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder / "pipeline")
+        patch.setenv(DVC_STAGE, "second")
+        before = _what_dvc_writes_down()
+        _check_lone_files()
+        _check_unchanged(before)
+
+
 LABELS = ("phones", "words", "transcripts", "quarantine")
 FORMATS = {
     "manifest": Format(("corpus/manifest.csv",), manifest),
@@ -397,5 +428,6 @@ FORMATS = {
     ),
     "svg": Format(("figures/det.svg",), svg),
     "log": Format(("log.jsonl",), log),
+    "pipeline": Format(tuple(f"pipeline/{name}" for name in PIPELINE), pipeline, 0.2),
     "notes": Format(("metrics/probe.json",), notes),
 }
