@@ -18,7 +18,7 @@ PYTEST := $(PORTABLE) python -m pytest -n auto --maxprocesses 8 --dist loadscope
 # without. The second line of `install` then finds all there but torch, which no lock can hold.
 LOCKED ?= $(shell $(PYTHON) -c 'import platform as p, sys; print("1" * (p.libc_ver()[0] == "glibc" \
   and p.machine() == "x86_64" and (3, 11) <= sys.version_info < (3, 14)))' 2>/dev/null)
-PIP := "$(BIN)/python" -m pip install --quiet --disable-pip-version-check
+PIP = "$(BIN)/python" -m pip install --quiet --disable-pip-version-check
 define install
 $(if $(filter 1,$(LOCKED)),$(PIP) --require-hashes --no-deps -r $(1).lock)
 $(PIP) -r $(1).txt
@@ -44,6 +44,7 @@ $(TOOLS): requirements-dev.txt requirements-dev.lock $(STAMP)
 # DVC runs one stage at a time. What needs no trained model runs beside the training, which leaves
 # a core idle; the next line runs the rest, and nothing twice. What probe and summary write is in git
 # alone, so in a fresh clone DVC finds them done: they are run where no record says that they were.
+# DVC takes what has its size and its times for unchanged; in the end every byte is hashed.
 BESIDE := ivector baselines recognize_baselines f0
 ONE    := dvc --wait-for-lock repro --single-item
 reproduce: $(STAMP) ## environment, the whole pipeline on the default corpus, the metrics
@@ -52,6 +53,7 @@ reproduce: $(STAMP) ## environment, the whole pipeline on the default corpus, th
 	@$(ONE) $(BESIDE) & beside=$$!; $(ONE) train; trained=$$?; wait $$beside && exit $$trained
 	dvc repro
 	@test -e runs/probe.json || { $(ONE) --force probe summary && dvc repro; }
+	@python .ci/verify.py --outputs
 	@python -m fhvae.report.headline
 
 test: $(TOOLS) ## all tests that need no GPU, the tiny pipeline included; pages need Chromium
@@ -132,9 +134,10 @@ site: $(TOOLS) ## the documentation as a site that opens from disk: site/index.h
 	@echo "site/index.html"
 
 # Tools of these two alone, in an environment of their own: they are in nobody's way.
-$(VENV)/audit/.installed: requirements-audit.txt $(STAMP)
+$(VENV)/audit/.installed: private BIN := $(CURDIR)/$(VENV)/audit/bin
+$(VENV)/audit/.installed: requirements-audit.txt requirements-audit.lock $(STAMP)
 	$(PYTHON) -m venv $(VENV)/audit
-	$(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-audit.txt
+	$(call install,requirements-audit)
 	touch $@
 
 lock: $(VENV)/audit/.installed ## requirements*.lock: every package by hash, as requirements*.txt resolve now

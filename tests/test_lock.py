@@ -37,7 +37,7 @@ def pinned(name):
     return [Requirement(line) for line in named if line and not line.startswith("-r")]
 
 
-@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("name", [*LISTS, "requirements-audit", "requirements-listen"])
 def test_the_lock_has_every_pin_but_torch(name):
     locked = entries(name)
     for one in pinned(name):
@@ -96,12 +96,14 @@ def test_of_a_package_the_wheels_that_serve_are_kept():
         {"name": "c", "version": "3", "sdist": source, "marker": "sys_platform == 'win32'"},
         {"name": "d", "version": "3", "sdist": source, "marker": "python_version >= '3.9'"},
         {"name": "a-b", "version": "1.0", "wheels": wheels, "sdist": source},
+        {"name": "e", "version": "1.0", "wheels": [wheels[0], *wheels[2:]], "sdist": source},
     ]
     digests = [f" \\\n    --hash=sha256:{digit * 64}" for digit in "1277"]
     assert list(lines(packages)) == [
         f"a-b==1.0{digests[0]}{digests[1]}\n",
         f"b==3 ; python_version >= '3.12'{digests[2]}\n",
         f"d==3{digests[3]}\n",
+        f"e==1.0{digests[0]}{digests[2]}\n",  # other Pythons than 3.11 build it
     ]
 
 
