@@ -5,6 +5,7 @@ Each row of the page is a case here, and each case a row of the page.
 
 import logging
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -121,7 +122,7 @@ def _(out: Path) -> None:
 training("`training.skip_nearest` beyond all sequences", training__skip_nearest=1000)
 
 
-# The first stages, on recordings.
+# The stages, on recordings.
 
 
 def wave_corpus(folder: Path, wave: Callable[[np.ndarray], np.ndarray], **sizes: Any) -> Path:
@@ -200,6 +201,20 @@ def _(out: Path) -> None:
     sized(out, FEW, 1, "download")
 
 
+def with_priors(std: float) -> None:
+    """Give all three priors one standard deviation, and evaluate mu2 of what comes of it."""
+
+    @case(f"`z1_std`, `z2_std` and `mu2_std` {std:g}, to the EER")
+    def _(out: Path) -> None:
+        stds = {f"model__{name}_std": std for name in ("z1", "z2", "mu2")}
+        run = sized(out, {**FEW, "train": 4}, 3, "verify", **stds)
+        assert 0 <= read_json(run / "metrics/verify.json")["mu2"]["cos"]["eer"] <= 1
+
+
+with_priors(1e-6)
+with_priors(1e6)
+
+
 @case("segments longer than every utterance")
 def _(out: Path) -> None:
     sized(out, FEW, 2, "fbank", segments__frames=1000)
@@ -214,30 +229,37 @@ def _(out: Path) -> None:
     assert kept + (dropped["split"] == "train").sum() == 9
 
 
-def copies(count: int, speakers: int) -> list[Recording]:
-    samples = np.ones(20, np.int16)
-    return [
-        Recording(Utterance(f"u{n}", "", f"s{n % speakers}", "", "", "train", 0.0), samples)
-        for n in range(count)
-    ]
-
-
 @case("10,000 equal recordings of one speaker")
 def _(out: Path) -> None:
+    corpus = write_tone_corpus(out / "corpus", FEW, seconds=0.3)
+    table = pd.read_csv(corpus / "manifest.csv")
+    first = corpus / table["path"][0]
+    for number in range(10_000):
+        shutil.copy(first, corpus / f"wav/same{number}.wav")
+    equal = pd.concat([table[:1]] * 10_000, ignore_index=True)
+    equal["utterance_id"] = [f"same{number}" for number in range(10_000)]
+    equal["path"] = "wav/" + equal["utterance_id"] + ".wav"
+    pd.concat([table, equal]).to_csv(corpus / "manifest.csv", index=False)
     told: list[str] = []
     log = logging.getLogger("fhvae.corpus.catalogue")
     log.addFilter(keep := lambda record: told.append(record.getMessage()) or True)
     try:
-        assert len(list(without_copies(copies(10_000, 1), "manifest.csv"))) == 10_000
+        run = run_whole(out / "run", corpus, "download")
     finally:
         log.removeFilter(keep)
-    assert told[0] == "u0 (train) and u1 hold the same samples; one of them adds nothing"
-    assert told[1:] == ["9999 recordings hold the samples of another, the first was named"]
+    assert read_json(run / "metrics/download.json")["train"]["utterances"] == 10_009
+    assert told[0].endswith("; one of them adds nothing")
+    assert told[1:] == ["10000 recordings hold the samples of another, the first was named"]
 
 
 @case("equal recordings of two speakers")
 def _(out: Path) -> None:
-    list(without_copies(copies(10, 2), "manifest.csv"))
+    samples = np.ones(20, np.int16)
+    equal = (
+        Recording(Utterance(f"u{n}", "", f"s{n % 2}", "", "", "train", 0.0), samples)
+        for n in range(10)
+    )
+    list(without_copies(equal, "manifest.csv"))
 
 
 # Verification, on vectors.

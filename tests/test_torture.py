@@ -58,9 +58,11 @@ STUCK = Ended("dvc repro", None, "")
 MENDED = Ended(" ".join(MEND), 0, "removed .dvc/cache/files/md5/4e/.x.tmp")
 # changes three files: makes one, renames it, deletes it; a line of what it lives to say
 VICTIM = """
+import os, time
 from pathlib import Path
 Path("a").write_text("1"); print("made", flush=True)
-Path("a").rename("b"); print("renamed", flush=True)
+age_s = time.time() - os.stat("a").st_mtime, time.time_ns() / 1e9 - os.stat("a").st_mtime
+Path("a").rename("b"); print("renamed", *map(round, age_s), flush=True)
 Path("b").unlink(); print("deleted", flush=True)
 """
 
@@ -196,6 +198,12 @@ def test_a_trap_kills_before_the_change(tmp_path):
 def test_a_trap_fills_the_disk(tmp_path):
     ended, _ = trapped(tmp_path, at=1, do="fill")
     assert "No space left on device: 'a'" in ended.stderr
+
+
+@pytest.mark.parametrize("seconds", [1000, -1000])
+def test_a_trap_moves_the_clock_and_not_that_of_files(tmp_path, seconds):
+    ended, _ = trapped(tmp_path, at=1, do="jump", seconds=seconds)
+    assert ended.stdout.splitlines() == ["made", f"renamed {seconds} {seconds}", "deleted"]
 
 
 def test_a_trap_is_for_one_process_alone(tmp_path):

@@ -317,6 +317,12 @@ def clock(case: Case, seconds: float) -> list[Ended]:
     return [case.bench.dvc("repro").wait()]
 
 
+def clock_within(case: Case, seconds: float) -> list[Ended]:
+    """Let the clock jump in the stage or in dvc, at one of its changes."""
+    who = str(case.random.choice([case.stage.module, "dvc"]))
+    return _trapped(case, who, do="jump", seconds=seconds)
+
+
 def two_runs(case: Case) -> list[Ended]:
     """Type `dvc repro` twice in one tree, a drawn moment apart."""
     case.begin()
@@ -432,6 +438,8 @@ def _every() -> Iterator[Fault]:
     yield Fault("run cache: an empty folder", empty_run_cache)
     yield Fault("clock ahead", partial(clock, seconds=YEAR_S))
     yield Fault("clock back", partial(clock, seconds=-YEAR_S))
+    yield Fault("clock ahead, in a process", partial(clock_within, seconds=YEAR_S))
+    yield Fault("clock back, in a process", partial(clock_within, seconds=-YEAR_S))
     yield Fault("two runs", two_runs)
     yield Fault("two experiments, one folder of checkpoints", two_experiments, goes_on)
     yield Fault("orphan", orphan)

@@ -19,6 +19,10 @@ HEAD = """# Torture
 one have run; that one runs and meets the fault; then `dvc repro` is typed, and what a sentence
 names. In the end every result must have the bytes of an undisturbed run, no traceback on the way,
 and no file that the undisturbed run did not leave ([0029](decisions/0029-torture.md)).
+
+DVC takes a file for unchanged whose size and times are. Bits that flip under it in what no stage
+reads again, or in the cache, `dvc repro` passes over with exit code 0: `make verify` names them,
+and `make reproduce` ends with its check. It is typed here when a damaged file is still there (v).
 """
 
 
