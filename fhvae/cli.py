@@ -7,21 +7,26 @@ the others are done, and the exit code is then 2.
 import csv
 import json
 import logging
+import os
 import sys
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from decimal import Decimal
 from inspect import cleandoc
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import pandas as pd
 
-from fhvae.commandline import EXIT_BAD_INPUT, run
-from fhvae.errors import CorpusError, FhvaeError, one_line
+from fhvae.commandline import EXIT_BAD_INPUT, run, sentence_of
+from fhvae.errors import ArtifactError, CorpusError, FhvaeError, one_line
+from fhvae.files.atomic import LOCKED_S, quoting_of, remove_leftovers
 from fhvae.params.conversion import ConversionParams
 from fhvae.pretrained import SHIPPED, Model, audio_files, load
 from fhvae.progress import progress_bar
-from fhvae.recording import Audio, check_outputs
+from fhvae.recording import Audio, check_apart, check_outputs
 from fhvae.tables import check_row_name, check_table_name, shown_name, write_vectors
 
 log = logging.getLogger(__name__)
@@ -47,7 +52,8 @@ class Failures:
             except (FhvaeError, OSError) as error:
                 self.count += 1
                 bar.clear()
-                print(f"error: {error}", file=sys.stderr)
+                told = error if isinstance(error, FhvaeError) else sentence_of(error)
+                print(f"error: {one_line(str(told))}", file=sys.stderr)
                 continue
             yield path, result
 
@@ -65,6 +71,10 @@ def found_files(names: Sequence[str]) -> list[Path]:
     found: list[Path] = []
     for name in names:
         path = Path(name)
+        if not name:
+            raise CorpusError(
+                "a file, glob or folder must have a name, one of those given is empty"
+            )
         if path.is_dir():
             found += audio_files(path)
         elif not path.exists() and set(name) & MAGIC:
@@ -78,8 +88,19 @@ def found_files(names: Sequence[str]) -> list[Path]:
 
 
 def _matches(pattern: Path) -> list[Path]:
+    """List what matches; `glob` itself passes over a folder that may not be read.
+
+    Raises:
+        CorpusError: it is no glob.
+        OSError: a folder on the way may not be read.
+    """
+    top, parts = Path(pattern.anchor or "."), pattern.relative_to(pattern.anchor).parts
     try:
-        return sorted(Path(pattern.anchor or ".").glob(str(pattern.relative_to(pattern.anchor))))
+        for end in (end for end, part in enumerate(parts) if end and set(part) & MAGIC):
+            for folder in filter(Path.is_dir, top.glob(str(Path(*parts[:end])))):
+                with suppress(FileNotFoundError):  # gone meanwhile
+                    os.scandir(folder).close()
+        return sorted(top.glob(str(Path(*parts))))
     except ValueError as error:  # ** beside letters
         raise CorpusError(f"{pattern} must be a glob, it is none ({error}): use **/*") from error
 
@@ -94,11 +115,19 @@ def in_table(use: Callable[[Path], Result]) -> Callable[[Path], Result]:
     return checked
 
 
+def _to_table(options: Namespace) -> list[Path]:
+    """List the files that become rows; the table is written over none of them, nor a model."""
+    check_table_name(options.out)
+    files = found_files(options.audio)
+    if options.out is not None:
+        check_apart([options.out], [*files, *(options.model or SHIPPED).glob("*")])
+    return files
+
+
 def embed(options: Namespace) -> None:
     """Write mu2, the voice, one row per file."""
-    check_table_name(options.out)
     model, failures = load(options.model, options.mu2), Failures()
-    files = found_files(options.audio)
+    files = _to_table(options)
     rows = dict(failures.each(files, "embed", in_table(model.embed)))
     if rows:
         names = [str(path) for path in rows]
@@ -108,9 +137,8 @@ def embed(options: Namespace) -> None:
 
 def latents(options: Namespace) -> None:
     """Write z1 and z2, one row per segment, with its time."""
-    check_table_name(options.out)
     model, failures = load(options.model), Failures()
-    files = found_files(options.audio)
+    files = _to_table(options)
     found = list(failures.each(files, "latents", in_table(model.encode)))
     if found:
         names = [str(path) for path, one in found for _ in one.times_s]
@@ -132,10 +160,11 @@ def score(options: Namespace) -> None:
         return model.compare(enrolled, model.embed(path), (options.enrolment, str(path)))
 
     unit = "cosine" if model.trained.calibration is None else "log_likelihood_ratio"
-    table = csv.writer(sys.stdout, lineterminator="\n")
+    quoting = quoting_of(pd.DataFrame({"file": list(map(str, tests))}))
+    table = csv.writer(sys.stdout, lineterminator="\n", quoting=quoting)
     table.writerow(("file", unit))
     for path, value in failures.each(tests, "score", in_table(compare)):
-        table.writerow((shown_name(str(path)), f"{value:.4f}"))
+        table.writerow((shown_name(str(path)), Decimal(f"{value:.4f}")))
     failures.exit()
 
 
@@ -205,6 +234,7 @@ def _outputs(options: Namespace, others: Sequence[Path]) -> dict[Path, Path]:
     else:
         outs = [options.out]
     check_outputs(outs, [*sources, *others])
+    _remove_leftovers(outs)
     return dict(zip(sources, outs, strict=True))
 
 
@@ -307,7 +337,7 @@ def parser() -> ArgumentParser:
 
     def using(use: Callable[[Namespace], None], *examples: str) -> ArgumentParser:
         made = command(use, *examples)
-        made.add_argument("--model", type=Path, metavar="FOLDER", help="default: the shipped one")
+        made.add_argument("--model", type=_path, metavar="FOLDER", help="default: the shipped one")
         return made
 
     made = using(embed, "a.wav", "recordings/ -o voices.csv", "'*.flac' -o voices.npz")
@@ -333,15 +363,15 @@ def parser() -> ArgumentParser:
     made = using(swap, "a.wav --voice b.wav -o a-b.wav")
     made.add_argument("content", help="whose z1 is taken: what is said")
     made.add_argument("--voice", required=True, help="whose z2 is taken")
-    made.add_argument("-o", "--out", type=Path, required=True, help="wav or flac file, 16 kHz")
+    made.add_argument("-o", "--out", type=_path, required=True, help="wav or flac file, 16 kHz")
     using(info, "", "--model models/fhvae")
     made = command(train, "recordings/ -o mine", "recordings/ -o mine --from --epochs 8")
-    made.add_argument("folder", type=Path, help="of audio files, with a sub-folder per speaker")
+    made.add_argument("folder", type=_path, help="of audio files, with a sub-folder per speaker")
     text = "folder of the model to write"
-    made.add_argument("-o", "--out", type=Path, required=True, metavar="MODEL", help=text)
+    made.add_argument("-o", "--out", type=_path, required=True, metavar="MODEL", help=text)
     text = "go on from a model, without a name from the shipped one"
     made.add_argument(
-        "--from", dest="start", type=Path, nargs="?", const=SHIPPED, metavar="MODEL", help=text
+        "--from", dest="start", type=_path, nargs="?", const=SHIPPED, metavar="MODEL", help=text
     )
     text = "of 300 steps, at most; default: 4"
     made.add_argument("--epochs", type=_above_zero, metavar="N", help=text)
@@ -353,10 +383,15 @@ def parser() -> ArgumentParser:
 
 
 def _above_zero(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise ValueError(text)
-    return count
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
+    return int(text)
+
+
+def _path(text: str) -> Path:
+    if not text:
+        raise ArgumentTypeError("must be a name, got an empty one")
+    return Path(text)
 
 
 def _first_sentence(text: str | None) -> str:
@@ -369,7 +404,7 @@ def _add_audio(made: ArgumentParser) -> None:
 
 def _add_table(made: ArgumentParser) -> None:
     text = "csv, npz or safetensors file; default: CSV on the terminal"
-    made.add_argument("-o", "--out", type=Path, metavar="FILE", help=text)
+    made.add_argument("-o", "--out", type=_path, metavar="FILE", help=text)
 
 
 def _add_rule(made: ArgumentParser) -> None:
@@ -379,7 +414,7 @@ def _add_rule(made: ArgumentParser) -> None:
 
 def _add_change(made: ArgumentParser, default: str = "") -> None:
     text = f"wav or flac file, or a folder for several; rate and channels stay{default}"
-    made.add_argument("-o", "--out", type=Path, required=not default, help=text)
+    made.add_argument("-o", "--out", type=_path, required=not default, help=text)
     text = f"how far the voice goes, 0: not at all; default: {DEFAULT.strength:g}"
     made.add_argument("--strength", type=float, default=DEFAULT.strength, help=text)
 
@@ -389,8 +424,33 @@ def main() -> None:
     import torch
 
     options = parser().parse_args()
+    if sys.stdout is not None and sys.stdout.errors == "strict":  # a name beyond its encoding
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     torch.set_num_threads(1)  # small networks: more threads wait for each other
-    run(lambda: options.use(options), makes_figures=False)
+    run(lambda: do(options), makes_figures=False)
+
+
+def do(options: Namespace) -> None:
+    """Do what was typed; first goes what a killed command left half-written beside its output.
+
+    Raises:
+        ArtifactError: it would be shown, and there is nowhere to.
+    """
+    if sys.stdout is None and options.use in (score, info, doctor):
+        raise ArtifactError("standard output must be open, it is closed; redirect it")
+    if sys.stdout is None and options.use in (embed, latents) and options.out is None:
+        raise ArtifactError(
+            "standard output must be open, it is closed; redirect it, or name a file (-o)"
+        )
+    if out := getattr(options, "out", None):
+        _remove_leftovers([out])
+    options.use(options)
+
+
+def _remove_leftovers(outs: Sequence[Path]) -> None:
+    for folder in {out.parent for out in outs}:
+        names = [out.name for out in outs if out.parent == folder]
+        remove_leftovers(folder, *names, older_s=LOCKED_S)
 
 
 if __name__ == "__main__":

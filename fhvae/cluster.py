@@ -6,13 +6,13 @@ tls://host:8786, is that of a scheduler whose workers see the same files (docs/s
 
 import atexit
 import logging
-import shutil
-import tempfile
 import time
+from contextlib import ExitStack
 from functools import lru_cache
 from typing import Any
 
 from fhvae.errors import ParamsError
+from fhvae.files.atomic import temporary_folder
 from fhvae.portable import arithmetic
 
 DASK = "dask that tells of kills"  # joblib's backend, as `register` repairs it
@@ -62,8 +62,9 @@ def connected(setting: str) -> Any:
     logging.getLogger("distributed").setLevel(logging.WARNING)
     if certificates:
         # Dask imports from its folder; the one of its own choice is any user's to make.
-        own = tempfile.mkdtemp(prefix="fhvae-dask-")
-        atexit.register(shutil.rmtree, own, ignore_errors=True)
+        folder = ExitStack()
+        own = folder.enter_context(temporary_folder("fhvae-dask"))
+        atexit.register(folder.close)
         with dask.config.set(DASK_LOCAL):
             cluster = LocalCluster(
                 n_workers=int(setting.removeprefix("local:")),
@@ -71,7 +72,7 @@ def connected(setting: str) -> Any:
                 dashboard_address=None,
                 env={"FHVAE_DASK": ""},  # a worker has no cluster of its own
                 security=certificates,
-                local_directory=own,
+                local_directory=str(own),
             )
         return Client(cluster)
     try:

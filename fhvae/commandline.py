@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
+from pathlib import Path
 from threading import Timer, get_ident
 from types import FrameType
 from typing import NoReturn
@@ -46,6 +47,8 @@ def run(main: Callable[[], None], makes_figures: bool = True) -> None:
         main: what to run.
         makes_figures: whether figures come of it that others compare, as of a stage.
     """
+    if sys.stderr is None:  # closed by who started it: nobody reads
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
     shown = logging.StreamHandler(sys.stderr)
     shown.setFormatter(OneLine())
     logging.basicConfig(level=logging.INFO, handlers=[shown])
@@ -131,7 +134,7 @@ def _end_in_words(main: Callable[[], None]) -> None:
     except FhvaeError as error:
         _refuse(str(error))
     except Exception as error:
-        sentence = _sentence(error)
+        sentence = sentence_of(error)
         if sentence is None:
             raise
         _refuse(sentence)
@@ -145,7 +148,7 @@ def _refuse(sentence: str) -> NoReturn:
     sys.exit(EXIT_BAD_INPUT)
 
 
-def _sentence(error: Exception) -> str | None:
+def sentence_of(error: Exception) -> str | None:
     """Say what memory or the system refused, such as a full disk; None for a fault of the code."""
     if short := next(filter(_is_of_memory, _causes(error)), None):
         words = " ".join(str(short).split())[:REASON_LETTERS]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -38,7 +38,7 @@ from fhvae.conversion.synthesis import (
     swapped,
 )
 from fhvae.conversion.voice import Voice, check_finite, common_voice, encode, mu2_of, voice_of
-from fhvae.errors import ArtifactError, CorpusError, ParamsError
+from fhvae.errors import ArtifactError, CorpusError, ParamsError, shown
 from fhvae.export import export_onnx
 from fhvae.files.below import files_below
 from fhvae.model.weights import CONFIG, TrainedModel, is_model, read_model
@@ -49,6 +49,8 @@ from fhvae.progress import progress_bar
 from fhvae.recording import (
     Audio,
     Recording,
+    check_container,
+    check_name,
     check_outputs,
     from_samples,
     mixed,
@@ -94,7 +96,10 @@ def load(folder: Path | str | None = None, mu2: Mu2Rule = "mean") -> "Model":
 
     Raises:
         ArtifactError: there is no model, or it is broken.
+        ParamsError: there is no such rule.
     """
+    if mu2 not in get_args(Mu2Rule):
+        raise ParamsError(f"mu2 must be one of {', '.join(get_args(Mu2Rule))}, got {shown(mu2)}")
     chosen = SHIPPED if folder is None else Path(folder)
     if not is_model(chosen):
         if folder is None:
@@ -284,6 +289,8 @@ class Model:
 
     def sample(self, segments: int = 20, seed: int = 0) -> Audio:
         """Draw a voice and what it says from the prior: babble, Griffin-Lim phase, 16 kHz."""
+        if segments < 1:
+            raise ParamsError(f"segments must be at least 1, got {segments}")
         codes = from_prior(self.trained, segments, seed)
         return griffin_lim(decoded(self.trained, codes), self.trained.fbank)
 
@@ -317,7 +324,7 @@ class Model:
     def _bank(self, opened: list[Callable[[], Recording]], mu2: np.ndarray, shift: int) -> Bank:
         banks, most = [], max(1, MOST_FRAMES // len(opened))
         for one in opened:
-            with mixed(one()) as mix:
+            with mixed(one()) as mix, np.errstate(over="ignore", invalid="ignore"):
                 banks.append(bank_of(self.trained, mix, mu2, shift, most))
         return common_bank(banks)
 
@@ -334,6 +341,8 @@ class Model:
         to: Path | str | None,
         bank: Bank | None = None,
     ) -> Audio | None:
+        if to is not None:
+            check_container(Path(to), recording.rate_hz, recording.channels)
         with ExitStack() as opened:
             # what is no number in the end is told in one sentence, not in warnings on the way
             opened.enter_context(np.errstate(over="ignore", invalid="ignore"))
@@ -352,19 +361,19 @@ class Model:
                     check_finite(recording, block)
                     yield block
 
-            limit = max(1.0, mix.peak)
             if to is not None:
-                _write_within(Path(to), blocks, recording, limit)
+                _write_within(Path(to), blocks, recording)
                 return None
+            limit = max(1.0, mix.peak)  # of floats, which have room beyond full scale
             whole = np.concatenate(list(blocks())).astype(np.float32)
         whole *= np.float32(min(1.0, limit / max(float(np.abs(whole).max()), limit)))
         return Audio(whole[:, 0] if recording.channels == 1 else whole, recording.rate_hz)
 
 
 def _write_within(
-    path: Path, blocks: Callable[[], Iterator[np.ndarray]], recording: Recording, limit: float
+    path: Path, blocks: Callable[[], Iterator[np.ndarray]], recording: Recording
 ) -> None:
-    """Write a file; what would be louder than `limit` is computed again and written softer."""
+    """Write a file; what would be beyond full scale is computed again and written softer."""
     peak, seconds = 0.0, recording.samples / recording.rate_hz
 
     def watched(scale: float) -> Iterator[np.ndarray]:
@@ -377,9 +386,9 @@ def _write_within(
 
     form = recording.rate_hz, recording.channels, recording.subtype
     write_audio(path, watched(1.0), *form)
-    if peak > limit:
-        log.info("%s: lowered by %.1f dB to stay within full scale", path, to_db(peak / limit))
-        write_audio(path, watched(limit / peak), *form)
+    if peak > 1:
+        log.info("%s: lowered by %.1f dB to stay within full scale", path, to_db(peak))
+        write_audio(path, watched(1 / peak), *form)
 
 
 def to_db(ratio: float) -> float:
@@ -422,6 +431,7 @@ def _called(audio: Sources) -> str:
 
 def _recording(audio: Source, rate: int | None) -> Recording:
     if isinstance(audio, str | Path):
+        check_name(audio)
         return open_recording(Path(audio))
     if rate is None:
         raise CorpusError("samples must come with their rate in Hz, none was given")

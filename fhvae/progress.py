@@ -40,7 +40,7 @@ def progress_bar(
         unit_scale=unit == "B",
         total=total,
         initial=initial,
-        mininterval=0.2 if sys.stderr.isatty() else LOG_SECONDS,
+        mininterval=0.2 if sys.stderr and sys.stderr.isatty() else LOG_SECONDS,
         maxinterval=LOG_SECONDS,
         smoothing=0.05,
         disable=not shown or _inside.get(),

@@ -7,7 +7,7 @@ to a temporary file, so that memory does not grow with the length of the recordi
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +20,13 @@ from fhvae.corpus.containers.opening import MAX_RATE_HZ, MIN_RATE_HZ
 from fhvae.corpus.decoder import look_at, walk_over
 from fhvae.errors import ArtifactError, CorpusError
 from fhvae.features.fbank import SAMPLE_RATE_HZ, frame_count, hop_samples, log_mel
+from fhvae.files.atomic import of_file
 from fhvae.files.sounds import new_sound
 from fhvae.params.fbank import FbankParams
 
 SUBTYPES = {".wav": "PCM_16", ".flac": "PCM_16"}  # by the end of a name; what is written
+# What libFLAC writes of channels and rates: its streamable subset (RFC 9639, 7).
+FLAC_CHANNELS, FLAC_RATE_HZ, FLAC_STEP_HZ, FLAC_STEPS = 8, 65_535, 10, 65_535
 KEPT_SUBTYPES = {"PCM_16", "PCM_24"}  # of both containers; a source's depth is kept
 
 
@@ -57,8 +60,8 @@ class Audio:
 
     def write(self, path: Path | str) -> None:
         """Write a wav or flac file of 16 bits; what lies beyond full scale saturates."""
-        blocks = iter([self.samples.reshape(len(self.samples), -1)])
-        write_audio(Path(path), blocks, self.rate_hz, self.samples.reshape(-1, 1).shape[1])
+        block = self.samples.reshape(len(self.samples), -1)
+        write_audio(Path(path), iter([block]), self.rate_hz, block.shape[1])
 
 
 def open_recording(path: Path) -> Recording:
@@ -172,12 +175,23 @@ def _write_mix(recording: Recording, file: Any) -> tuple[int, float]:
         steps = np.rint(block.mix * np.float32(FULL_SCALE))
         whole = np.clip(steps, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
         heard |= bool(whole.any())
-        file.write(whole.tobytes())
+        with _in_temporary_files():
+            file.write(whole.tobytes())
         length += len(whole)
     if not heard:
-        raise CorpusError("must hold sound, every sample is 0 (or the channels cancel)")
-    file.flush()
+        raise CorpusError("must hold sound, every sample is 0 in 16 bits (or the channels cancel)")
+    with _in_temporary_files():
+        file.flush()
     return length, peak
+
+
+@contextmanager
+def _in_temporary_files() -> Iterator[None]:
+    """Say where what the system refuses was to be."""
+    try:
+        yield
+    except OSError as error:
+        raise of_file(error, Path(tempfile.gettempdir())) from error
 
 
 @dataclass(frozen=True)
@@ -224,10 +238,11 @@ def write_audio(
         subtype: of the source; its depth is kept if it is one of `KEPT_SUBTYPES`.
 
     Raises:
-        ArtifactError: the name has another end.
+        ArtifactError: the name has another end, or the container cannot hold it.
         OSError: the disk refuses it.
     """
     check_writable(path)
+    check_container(path, rate_hz, channels)
     chosen = subtype if subtype in KEPT_SUBTYPES else SUBTYPES[path.suffix.lower()]
     container = path.suffix[1:].upper()
     with new_sound(path, rate_hz, channels, chosen, container) as file:
@@ -237,17 +252,47 @@ def write_audio(
 
 def check_writable(path: Path) -> None:
     """Raise ArtifactError if no audio file can have this name."""
+    check_name(path)
     if path.suffix.lower() not in SUBTYPES:
         raise ArtifactError(
             f"{path} must end with {' or '.join(SUBTYPES)}, other containers are not written"
         )
+    if path.exists() and not path.is_file():
+        raise ArtifactError(f"{path} must be a file or not there yet; give another name")
 
 
-def check_outputs(outs: Iterable[Path], inputs: Iterable[Path]) -> None:
+def check_name(path: Path | str) -> None:
+    """Raise ArtifactError if no file of any kind can have this name."""
+    try:
+        possible = b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        possible = False
+    if not possible:
+        raise ArtifactError(f"{path} must be the name of a file, no file can have it")
+
+
+def check_container(path: Path, rate_hz: int, channels: int) -> None:
+    """Raise ArtifactError if a file of this name cannot hold such sound."""
+    steps, rest = divmod(rate_hz, FLAC_STEP_HZ)
+    told = rate_hz <= FLAC_RATE_HZ or (rest == 0 and steps <= FLAC_STEPS)
+    if path.suffix.lower() == ".flac" and not (told and channels <= FLAC_CHANNELS):
+        raise ArtifactError(
+            f"{path} must have at most {FLAC_CHANNELS} channels and a rate up to {FLAC_RATE_HZ} Hz "
+            f"or of whole tens, got {channels} and {rate_hz}; name a .wav file"
+        )
+
+
+def check_outputs(outs: Sequence[Path], inputs: Iterable[Path]) -> None:
     """Raise ArtifactError if a file cannot be written as audio, or would be over what is read."""
-    read = {os.path.realpath(path) for path in inputs}
     for out in outs:
         check_writable(out)
+    check_apart(outs, inputs)
+
+
+def check_apart(outs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Raise ArtifactError if a file that is to be written is one of those that are read."""
+    read = {os.path.realpath(path) for path in inputs}
+    for out in outs:
         if os.path.realpath(out) in read:
             raise ArtifactError(
                 f"{out} must be another file than those that are read, it is one of them; "

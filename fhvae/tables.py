@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from fhvae.errors import ArtifactError, CorpusError, one_line
-from fhvae.files.atomic import new_file, write_csv
+from fhvae.files.atomic import new_file, quoting_of, write_csv
 from fhvae.files.tensors import write_tensors
 
 ENDS = (".csv", ".npz", ".safetensors")
@@ -20,6 +20,8 @@ def check_table_name(path: Path | None) -> None:
     """Raise ArtifactError if no table can have this name; None is the terminal."""
     if path is not None and path.suffix.lower() not in ENDS:
         raise ArtifactError(f"{path} must end with {', '.join(ENDS)}")
+    if path is not None and path.exists() and not path.is_file():
+        raise ArtifactError(f"{path} must be a file or not there yet; give another name")
 
 
 def check_row_name(name: str) -> None:
@@ -64,7 +66,7 @@ def write_vectors(
         columns |= {f"{name}_{place}": column for place, column in enumerate(values.T)}
     table = pd.DataFrame(columns)
     if path is None:
-        table.to_csv(sys.stdout, index=False, lineterminator="\n")
+        table.to_csv(sys.stdout, index=False, lineterminator="\n", quoting=quoting_of(table))
     else:
         write_csv(path, table)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fhvae.errors import CorpusError, TrialError
+from fhvae.files.atomic import regular
 from fhvae.files.columns import csv_rows
 
 if TYPE_CHECKING:  # the process that decodes does without: it starts in a fifth of the time
@@ -283,15 +284,23 @@ def read_lines(path: Path) -> list[str]:
         CorpusError: the file is missing or is no such text.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = regular(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise CorpusError(f"{path} must be a readable text file in UTF-8: {error}") from error
     # splitlines would also cut at the separators that a text in Unicode may hold
     return text.removesuffix("\n").split("\n") if text else []
 
 
-def check_alignment(utterance_id: str, phones: Sequence[Phone], duration_s: float) -> None:
+def check_alignment(
+    utterance_id: str, phones: Sequence[Phone], duration_s: float, more_s: float = 0.0
+) -> None:
     """Check that phones run forward inside the utterance.
+
+    Args:
+        utterance_id: for messages.
+        phones: in time order.
+        duration_s: of the recording.
+        more_s: that this may be wrong by, where the recording itself was not read.
 
     Raises:
         CorpusError: an empty or backward phone, an overlap, or an end beyond the recording
@@ -305,7 +314,7 @@ def check_alignment(utterance_id: str, phones: Sequence[Phone], duration_s: floa
                 f"{previous:.3f} s and end later, got {phone.start_s:.3f} to {phone.end_s:.3f} s"
             )
         previous = phone.end_s
-    if previous > duration_s + END_TOLERANCE_S:
+    if previous > duration_s + more_s + END_TOLERANCE_S:
         raise CorpusError(
             f"utterance {utterance_id}: alignment must end within the recording, "
             f"it ends at {previous:.3f} s, the recording lasts {duration_s:.3f} s"

@@ -182,9 +182,12 @@ def discard_broken(plans: Mapping[str, Sequence[Shard]], normalizer: Path) -> No
             if path.exists() and not is_whole(path):
                 logging.warning("%s is broken and computed again", path)
                 path.unlink()
-    if normalizer.exists() and not is_whole(normalizer):
-        logging.warning("%s is broken; it and the frames of train are computed again", normalizer)
-        for path in (normalizer, *(shard.path for shard in plans["train"])):
+    made_with_it = [normalizer, *(shard.path for shard in plans["train"])]
+    if not is_whole(normalizer) and any(path.exists() for path in made_with_it):
+        logging.warning(
+            "%s is gone or broken; it and the frames of train are computed again", normalizer
+        )
+        for path in made_with_it:
             path.unlink(missing_ok=True)
 
 

@@ -2,7 +2,6 @@
 
 import csv
 import errno
-import glob
 import hashlib
 import json
 import logging
@@ -11,10 +10,13 @@ import os
 import secrets
 import shutil
 import stat
+import tempfile
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -26,6 +28,9 @@ from fhvae.portable import arithmetic
 log = logging.getLogger(__name__)
 
 TEMPORARY = ".tmp"  # what is written, and nothing else, ends so and begins with a dot
+LOCKED_S = 60.0  # after which whoever has made a temporary file has locked it, too
+NAME_BYTES = 255  # at most, on all common file systems
+OWN = 0o700  # mode of a folder that nobody else reads or puts something into
 MANY_FILES = 200  # each of them waits for the disk, some 20 ms; of more, all that is unwritten
 METRIC_DECIMALS = 6  # of every number in metrics/: beyond is noise, and long diffs
 
@@ -47,6 +52,8 @@ def new_file(path: Path) -> Iterator[Path]:
             partial.chmod(mode)
             flush_to_disk(partial)
             os.replace(partial, path)
+        except OSError as error:
+            raise of_file(error, path, partial) from error
         finally:
             partial.unlink(missing_ok=True)
     flush_to_disk(path.parent)
@@ -73,11 +80,34 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def scratch_folder(path: Path) -> Iterator[Path]:
-    """Give a temporary folder beside `path`, on the same disk; it is removed in the end."""
+def temporary_folder(name: str) -> Iterator[Path]:
+    """Give a folder of this user alone among the system's temporary files.
+
+    It is removed in the end, and first what killed processes left of those of this name: the ones
+    of `tempfile` stay for ever.
+    """
+    path = Path(tempfile.gettempdir(), name)
+    _remove_once(path)
+    with scratch_folder(path, OWN) as folder:
+        yield folder
+
+
+@cache
+def _remove_once(path: Path) -> None:
+    remove_leftovers(path.parent, path.name, older_s=LOCKED_S)
+
+
+@contextmanager
+def scratch_folder(path: Path, mode: int = 0o777) -> Iterator[Path]:
+    """Give a temporary folder beside `path`, on the same disk; it is removed in the end.
+
+    Args:
+        path: that it is named after.
+        mode: of the folder, but for what the umask takes away.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = _partial(path)
-    partial.mkdir()
+    partial.mkdir(mode)
     with _in_use(partial):
         try:
             yield partial
@@ -85,9 +115,21 @@ def scratch_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(partial, ignore_errors=True)
 
 
+def of_file(error: OSError, path: Path, partial: Path | None = None) -> OSError:
+    """Name the file that was wanted in what the system refused: of a full disk it names none."""
+    if error.errno is None or error.filename not in (None, str(partial)):
+        return error
+    return OSError(error.errno, error.strerror, str(path))
+
+
 def _partial(path: Path) -> Path:
     """Name a temporary sibling; `tempfile` would make it for its owner only."""
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}{TEMPORARY}")
+    return path.with_name(f".{_shortened(path.name)}.{secrets.token_hex(4)}{TEMPORARY}")
+
+
+def _shortened(name: str) -> str:
+    """Cut a long name, so that a temporary one after it is not too long for a file system."""
+    return os.fsdecode(os.fsencode(name)[: NAME_BYTES - len(f"..01234567{TEMPORARY}")])
 
 
 @contextmanager
@@ -101,25 +143,33 @@ def _in_use(partial: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def remove_leftovers(folder: Path, name: str | None = None) -> None:
+def remove_leftovers(folder: Path, *names: str, older_s: float = 0) -> None:
     """Remove what killed processes left half-written in a folder.
 
     What a living one writes is locked and stays, and so does all where there are no locks.
 
     Args:
         folder: what lies directly in it is looked at.
-        name: of the file or folder that was to be written; of any, if not given.
+        names: of the files or folders that were to be written; of any, if none is given.
+        older_s: than this they must be, and of this user, where another process may make one at
+            this moment, that it has not locked yet.
     """
-    target = "*" if name is None else glob.escape(name)
-    for path in sorted(folder.glob(f".{target}.{'[0-9a-f]' * 8}{TEMPORARY}")):
-        try:
-            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    before, wanted = time.time() - older_s, {_shortened(name) for name in names}
+    ending = f".{'[0-9a-f]' * 8}{TEMPORARY}"
+    for path in sorted(folder.glob(f".*{ending}")):
+        if names and Path(path.stem).stem[1:] not in wanted:
+            continue
+        try:  # a pipe is not waited for
+            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError:  # gone meanwhile, or not ours
             continue
         try:
-            if lock_if_free(handle):
+            found = os.fstat(handle)
+            is_ours = not older_s or (found.st_mtime < before and found.st_uid == os.geteuid())
+            if is_ours and lock_if_free(handle):
                 log.info("remove %s, which a killed run left half-written", path)
-                shutil.rmtree(path, True) if path.is_dir() else path.unlink(missing_ok=True)
+                with suppress(OSError):  # the folder is not ours
+                    shutil.rmtree(path, True) if path.is_dir() else path.unlink(missing_ok=True)
         finally:
             os.close(handle)
 
@@ -257,6 +307,17 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def regular(path: Path) -> Path:
+    """Give back the path of a file, or of nothing: a pipe would be waited for without end.
+
+    Raises:
+        OSError: it is a pipe, a socket or a device.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    return path
+
+
 def check_readable(path: Path, stage: str) -> None:
     """Tell a file that is missing from one that may not be read, which safetensors does not.
 
@@ -268,7 +329,7 @@ def check_readable(path: Path, stage: str) -> None:
         ArtifactError: it is one of the two.
     """
     try:
-        with path.open("rb"):
+        with regular(path).open("rb"):
             pass
     except FileNotFoundError as error:
         raise ArtifactError(f"{path} must exist; rerun the stage {stage}") from error
@@ -280,13 +341,17 @@ def check_readable(path: Path, stage: str) -> None:
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """Write a table as CSV, with the line ends of Unix on every system.
+    """Write a table as CSV, with the line ends of Unix on every system."""
+    with new_file(path) as partial:
+        table.to_csv(partial, index=False, lineterminator="\n", quoting=quoting_of(table))
 
-    The csv module before Python 3.11.9 and 3.12.3 puts no quotes around a lone carriage return,
-    which a reader then takes for the end of the row: a table that holds one has all texts quoted.
+
+def quoting_of(table: pd.DataFrame) -> Literal[0, 2]:
+    """Say which cells of a CSV must be in quotes, as the csv module does.
+
+    Before Python 3.11.9 and 3.12.3 it puts none around a lone carriage return, which a reader then
+    takes for the end of the row: a table that holds one has all texts quoted.
     """
     texts = table.select_dtypes(exclude="number")
     holds_return = any("\r" in str(cell) for name in texts for cell in texts[name])
-    quoting = csv.QUOTE_NONNUMERIC if holds_return else csv.QUOTE_MINIMAL
-    with new_file(path) as partial:
-        table.to_csv(partial, index=False, lineterminator="\n", quoting=quoting)
+    return csv.QUOTE_NONNUMERIC if holds_return else csv.QUOTE_MINIMAL

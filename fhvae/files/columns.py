@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from fhvae.errors import ArtifactError, FhvaeError
+from fhvae.files.atomic import regular
 
 INT64 = np.iinfo(np.int64)
 
@@ -191,7 +192,7 @@ def csv_rows(
 
 def _lines(path: Path, error: type[FhvaeError], advice: str, separator: str) -> Iterator[list[str]]:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with regular(path).open(encoding="utf-8-sig", newline="") as file:
             yield from (row for row in csv.reader(file, delimiter=separator, strict=True) if row)
     except FileNotFoundError as cause:
         raise error(f"{path} must exist; {advice}") from cause

@@ -31,7 +31,8 @@ def held(path: Path, waiting_for: str) -> Iterator[None]:
             try:
                 yield
             finally:
-                path.unlink(missing_ok=True)
+                if not os.fstat(file.fileno()).st_size:  # else it is somebody's file
+                    path.unlink(missing_ok=True)
             return
 
 

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fhvae.errors import ArtifactError
-from fhvae.files.atomic import file_digest, new_file
+from fhvae.files.atomic import file_digest, new_file, regular
 
 SUMS = "SHA256SUMS"
-LINE = re.compile(r"\\?([0-9a-f]{64})  (.+)")  # digest and name
+LINE = re.compile(r"\\?([0-9a-f]{64}) [ *](.+)")  # digest and name, of text or bytes alike
 
 
 def write_sums(folder: Path) -> None:
@@ -43,12 +43,19 @@ def check_file(path: Path) -> None:
     """Hold a file against the digests beside it; one that they do not list is taken as it is.
 
     Raises:
-        ArtifactError: it is not as it was.
+        ArtifactError: it is not as it was, or the digests are not whole.
+        OSError: the digests are no regular file, or may not be read.
     """
     sums = path.with_name(SUMS)
-    if not (path.is_file() and sums.is_file()):
+    if not (path.is_file() and regular(sums).exists()):
         return
-    if read_sums(sums).get(escaped(path.name)) not in (None, file_digest(path)):
+    content, left = sums.read_bytes(), read_sums(sums)
+    if not content.endswith(b"\n") or len(left) != content.count(b"\n"):
+        raise ArtifactError(
+            f"{sums} must have a line of digest and name for each file, all of it is not such; "
+            f"copy the folder again, or delete {SUMS} if you changed the file yourself"
+        )
+    if left.get(escaped(path.name)) not in (None, file_digest(path)):
         raise ArtifactError(
             f"{path} must be as {SUMS} beside it says, it has another SHA-256; copy the folder "
             f"again, or delete {SUMS} if you changed the file yourself"

@@ -8,7 +8,6 @@ et al., 2025): angle between frames, averaged along the best time alignment.
 import importlib.util
 import logging
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -22,6 +21,7 @@ from fhvae.corpus.manifest import Phone, Utterance
 from fhvae.corpus.phone_classes import is_silence
 from fhvae.corpus.store import Corpus
 from fhvae.errors import TrialError
+from fhvae.files.atomic import temporary_folder
 from fhvae.files.packed import Packed
 from fhvae.inference import infer_latents
 from fhvae.model.weights import TrainedModel
@@ -136,12 +136,12 @@ def abx_errors(
 
     context = ["prev-phone", "next-phone"]
     numbers = {one: _numbers(items[one]) for one in ("#file", "speaker")}
-    with tempfile.TemporaryDirectory() as folder:
-        item_file = Path(folder) / "triphones.item"
+    with temporary_folder("fhvae-abx") as folder:
+        item_file = folder / "triphones.item"
         named = items.assign(**{one: items[one].map(number) for one, number in numbers.items()})
         named.to_csv(item_file, sep=" ", index=False)
         for name, number in numbers["#file"].items():
-            np.save(Path(folder) / f"{number}.npy", codes[name].astype(np.float32))
+            np.save(folder / f"{number}.npy", codes[name].astype(np.float32))
         errors = [
             _error(item_file, hop_ms, by, across, Subsampler(params.abx_items, speakers, seed))
             for by, across, speakers in (

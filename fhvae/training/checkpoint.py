@@ -208,10 +208,10 @@ class Checkpoint:
         others = [path for path in self.folder.parent.glob(f"*/{LAST}") if path != self.path]
         if not others:
             return
-        other = max(others, key=lambda path: path.stat().st_mtime).parent
-        try:
+        try:  # others train there, and clear theirs when they have ended
+            other = max(others, key=lambda path: path.stat().st_mtime).parent
             course = read_json(other / RUN)
-        except ArtifactError:
+        except (ArtifactError, OSError):
             return
         changed = [
             OF_DIGESTS.get(key, f"{key}={value} (now {self.course.get(key)})")

@@ -1,8 +1,10 @@
 """The command: files in, files out, and one sentence where one cannot be used."""
 
 import csv
+import io
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,7 +14,7 @@ import pytest
 import soundfile
 from safetensors.numpy import load_file
 
-from fhvae.cli import found_files, parser
+from fhvae.cli import do, found_files, parser
 from fhvae.errors import ArtifactError, CorpusError
 from tests.fhvae.test_pretrained import files, folder, model  # noqa: F401  (fixtures)
 
@@ -21,8 +23,7 @@ from tests.fhvae.test_pretrained import files, folder, model  # noqa: F401  (fix
 def fhvae(folder):  # noqa: F811
     def run(command, *arguments):
         typed = [command, *map(str, arguments), "--model", str(folder / "model")]
-        options = parser().parse_args(typed)
-        options.use(options)
+        do(parser().parse_args(typed))
 
     return run
 
@@ -79,6 +80,18 @@ def test_one_file_becomes_a_file_and_several_a_folder(fhvae, files, tmp_path):  
     assert sorted(path.name for path in (tmp_path / "clean").iterdir()) == [
         f"{path.stem}.wav" for path in files[:2]
     ]
+
+
+def test_what_a_killed_command_left_beside_its_output_goes(fhvae, files, tmp_path):  # noqa: F811
+    (tmp_path / "out").mkdir()
+    names = [".v.csv.01234567.tmp", f"out/.{files[0].stem}.wav.01234567.tmp"]
+    others = [".w.csv.01234567.tmp", "out/.w.wav.01234567.tmp"]
+    for name in (*names, *others):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (0, 0))
+    fhvae("embed", files[0], "-o", tmp_path / "v.csv")
+    fhvae("denoise", *files[:2], "-o", tmp_path / "out")
+    assert [name for name in (*names, *others) if (tmp_path / name).exists()] == others
 
 
 def test_a_bad_file_is_named_and_the_others_are_done(fhvae, files, bad, tmp_path, capsys):  # noqa: F811
@@ -195,6 +208,93 @@ def test_nothing_that_is_read_is_written_over(fhvae, files, tmp_path, monkeypatc
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.wav")} == before
 
 
+def test_no_table_is_written_over_what_it_is_of(fhvae, files, folder, tmp_path):  # noqa: F811
+    shutil.copy(files[0], tmp_path / "a.csv")
+    weights = folder / "model/model.safetensors"
+    before = weights.read_bytes()
+    for command, out in (("embed", tmp_path / "a.csv"), ("latents", weights)):
+        with pytest.raises(ArtifactError, match="another file than those that are read"):
+            fhvae(command, tmp_path / "a.csv", "-o", out)
+    assert (tmp_path / "a.csv").read_bytes() == files[0].read_bytes()
+    assert weights.read_bytes() == before
+
+
+@pytest.mark.slow
+def test_what_is_shown_needs_somewhere_to_be_shown(folder, files):  # noqa: F811
+    """Streams that are closed, or of another encoding than names are."""
+    odd = files[0].with_name("日\r本.wav")
+    shutil.copy(files[0], odd)
+    embed = f"{sys.executable} -m fhvae embed {shlex.quote(str(odd))} --model {folder / 'model'}"
+    try:
+        closed = shell(f"{embed} >&-")
+        assert closed.returncode == 2
+        assert closed.stderr.startswith(b"error: standard output must be open, it is closed")
+        assert shell(f"{embed} 2>&-").returncode == 0
+        found = shell(f"PYTHONIOENCODING=ascii {embed}")
+    finally:
+        odd.unlink()
+    assert found.returncode == 0
+    (_, row) = csv.reader(io.StringIO(found.stdout.decode(), newline=""))
+    assert row[0] == str(odd).replace("日", r"\u65e5").replace("本", r"\u672c")
+
+
+def shell(line):
+    return subprocess.run(["bash", "-c", line], capture_output=True, check=False)
+
+
+def test_what_is_refused_is_one_line(fhvae, files, tmp_path, capsys, monkeypatch):  # noqa: F811
+    source = tmp_path / "x\x1b[31my\nz.wav"
+    shutil.copy(files[0], source)
+
+    def refuse(path):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("fhvae.files.atomic.flush_to_disk", refuse)
+    with pytest.raises(SystemExit):
+        fhvae("denoise", source, "-o", tmp_path / "out")
+    (told,) = [line for line in capsys.readouterr().err.splitlines() if "error:" in line]
+    assert told.endswith(r"out/x\x1b[31my\nz.wav: No space left on device")
+
+
+def test_a_folder_that_a_glob_may_not_look_into_is_told(files, tmp_path, monkeypatch):  # noqa: F811
+    (tmp_path / "closed").mkdir()
+    look = os.scandir
+
+    def scandir(path):  # root may look into every folder
+        if os.fspath(path) == str(tmp_path / "closed"):
+            raise PermissionError(13, "Permission denied", path)
+        return look(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    for pattern in ("**/*.wav", "*/*.wav", "closed/*.wav"):
+        with pytest.raises(PermissionError):
+            found_files([str(tmp_path / pattern)])
+    (tmp_path / "closed/open").mkdir()  # of a folder on the way nobody need read the names
+    shutil.copy(files[0], tmp_path / "closed/open")
+    assert found_files([str(tmp_path / "closed/open/*.wav")])
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (
+            ["train", "f", "-o", "m", "--epochs", "0"],
+            "must be a whole number of at least 1, got '0'",
+        ),
+        (["embed", "a.wav", "-o", ""], "must be a name, got an empty one"),
+    ],
+)
+def test_what_an_option_must_be_is_told(capsys, typed, said):
+    with pytest.raises(SystemExit):
+        parser().parse_args(typed)
+    assert said in capsys.readouterr().err
+
+
+def test_an_empty_name_is_no_folder():
+    with pytest.raises(CorpusError, match="must have a name, one of those given is empty"):
+        found_files(["a.wav", ""])
+
+
 def test_files_globs_and_folders(files, tmp_path, monkeypatch):  # noqa: F811
     monkeypatch.chdir(files[0].parent)
     assert found_files([str(files[0].parent)]) == files
@@ -234,7 +334,7 @@ def test_the_command_ends_with_2_and_one_sentence(folder, bad):  # noqa: F811
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.splitlines() == [
-        f"error: {bad[1]}: must hold sound, every sample is 0 (or the channels cancel)"
+        f"error: {bad[1]}: must hold sound, every sample is 0 in 16 bits (or the channels cancel)"
     ]
 
 

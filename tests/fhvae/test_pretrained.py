@@ -1,7 +1,9 @@
 """A model in use: what is computed is what the stages compute, and what is wrong is told."""
 
 import dataclasses
+import io
 import shutil
+import tempfile
 
 import numpy as np
 import pytest
@@ -141,6 +143,35 @@ def test_what_would_be_too_loud_is_lowered_as_a_whole(model, files, tmp_path, mo
     assert written.tolist() == pytest.approx(wanted.tolist(), abs=1e-4)
 
 
+def test_floats_beyond_full_scale_are_lowered_as_a_whole_in_a_file(model, files, tmp_path):
+    samples, rate_hz = soundfile.read(files[0])
+    loud = 1.9 * samples / np.abs(samples).max()
+    soundfile.write(tmp_path / "a.wav", loud, rate_hz, subtype="FLOAT")
+    found = model.convert(tmp_path / "a.wav", files[1], strength=0, pitch=False)
+    assert found.samples == pytest.approx(loud, abs=1e-4)
+    model.convert(tmp_path / "a.wav", files[1], to=tmp_path / "b.wav", strength=0, pitch=False)
+    written, _ = soundfile.read(tmp_path / "b.wav")
+    assert written == pytest.approx(loud / 1.9, abs=1e-4)
+
+
+def test_a_container_that_cannot_hold_it_is_told_before_the_work(model, files, monkeypatch):
+    samples, rate_hz = soundfile.read(files[0])
+    monkeypatch.setattr("fhvae.pretrained.changed_blocks", None)
+    with pytest.raises(ArtifactError, match="at most 8 channels"):
+        model.denoise(np.tile(samples[:, None], 9), rate_hz, to="a.flac")
+
+
+def test_a_full_disk_of_temporary_files_is_told_with_its_folder(model, files, monkeypatch):
+    class Full(io.BytesIO):
+        def write(self, content):
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", Full)
+    with pytest.raises(OSError, match="No space") as refused:
+        model.embed(files[0])
+    assert refused.value.filename == tempfile.gettempdir()
+
+
 @pytest.mark.slow
 def test_griffin_lim_gives_sound_as_long_as_the_content(model, files):
     with soundfile.SoundFile(files[0]) as file:
@@ -177,6 +208,10 @@ def test_a_traversal_of_nothing_and_an_interpolation_of_no_share_are_the_reconst
         (lambda model: model.convert("a.wav", "b.wav", strenght=2), ParamsError, "did you mean"),
         (lambda model: model.convert("a.wav", "b.wav", strength=9), ParamsError, "at most 4"),
         (lambda model: model.traverse("a.wav", 2, [1.0]), ParamsError, "must be 0 to 1, got 2"),
+        (lambda model: model.sample(0), ParamsError, "segments must be at least 1, got 0"),
+        (lambda model: model.embed(["a\0b.wav"]), ArtifactError, "must be the name of a file"),
+        (lambda model: model.embed("a\ud800.wav"), ArtifactError, "must be the name of a file"),
+        (lambda model: fhvae.load(mu2="Precision"), ParamsError, "one of mean, precision, got 'P"),
     ],
 )
 def test_what_is_wrong_is_told(model, use, error, message):

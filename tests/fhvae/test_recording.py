@@ -109,6 +109,17 @@ def test_audio_is_written_as_it_is_and_only_where_it_can(tmp_path):
     assert np.abs(found - tone(11025)).max() < 1e-4
     with pytest.raises(ArtifactError, match=r"must end with \.wav or \.flac"):
         Audio(tone(11025), 11025).write(tmp_path / "a.mp3")
+    for samples, rate_hz in ((np.zeros((50, 9)), 16000), (tone(16), 96001), (tone(16), 700_000)):
+        Audio(samples, rate_hz).write(tmp_path / "a.wav")
+        with pytest.raises(ArtifactError, match=r"at most 8 channels .*; name a \.wav"):
+            Audio(samples, rate_hz).write(tmp_path / "a.flac")
+    Audio(np.zeros((50, 8)), 96000).write(tmp_path / "a.flac")
+    for name in ("a\0.wav", "a\ud800.wav"):
+        with pytest.raises(ArtifactError, match="must be the name of a file"):
+            Audio(tone(16000), 16000).write(name)
+    (tmp_path / "d.wav").mkdir()
+    with pytest.raises(ArtifactError, match="must be a file or not there yet"):
+        Audio(tone(16000), 16000).write(tmp_path / "d.wav")
 
 
 @pytest.mark.parametrize("end", [b".wav", b".flac"])

@@ -10,7 +10,6 @@ library, speaks, and unloads it, about 10 ms. An utterance is then a function of
 
 import ctypes
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from fhvae.errors import CorpusError
+from fhvae.files.atomic import temporary_folder
 
 RATE_HZ = 22_050  # of the library's built-in voices
 MAX_PATH = 195  # bytes; beyond, the library silently falls back to a folder of its own
@@ -132,8 +132,7 @@ def _data_folder(request: SpeechRequest) -> Iterator[Path]:
             f"corpus.espeak.accents must name English voices of espeak-ng, got {request.accent!r}; "
             f"there are {', '.join(known)}"
         )
-    with tempfile.TemporaryDirectory(prefix="fhvae-") as name:
-        folder = Path(name)
+    with temporary_folder("fhvae-espeak") as folder:
         if len(os.fsencode(folder)) > MAX_PATH:
             raise CorpusError(
                 f"the temporary folder of espeak-ng must have a path of at most {MAX_PATH} bytes, "

@@ -178,7 +178,7 @@ def _in_time_order(
 ) -> tuple[Phone, ...]:
     ordered = tuple(sorted(phones, key=lambda phone: phone.start_s))
     try:
-        check_alignment(utterance_id, ordered, (duration_s or math.inf) + DURATION_TOLERANCE_S)
+        check_alignment(utterance_id, ordered, duration_s or math.inf, DURATION_TOLERANCE_S)
     except CorpusError as error:
         raise CorpusError(f"{path}: {error}") from error
     return ordered

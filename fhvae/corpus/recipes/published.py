@@ -13,7 +13,7 @@ from fhvae.errors import CorpusError, DownloadError
 from fhvae.fetch.download import alone_in, fetch
 from fhvae.fetch.remote import RemoteFile
 from fhvae.fetch.unpack import unpack
-from fhvae.files.atomic import remove_leftovers
+from fhvae.files.atomic import regular, remove_leftovers
 from fhvae.params.corpus import CorpusParams
 
 CORPORA = Path("corpora")
@@ -171,7 +171,7 @@ def lines_in_any_encoding(path: Path) -> list[str]:
         CorpusError: the file is missing.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig", errors="replace")
+        text = regular(path).read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise CorpusError(f"{path} must be a readable file: {error.strerror}") from error
     return text.split("\n")  # splitlines would also cut at the separators that a name may hold

@@ -20,6 +20,7 @@ from fhvae.corpus.manifest import Utterance, assign_splits, check_splits
 from fhvae.corpus.recipes.published import Archive, home, incomplete, lines_in_any_encoding, obtain
 from fhvae.errors import CorpusError
 from fhvae.fetch.remote import RemoteFile
+from fhvae.files.atomic import regular
 from fhvae.params.corpus import CorpusParams
 from fhvae.seeds import generator
 
@@ -118,7 +119,7 @@ def _read_utterances(top: Path, recorded: Mapping[str, Path]) -> Iterator[Uttera
 def _read_text(path: Path) -> str:
     """Read what is said; "" where it was lost."""
     try:
-        return " ".join(path.read_text(encoding="utf-8").split())
+        return " ".join(regular(path).read_text(encoding="utf-8").split())
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:

@@ -228,6 +228,11 @@ def test_no_damage_of_unfinished_work_is_taken_over(selections, tmp_path, monkey
         shutil.copytree(work, kept)
         files = [path for path in sorted(kept.rglob("*")) if path.is_file()]
         random = np.random.default_rng(calls)
+        for gone in files:
+            shutil.rmtree(work)
+            shutil.copytree(kept, work)
+            (work / gone.relative_to(kept)).unlink()
+            assert digests(extract(work, selections, PARAMS)) == whole, gone
         for _ in range(25):
             shutil.rmtree(work)
             shutil.copytree(kept, work)

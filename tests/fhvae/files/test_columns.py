@@ -1,14 +1,16 @@
 """Tables between stages: cells come back as what they are, anything else is told with its row."""
 
 import math
+import os
 
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhvae.errors import ArtifactError
-from fhvae.files.atomic import write_csv
+from fhvae.corpus.manifest import read_lines
+from fhvae.errors import ArtifactError, CorpusError
+from fhvae.files.atomic import read_json, write_csv
 from fhvae.files.columns import ANY_TEXT, COUNT, MEASURE, SHARE, UNIQUE, Column, read_csv
 
 COLUMNS = {"id": UNIQUE, "said": ANY_TEXT, "count": COUNT, "share": SHARE, "measure": MEASURE}
@@ -74,6 +76,16 @@ def test_a_broken_table_is_told(tmp_path, name):
 def test_a_folder_is_no_table(tmp_path):
     with pytest.raises(ArtifactError, match="must be a readable file"):
         read_csv(tmp_path, COLUMNS, "fbank")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "t.csv")
+    with pytest.raises(ArtifactError, match="must be a readable file: it is no regular file"):
+        read_csv(tmp_path / "t.csv", COLUMNS, "fbank")
+    with pytest.raises(ArtifactError, match=r"must be readable, it is not \(it is no regular file"):
+        read_json(tmp_path / "t.csv")
+    with pytest.raises(CorpusError, match=r"must be a readable text .*: .* no regular file"):
+        read_lines(tmp_path / "t.csv")
 
 
 def test_optional_columns_may_be_left_out_and_others_are(tmp_path):

@@ -1,14 +1,25 @@
 """Locks end with their process; what a killed one left half-written is removed, and only that."""
 
 import os
+import re
 import signal
+import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from fhvae.files.atomic import new_file, new_folder, remove_leftovers, scratch_folder
+from fhvae.files.atomic import (
+    LOCKED_S,
+    _remove_once,
+    new_file,
+    new_folder,
+    remove_leftovers,
+    scratch_folder,
+    temporary_folder,
+)
 from fhvae.files.locks import held
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -125,6 +136,82 @@ def test_a_scratch_folder_is_a_leftover_if_its_process_dies(tmp_path):
         remove_leftovers(tmp_path, "out")
         assert scratch.is_dir()
     assert names_in(tmp_path) == []
+
+
+def test_a_lock_that_is_somebodys_file_stays(tmp_path):
+    (tmp_path / ".out.lock").write_text("mine")
+    with held(tmp_path / ".out.lock", "nobody"):
+        pass
+    assert (tmp_path / ".out.lock").read_text() == "mine"
+
+
+def test_the_longest_names_are_written_and_their_leftovers_go(tmp_path):
+    name = "ä" * 125 + ".json"
+    assert len(os.fsencode(name)) == 255
+    with new_file(tmp_path / name) as partial:
+        partial.write_text("{}")
+        killed = partial.with_name(partial.name.replace(partial.name[-12:-4], "01234567"))
+        killed.touch()
+    assert killed.exists()
+    remove_leftovers(tmp_path, name)
+    assert names_in(tmp_path) == [name]
+
+
+@pytest.mark.parametrize(
+    ("told", "wanted"),
+    [
+        ((28, "No space"), "[Errno 28] No space: 'OUT'"),
+        ((28, "No space", "PARTIAL"), "[Errno 28] No space: 'OUT'"),
+        ((21, "Is a directory", "PARTIAL", None, "OUT"), "[Errno 21] Is a directory: 'OUT'"),
+        ((2, "None there", "other"), "[Errno 2] None there: 'other'"),
+        (("9 requested and 0 written",), "9 requested and 0 written"),
+    ],
+)
+def test_what_the_disk_refuses_is_told_with_the_name_that_is_wanted(tmp_path, told, wanted):
+    def write():
+        with new_file(tmp_path / "a") as file:
+            names = {"OUT": str(tmp_path / "a"), "PARTIAL": str(file)}
+            raise OSError(*(names.get(one, one) for one in told))
+
+    wanted = wanted.replace("OUT", str(tmp_path / "a"))
+    with pytest.raises(OSError, match=f"^{re.escape(wanted)}$"):
+        write()
+    assert names_in(tmp_path) == []
+
+
+def test_a_temporary_folder_is_its_users_and_what_the_killed_left_of_such_goes(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    old, young = tmp_path / ".ours.01234567.tmp", tmp_path / ".ours.12345678.tmp"
+    strange = tmp_path / ".ours.34567890.tmp"  # another user's
+    strange.touch()
+    os.utime(strange, (0, 0))
+    if os.geteuid() == 0:
+        os.chown(strange, 1234, 1234)
+    else:
+        strange.rename(tmp_path / ".their.34567890.tmp")
+        strange = tmp_path / ".their.34567890.tmp"
+    others, pipe = tmp_path / ".theirs.01234567.tmp", tmp_path / ".ours.23456789.tmp"
+    for path in (old, young, others):
+        path.mkdir()
+    os.mkfifo(pipe)  # whoever opens it waits for a writer
+    long_ago = time.time() - 2 * LOCKED_S
+    for path in (old, others, pipe):
+        os.utime(path, (long_ago, long_ago))
+    before = os.umask(0)
+    try:
+        with temporary_folder("ours") as folder:
+            assert folder.parent == tmp_path
+            assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+            os.utime(folder, (long_ago, long_ago))
+            _remove_once.cache_clear()  # as another process
+            with temporary_folder("ours") as another:
+                assert another != folder
+            assert folder.is_dir()
+    finally:
+        os.umask(before)
+    assert names_in(tmp_path) == sorted([young.name, others.name, strange.name])
 
 
 def test_all_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):

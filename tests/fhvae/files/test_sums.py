@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from fhvae.errors import ArtifactError
-from fhvae.files.sums import SUMS, check_sums, differences, write_sums
+from fhvae.files.sums import SUMS, check_file, check_sums, differences, write_sums
 
 AWKWARD = ("a b.npy", "ü.csv", "back\\slash", "new\nline", "re\rturn", "two  blanks")
 
@@ -91,6 +91,21 @@ def test_folders_within_are_checked_each_by_its_own_digests(folder):
     flip(folder / "train.npy")
     with pytest.raises(ArtifactError, match=f"{folder} must be"):
         check_sums(folder.parent)
+
+
+def test_a_file_is_held_against_digests_that_are_whole(folder):
+    sums, whole = folder / SUMS, (folder / SUMS).read_bytes()
+    check_file(folder / "train.npy")
+    sums.write_bytes(whole.replace(b"  train.npy", b" *train.npy"))  # as coreutils marks bytes
+    check_file(folder / "train.npy")
+    for damaged in (b"", whole[:-1], whole + b"x\n", whole[1:], whole[:200]):
+        sums.write_bytes(damaged)
+        with pytest.raises(ArtifactError, match="must have a line of digest and name for each"):
+            check_file(folder / "train.npy")
+    sums.write_bytes(whole)
+    flip(folder / "train.npy")
+    with pytest.raises(ArtifactError, match="another SHA-256"):
+        check_file(folder / "train.npy")
 
 
 @pytest.mark.parametrize("name", ["nothing-here", "by-hand", "by-hand/file.json"])
