@@ -27,6 +27,7 @@ from fhvae.files.sums import SUMS, escaped, read_sums  # noqa: E402
 from fhvae.params.reading import read_yaml  # noqa: E402
 
 FOLDER = ".dir"  # ends the MD5 of a folder, which is that of the list of its files
+MD5 = re.compile(rf"[0-9a-f]{{32}}({FOLDER})?")
 OBJECT = re.compile(rf"([0-9a-f]{{2}})/([0-9a-f]{{30}}({FOLDER})?)")  # a file of the cache
 ADVICE = (
     "damaged files must be replaced: delete them, then `dvc checkout` brings back what is whole "
@@ -43,8 +44,15 @@ def cache_folder() -> Path:
 
 
 def outputs(lock: Mapping[str, Any], cache: Path) -> Iterator[tuple[Path, str]]:
-    """Walk over all outputs in dvc.lock, folders and the files in them: path and MD5."""
+    """Walk over all outputs in dvc.lock, folders and the files in them: path and MD5.
+
+    Raises:
+        AttributeError, KeyError, TypeError, ValueError: dvc.lock does not say them.
+    """
     for stage in lock["stages"].values():
+        for one in (*stage.get("deps", []), *stage.get("outs", [])):
+            if one["hash"] != "md5" or not MD5.fullmatch(one["md5"]):
+                raise ValueError(f"{one['path']} has no MD5")
         for out in stage.get("outs", []):
             path, digest = Path(out["path"]), out["md5"]
             yield path, digest
@@ -121,8 +129,9 @@ def main() -> int:
     cache = cache_folder()
     try:
         known = dict(outputs(read_yaml(Path("dvc.lock")), cache))
-    except (FhvaeError, AttributeError, KeyError, TypeError) as error:
-        print(f"error: dvc.lock must name every output, {LOCK_ADVICE} ({error})", file=sys.stderr)
+    except (FhvaeError, AttributeError, KeyError, TypeError, ValueError) as error:
+        told = one_line(f"error: dvc.lock must name every output, {LOCK_ADVICE} ({error})")
+        print(told, file=sys.stderr)
         return EXIT_BAD_INPUT
     name_of = {digest: path for path, digest in known.items()}
     kept = {} if only_outputs else {f"cache {cache}": dict(objects(cache))}

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.torture.judge import remedy
+
 ROOT = Path(__file__).resolve().parents[1]
 PIPELINE = """
 stages:
@@ -162,6 +164,19 @@ def test_a_list_of_another_shape_is_named(tree, text):
     said = verify(1)
     assert f"{listing} (data)" in said
     assert "data (the list of its files is not in the cache)" in said
+
+
+@pytest.mark.parametrize(("old", "new"), [("hash: md5", "hash: md%"), ("md5: ", "md5: g")])
+def test_a_flipped_bit_of_the_lock_is_named_where_dvc_has_no_word(tree, old, new):
+    lock = tree / "dvc.lock"
+    call("git", "add", "-A")
+    lock.write_text(lock.read_text().replace(old, new, 1))
+    assert "(data has no MD5)" in verify(2)
+    if old == "hash: md5":
+        shutil.rmtree("data")
+        assert remedy(call("dvc", "repro", code=255)) == "git restore dvc.lock"
+    call("git", "restore", "dvc.lock")
+    verify(0)
 
 
 @pytest.mark.parametrize("text", [None, "stages: [", "stages:", "[1]", "stages: {make: {outs: 3}}"])

@@ -47,6 +47,7 @@ REMEDIES = (
     (r"Unable to read RWLock-file", "rm .dvc/tmp/rwlock"),
     (r"RWLock-file .* format error", "rm .dvc/tmp/rwlock"),
     (r"join\(\) argument must be", "find .dvc/cache/runs -type d -empty -delete"),
+    (r"failed to reproduce '\w+':\s*\Z", "git restore dvc.lock"),
     (r"dvc\.lock' (?:is invalid|validation failed)|read: 'dvc\.lock'", "git restore dvc.lock"),
 )
 
