@@ -9,6 +9,7 @@
 <cache>/runs      a folder per run, made and then filled. An empty one ends all with "join()
                   argument must be str, bytes, or os.PathLike object, not 'NoneType'".
 <cache>/**/.*.tmp copies that were not ended. Nobody stumbles over them, nor ever removes them.
+<out>/../.*.tmp   a trial whether a link serves, beside an output. The same holds of it.
 
 `make` calls this before `dvc repro`. What another process may be about to fill is let be: what
 changed a minute ago or less.
@@ -16,9 +17,10 @@ changed a minute ago or less.
 
 import argparse
 import json
+import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,6 +31,7 @@ from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK, SCHEMA
 from voluptuous import Invalid
 
 FOLDER = Path(".dvc/tmp")
+TRIAL = re.compile(r"\.[0-9A-Za-z]{22}\.tmp")  # as DVC draws such names
 FILLED_S = 60  # after which nobody is about to fill what was made
 
 
@@ -59,6 +62,16 @@ def mend_copies(cache: Path, before: float) -> Iterator[Path]:
                 yield copy
 
 
+def mend_trials(outs: Iterable[Path], before: float) -> Iterator[Path]:
+    """Remove DVC's trials of links beside outputs that have not changed since."""
+    for folder in sorted({out.parent for out in outs}):
+        for trial in sorted(folder.glob(".*.tmp")):
+            with suppress(FileNotFoundError):
+                if TRIAL.fullmatch(trial.name) and trial.lstat().st_mtime < before:
+                    trial.unlink()
+                    yield trial
+
+
 def main() -> int:
     """Look at the table while no process of DVC writes it, and at the cache."""
     parser = argparse.ArgumentParser(
@@ -72,8 +85,10 @@ def main() -> int:
         with suppress(LockError), make_lock(str(FOLDER / RWLOCK_LOCK), tmp_dir=str(FOLDER)):
             removed += mend_table(table)
     with suppress(DvcException):  # of a folder without git, DVC itself tells what it needs
-        runs = Path(Repo().stage_cache.cache_dir)
+        repo = Repo()
+        runs = Path(repo.stage_cache.cache_dir)
         removed += [*mend_runs(runs, before), *mend_copies(runs.parent, before)]
+        removed += mend_trials((Path(out.fs_path) for out in repo.index.outs), before)
     for path in removed:
         print(f"removed {path}, which a kill left half-written", file=sys.stderr)
     return 0

@@ -222,6 +222,18 @@ def test_a_copy_into_the_cache_that_was_not_ended_is_removed(tree):
     assert {path for path in Path(".dvc/cache").rglob("*") if path.is_file()} == whole
 
 
+def test_a_trial_of_a_link_beside_an_output_is_removed(tree):
+    trial, others = Path(".F5XHebEWtCZ8rzg25Td7eg.tmp"), Path(".m.json.01234567.tmp")
+    for path in (trial, others):
+        path.touch()
+    assert call("python", str(ROOT / ".ci/mend_dvc.py")) == ""  # DVC may be about to remove it
+    os.utime(trial, (1, 1))
+    os.utime(others, (1, 1))
+    assert f"removed {trial.resolve()}" in call("python", str(ROOT / ".ci/mend_dvc.py"))
+    assert not trial.exists()
+    assert others.exists()
+
+
 def test_of_a_folder_without_git_dvc_itself_tells(tree):
     shutil.rmtree(".git")
     assert call("python", str(ROOT / ".ci/mend_dvc.py")) == ""
