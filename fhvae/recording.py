@@ -191,7 +191,9 @@ def _in_temporary_files() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise of_file(error, Path(tempfile.gettempdir())) from error
+        if (named := of_file(error, Path(tempfile.gettempdir()))) is error:
+            raise
+        raise named from error
 
 
 @dataclass(frozen=True)

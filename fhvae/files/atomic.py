@@ -53,7 +53,9 @@ def new_file(path: Path) -> Iterator[Path]:
             flush_to_disk(partial)
             os.replace(partial, path)
         except OSError as error:
-            raise of_file(error, path, partial) from error
+            if (named := of_file(error, path, partial)) is error:
+                raise
+            raise named from error
         finally:
             partial.unlink(missing_ok=True)
     flush_to_disk(path.parent)
